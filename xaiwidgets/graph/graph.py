@@ -1,0 +1,224 @@
+"""The graph of a model: its operations in order, its layers by name, and the plain forward run."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from xaiwidgets.graph.operation import GraphError, Operation, Value, fill, values_in
+
+__all__ = ["Graph"]
+
+PRE_LOGITS = "pre_logits"
+
+# Steps that may stand between a classifier and the output (an average of several heads included).
+AFTER_CLASSIFIER = frozenset(
+    ["relu", "dropout", "softmax", "log_softmax", "sigmoid", "flatten", "view", "reshape", "squeeze", "select", "mean", "avg_pool2d", "adaptive_avg_pool2d", "add", "div", "mul"]
+)
+
+# Steps whose result is memory of its own, so that an element-wise step which alone reads it may overwrite it.
+OWN_MEMORY = frozenset({"conv1d", "conv2d", "conv3d", "linear", "batch_norm", "layer_norm", "group_norm", "matmul"})
+OVERWRITING: dict[str, Callable[..., Any]] = {
+    "relu": torch.relu_,
+    "hardtanh": torch.nn.functional.hardtanh_,
+    "hardswish": torch.ops.aten.hardswish_.default,
+    "silu": torch.ops.aten.silu_.default,
+    "sigmoid": torch.sigmoid_,
+    "gelu": torch.ops.aten.gelu_.default,
+    "add": torch.ops.aten.add_.Tensor,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What the interpreter does for one operation: call, store, forget what nobody reads any more."""
+
+    index: int
+    function: Callable[..., Any]
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    holes: tuple[tuple[int, int], ...] | None  # (position in args, index of value), or None where values are nested
+    forget: tuple[int, ...]
+
+
+class Graph:
+    """A model as a flat list of operations. Made by `export`; nothing on it changes while it runs, so threads may share it.
+
+    Attributes:
+        operations: the steps in order; `operations[0]` stands for the input.
+        output: index of the step that gives the model's output.
+        layers: name of a module -> index of the step that gives its output (its last call). Names of steps work as well.
+        example_shape: (C, H, W) the graph was exported for.
+        dtype, memory_format: of the weights; inputs are converted to them.
+    """
+
+    def __init__(
+        self,
+        operations: list[Operation],
+        output: int,
+        layers: dict[str, int],
+        example_shape: tuple[int, ...],
+        dtype: torch.dtype | None = None,
+        memory_format: torch.memory_format = torch.contiguous_format,
+    ) -> None:
+        self.operations = tuple(operations)
+        self.output = output
+        self.layers = dict(sorted(layers.items(), key=lambda item: item[1]))
+        self.example_shape = example_shape
+        self.dtype = dtype or next(
+            (c.dtype for c in self._constants() if c.is_floating_point()), torch.get_default_dtype()
+        )
+        self.memory_format = memory_format
+        self._by_step = {operation.name: operation.index for operation in operations}
+        self._plans: dict[int, tuple[Step, ...]] = {}
+
+    def _constants(self) -> list[Tensor]:
+        found: list[Tensor] = []
+        for operation in self.operations:
+            operation.with_arguments(lambda leaf: found.append(leaf) or leaf if isinstance(leaf, Tensor) else leaf)
+        return found
+
+    @property
+    def layer_names(self) -> tuple[str, ...]:
+        """Names of the modules in the order in which their outputs are computed."""
+        return tuple(self.layers)
+
+    @property
+    def concept_layers(self) -> tuple[str, ...]:
+        """Names of the convolution and linear layers, in order: those whose channels or features can be concepts."""
+        linear = {o.index for o in self.operations if o.target == "linear" or o.target.startswith("conv")}
+        own = {o.layer for o in self.operations if o.index in linear}
+        return tuple(name for name, index in self.layers.items() if index in linear and name in own)
+
+    @property
+    def encoder_layer(self) -> str:
+        """Name of the step whose result goes into the classifier. Raises `GraphError` where there is no classifier."""
+        return self.operations[self._classifier().inputs[0]].name
+
+    def index(self, name: str) -> int:
+        """The step that gives the output of a layer or step. Raises `GraphError` with the nearest names."""
+        found = self.layers.get(name, self._by_step.get(name))
+        if found is None:
+            near = difflib.get_close_matches(name, [*self.layers, *self._by_step], n=4, cutoff=0.3)
+            raise GraphError(
+                f"layer {name!r} is not in this model; nearest: {', '.join(near) or ', '.join(self.layers)}."
+            )
+        return found
+
+    def run(self, x: Tensor, stop: str | None = None) -> Tensor:
+        """The model's output for x (N, C, H, W), or the output of layer `stop`.
+
+        `stop="pre_logits"` gives the input of the classifier (the last linear layer or 1×1 convolution) as (N, D).
+        """
+        self.check_input(x)
+        result = self._run(x, self.check_stop(stop))
+        return result.flatten(1) if stop == PRE_LOGITS else result
+
+    def check_stop(self, stop: str | None) -> int:
+        """The step a run with this `stop` ends at. Raises `GraphError` where there is none."""
+        if stop == PRE_LOGITS:
+            return self._classifier().inputs[0]
+        return self.output if stop is None else self.index(stop)
+
+    def to(self, dtype: torch.dtype | None = None, memory_format: torch.memory_format | None = None) -> Graph:
+        """A graph with its weights converted once, for example to bfloat16 and `torch.channels_last`. This one stays."""
+        dtype, memory_format = dtype or self.dtype, memory_format or self.memory_format
+
+        def convert(leaf: Any) -> Any:
+            if not isinstance(leaf, Tensor):
+                return leaf
+            leaf = leaf.to(dtype) if leaf.is_floating_point() else leaf
+            return leaf.contiguous(memory_format=memory_format) if leaf.ndim == 4 else leaf
+
+        with torch.no_grad():
+            operations = [operation.with_arguments(convert) for operation in self.operations]
+        return Graph(operations, self.output, self.layers, self.example_shape, dtype, memory_format)
+
+    def check_input(self, x: Tensor) -> None:
+        if not isinstance(x, Tensor):
+            raise GraphError(
+                f"x is a {type(x).__name__}: give a tensor (N, {', '.join(map(str, self.example_shape))})."
+            )
+        if tuple(x.shape[1:]) != self.example_shape or x.ndim != len(self.example_shape) + 1:
+            expected = ", ".join(map(str, self.example_shape))
+            raise GraphError(
+                f"x has shape {tuple(x.shape)}; this graph was exported for (N, {expected}): resize x or export again."
+            )
+
+    def prepare(self, x: Tensor) -> Tensor:
+        """x in the graph's precision and memory format."""
+        x = x.detach().to(self.dtype)
+        return x.contiguous(memory_format=self.memory_format) if x.ndim == 4 else x
+
+    @torch.inference_mode()
+    def _run(self, x: Tensor, stop: int) -> Tensor:
+        values: list[Any] = [None] * len(self.operations)
+        values[0] = self.prepare(x)
+        for step in self._plan(stop):
+            if step.holes is None:
+                args, kwargs = fill(step.args, values), fill(step.kwargs, values)
+                values[step.index] = step.function(*args, **kwargs)
+            else:
+                arguments = list(step.args)
+                for position, index in step.holes:
+                    arguments[position] = values[index]
+                values[step.index] = step.function(*arguments, **step.kwargs)
+            for index in step.forget:
+                values[index] = None
+        result: Tensor = values[stop]
+        return result
+
+    def _plan(self, stop: int) -> tuple[Step, ...]:
+        """The steps that lead to `stop`. Worked out once for each stop."""
+        if stop not in self._plans:
+            needed, last = {stop}, {stop: len(self.operations)}
+            for operation in reversed(self.operations[: stop + 1]):
+                if operation.index in needed:
+                    for index in operation.inputs:
+                        needed.add(index)
+                        last.setdefault(index, operation.index)
+            ending: dict[int, list[int]] = {}
+            for index, reader in last.items():
+                ending.setdefault(reader, []).append(index)
+            self._plans[stop] = tuple(
+                self._step(operation, last, tuple(ending.get(operation.index, ())))
+                for operation in self.operations[1 : stop + 1]
+                if operation.index in needed
+            )
+        return self._plans[stop]
+
+    def _step(self, operation: Operation, last: dict[int, int], forget: tuple[int, ...]) -> Step:
+        holes: tuple[tuple[int, int], ...] | None = None
+        if not any(
+            True for _ in values_in((operation.kwargs, [a for a in operation.args if not isinstance(a, Value)]))
+        ):
+            holes = tuple((i, a.index) for i, a in enumerate(operation.args) if isinstance(a, Value))
+        function, first = operation.function, operation.args[0] if operation.args else None
+        if operation.target in OVERWRITING and isinstance(first, Value) and last[first.index] == operation.index:
+            source = self.operations[first.index]
+            if (
+                source.target in OWN_MEMORY
+                and source.shape == operation.shape
+                and operation.inputs.count(first.index) == 1
+            ):
+                function = OVERWRITING[operation.target]
+        return Step(operation.index, function, operation.args, operation.kwargs, holes, forget)
+
+    def _classifier(self) -> Operation:
+        """The linear layer or 1×1 convolution from which only pooling and reshaping lead to the output."""
+        operation = self.operations[self.output]
+        while operation.target in AFTER_CLASSIFIER:
+            operation = self.operations[operation.inputs[0]]
+        weight = operation.args[1] if len(operation.args) > 1 else None
+        linear = operation.target == "linear" or operation.target.startswith("conv")
+        if linear and isinstance(weight, Tensor) and all(size == 1 for size in weight.shape[2:]):
+            return operation
+        raise GraphError(
+            f"this model does not end in a classifier (a linear layer or 1×1 convolution): its last step is {operation.name!r} in "
+            f"{operation.layer or 'the model itself'!r}. Name a layer to take the representation from; its own output is one."
+        )

@@ -1,0 +1,86 @@
+"""One operation of a graph, and how its arguments are filled in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from torch import Tensor
+
+__all__ = ["GraphError", "Operation", "Value", "fill", "rewrite", "values_in"]
+
+
+class GraphError(RuntimeError):
+    """The model cannot be turned into, or explained on, a graph. The message names the place and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """A reference to the result of operation `index`; index 0 is the graph's input."""
+
+    index: int
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """A step of the model: `function(*args, **kwargs)`, where a `Value` stands for an earlier result.
+
+    `target` is the ATen name without its overload ("conv2d"). `scope` lists the names of the modules the step runs in,
+    outermost first; `layer` is the innermost. Constants (weights, tables) stand in `args` as tensors. `shape` is the
+    result's shape, with None where a size depends on the batch.
+    """
+
+    index: int
+    name: str
+    target: str
+    function: Callable[..., Any]
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    scope: tuple[str, ...] = ()
+    shape: tuple[int | None, ...] = ()
+
+    @property
+    def layer(self) -> str:
+        return self.scope[-1] if self.scope else ""
+
+    @property
+    def inputs(self) -> tuple[int, ...]:
+        """The indices of the operations whose results this one reads, in the order of the arguments."""
+        return tuple(value.index for value in values_in((self.args, self.kwargs)))
+
+    def run(self, values: Sequence[Any]) -> Any:
+        return self.function(*fill(self.args, values), **fill(self.kwargs, values))
+
+    def with_arguments(self, change: Callable[[Any], Any]) -> Operation:
+        """The same operation with every value and tensor among its arguments replaced by `change` of it."""
+        return replace(self, args=rewrite(self.args, change), kwargs=rewrite(self.kwargs, change))
+
+
+def rewrite(tree: Any, change: Callable[[Any], Any]) -> Any:
+    """`tree` (nested tuples, lists, dicts) with `change` applied to each value and tensor in it."""
+    if isinstance(tree, (Value, Tensor)):
+        return change(tree)
+    if isinstance(tree, tuple):
+        return tuple(rewrite(item, change) for item in tree)
+    if isinstance(tree, list):
+        return [rewrite(item, change) for item in tree]
+    if isinstance(tree, dict):
+        return {key: rewrite(item, change) for key, item in tree.items()}
+    return tree
+
+
+def fill(tree: Any, values: Sequence[Any]) -> Any:
+    """`tree` with each `Value` replaced by the result it refers to."""
+    return rewrite(tree, lambda leaf: values[leaf.index] if isinstance(leaf, Value) else leaf)
+
+
+def values_in(tree: Any) -> Iterator[Value]:
+    if isinstance(tree, Value):
+        yield tree
+    elif isinstance(tree, (tuple, list)):
+        for item in tree:
+            yield from values_in(item)
+    elif isinstance(tree, dict):
+        for item in tree.values():
+            yield from values_in(item)
