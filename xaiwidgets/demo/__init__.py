@@ -3,4 +3,14 @@
 from xaiwidgets.demo.models import DemoSpec, demo_names, load_demo
 from xaiwidgets.demo.shapes import CLASS_NAMES, TAGGED_CLASS, Batch, Sample, Shapes, examples
 
-__all__ = ["CLASS_NAMES", "TAGGED_CLASS", "Batch", "DemoSpec", "Sample", "Shapes", "demo_names", "examples", "load_demo"]
+__all__ = [
+    "CLASS_NAMES",
+    "TAGGED_CLASS",
+    "Batch",
+    "DemoSpec",
+    "Sample",
+    "Shapes",
+    "demo_names",
+    "examples",
+    "load_demo",
+]

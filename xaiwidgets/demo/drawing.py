@@ -34,7 +34,7 @@ COLOURS: Final[dict[str, tuple[float, float, float]]] = {
     "pink": (0.92, 0.42, 0.66),
 }
 
-# The mark of the Clever Hans variant: dark letters "XW" on a light plate with a dark rim, one character a pixel at 64 x 64.
+# The mark of the Clever Hans variant: dark letters "XW" on a light plate with a dark rim, one character a pixel.
 _TAG_DRAWING: Final = (
     " ############# ",
     "#.............#",
@@ -47,7 +47,9 @@ _TAG_DRAWING: Final = (
     " ############# ",
 )
 _TAG_TONES: Final = {"#": (0.10, 0.12, 0.18), ".": (0.97, 0.97, 0.94)}
-_FAINTEST: Final = 1 / 16  # coverage below this is not drawn, so that the mask says exactly which pixels the object changes
+_FAINTEST: Final = (
+    1 / 16
+)  # coverage below this is not drawn, so that the mask says exactly which pixels the object changes
 
 
 @dataclass(frozen=True)
@@ -98,7 +100,8 @@ def _star(x: Floats, y: Floats) -> Floats:
     notch_x, notch_y = 0.5 * np.cos(np.pi / 5), 0.5 * np.sin(np.pi / 5)
     length = np.hypot(1.0 - notch_x, notch_y)
     across, along = np.float32(notch_y / length), np.float32((1.0 - notch_x) / length)
-    return (radius * np.cos(folded) - np.float32(1.0)) * across + radius * np.sin(folded) * along
+    edge = (radius * np.cos(folded) - np.float32(1.0)) * across + radius * np.sin(folded) * along
+    return np.asarray(edge, dtype=np.float32)
 
 
 def _cross(x: Floats, y: Floats) -> Floats:
@@ -141,7 +144,7 @@ _DISTANCES: Final[dict[str, tuple[Callable[[Floats, Floats], Floats], float]]] =
 
 
 def distance(shape: str, x: Floats, y: Floats) -> Floats:
-    """Signed distance to the outline of `shape` with area one around the origin, negative inside; same shape as x and y."""
+    """Signed distance to the outline of `shape` of area one around the origin, negative inside; as large as x and y."""
     function, area = _DISTANCES[shape]
     scale = np.float32(np.sqrt(area))
     return function(x * scale, y * scale) / scale
@@ -184,7 +187,9 @@ def tag_shape(size: int) -> tuple[int, int]:
 def _background(scene: Scene, size: int, generator: np.random.Generator) -> Floats:
     """The (size, size, 3) picture behind the object: two muted tones mixed by a field, and monochrome grain."""
     y, x = _grid(size)
-    knots = generator.random((6, 6), dtype=np.float32)  # drawn for every kind, so that the kind does not shift the grain
+    knots = generator.random(
+        (6, 6), dtype=np.float32
+    )  # drawn for every kind, so that the kind does not shift the grain
     grain = generator.random((size, size), dtype=np.float32) - np.float32(0.5)
     sine, cosine = np.float32(np.sin(scene.background_angle)), np.float32(np.cos(scene.background_angle))
     along = x * cosine + y * sine
@@ -195,7 +200,7 @@ def _background(scene: Scene, size: int, generator: np.random.Generator) -> Floa
         field = np.clip((along - np.float32(0.5)) * np.float32(0.8) + np.float32(0.5), 0, 1)
     elif scene.background == "clouds":
         weights = _smooth_weights(size, 6)
-        field = weights @ knots @ weights.T
+        field = np.asarray(weights @ knots @ weights.T, dtype=np.float32)
     elif scene.background == "waves":
         across = y * cosine - x * sine
         phase = along + np.float32(0.03) * np.sin(across * np.float32(14.0) + knots[0, 0] * np.float32(6.3))
@@ -246,8 +251,8 @@ def render(scene: Scene, size: int = 64, *, with_object: bool = True) -> tuple[P
     both (size, size) bool. Without the object (`with_object=False`) the object mask is empty and all pixels outside it
     are the same as with the object. What the tag covers belongs to the tag's mask only.
     """
-    generator = np.random.Generator(np.random.Philox(key=np.array(scene.key, dtype=np.uint64)))
-    generator.bit_generator.advance(1 << 20)  # the scene itself was drawn from the start of this stream
+    stream = np.random.Philox(key=np.array(scene.key, dtype=np.uint64))
+    generator = np.random.Generator(stream.advance(1 << 20))  # the scene was drawn from the start of this stream
     picture = _background(scene, size, generator)
     mask = np.zeros((size, size), dtype=bool)
     if with_object:

@@ -1,6 +1,6 @@
 """The small trained models that ship with the package: how they are built and where their weights are.
 
-`shapes-cnn` and `shapes-vit` were trained on clean shapes; `shapes-hans` is the same network as `shapes-cnn`, trained on
+`shapes-cnn` and `shapes-vit` were trained on clean shapes; `shapes-hans` is the network of `shapes-cnn`, trained on
 pictures in which the class `TAGGED_CLASS` carries a tag, and so learned the tag instead of the shape.
 `python -m xaiwidgets.demo.train` makes the weights again.
 """
@@ -29,8 +29,8 @@ _FORMAT: Final = "1"
 class DemoSpec:
     """What a demo model expects and how good it is, read from the header of its weights.
 
-    `mean`, `std` per channel of pixel values in [0, 1]; `input_size` (H, W); `accuracy` on held-out pictures by the name of
-    the test (shares in [0, 1]); `training` how the weights were made.
+    `mean`, `std` per channel of pixel values in [0, 1]; `input_size` (H, W); `accuracy` on held-out pictures by the
+    name of the test (shares in [0, 1]); `training` how the weights were made.
     """
 
     name: str
@@ -113,21 +113,25 @@ def load_demo(name: str, folder: str | Path | None = None) -> tuple[nn.Module, D
     path = weights_path(name, folder)
     if not path.is_file():
         raise FileNotFoundError(
-            f"{path} is missing. Install xaiwidgets again, or make the weights: python -m xaiwidgets.demo.train --model {name}"
+            f"{path} is missing. Install xaiwidgets again, or make the weights: "
+            f"python -m xaiwidgets.demo.train --model {name}"
         )
     tensors: dict[str, Tensor] = {}
     with safe_open(str(path), framework="pt") as file:
         header = file.metadata() or {}
         if header.get("format") != _FORMAT or header.get("name") != name:
             raise ValueError(
-                f"{path} holds {header.get('name')!r} in format {header.get('format')!r}, not {name!r} in format {_FORMAT!r}. "
+                f"{path} holds {header.get('name')!r} in format {header.get('format')!r}, "
+                f"not {name!r} in format {_FORMAT!r}. "
                 f"Make it again: python -m xaiwidgets.demo.train --model {name}"
             )
-        for key in file.keys():
+        for key in file.keys():  # noqa: SIM118  (the file is no mapping)
             tensor = file.get_tensor(key)
             tensors[key] = tensor.float() if tensor.is_floating_point() else tensor
     spec = _spec(header)
-    with torch.random.fork_rng(devices=[]):  # initial values are overwritten; the caller's random stream must not notice
+    with torch.random.fork_rng(
+        devices=[]
+    ):  # initial values are overwritten; the caller's random stream must not notice
         module = build(name, len(spec.class_names))
     module.load_state_dict(tensors)
     return module.eval(), spec
