@@ -1,0 +1,75 @@
+/**
+ * Builds one self-contained bundle a widget: every folder of src/ that has an index.ts becomes
+ * ../xaiwidgets/widgets/static/<folder>.js and .css.
+ *
+ *   node build.mjs                 build once, and fail when a bundle is larger than its budget
+ *   node build.mjs --check-size    the same, and print every size
+ *   node build.mjs --watch         build again on every change
+ */
+import { copyFile, mkdir, readdir, readFile, stat } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { gzipSync } from "node:zlib";
+import * as esbuild from "esbuild";
+
+const here = dirname(fileURLToPath(import.meta.url));
+const source = join(here, "src");
+const target = resolve(here, "../xaiwidgets/widgets/static");
+const budget = 80 * 1000; // bytes of gzipped JavaScript and CSS together, a widget
+
+async function widgets() {
+  const folders = (await readdir(source, { withFileTypes: true })).filter((entry) => entry.isDirectory());
+  const found = [];
+  for (const { name } of folders) {
+    const isWidget = await stat(join(source, name, "index.ts")).then(
+      () => true,
+      () => false,
+    );
+    if (isWidget) found.push(name);
+  }
+  return found;
+}
+
+async function gzippedSize(file) {
+  return gzipSync(await readFile(file), { level: 9 }).length;
+}
+
+const names = await widgets();
+/** @type {import("esbuild").BuildOptions} */
+const options = {
+  entryPoints: Object.fromEntries(names.map((name) => [name, join(source, name, "index.ts")])),
+  outdir: target,
+  bundle: true,
+  format: "esm",
+  platform: "browser",
+  target: ["es2022", "chrome110", "firefox110", "safari16"],
+  jsx: "automatic",
+  jsxImportSource: "preact",
+  loader: { ".html": "text" },
+  minify: true,
+  legalComments: "none",
+  logLevel: "warning",
+};
+
+await mkdir(target, { recursive: true });
+// Python fills in the same page when it saves a widget as HTML.
+await copyFile(join(source, "shared", "standalone.html"), join(target, "standalone.html"));
+
+if (process.argv.includes("--watch")) {
+  const context = await esbuild.context({ ...options, minify: false, sourcemap: "inline", logLevel: "info" });
+  await context.watch();
+} else {
+  await esbuild.build(options);
+  for (const name of names) {
+    const script = await gzippedSize(join(target, `${name}.js`));
+    const style = await gzippedSize(join(target, `${name}.css`));
+    if (process.argv.includes("--check-size")) {
+      const kB = (bytes) => `${(bytes / 1000).toFixed(1)} kB`;
+      console.log(`${name}: ${kB(script)} script + ${kB(style)} style, gzipped; budget ${kB(budget)}`);
+    }
+    if (script + style > budget) {
+      console.error(`${name} is ${script + style} bytes gzipped, over the budget of ${budget}.`);
+      process.exitCode = 1;
+    }
+  }
+}

@@ -1,0 +1,45 @@
+/** The legend of one pane: colours with numbers, label and unit. */
+import { computed } from "@preact/signals";
+import { useMemo } from "preact/hooks";
+import { cssGradient } from "../shared/colormaps.ts";
+import { formatNumber } from "../shared/format.ts";
+import { ticksOf } from "../shared/ticks.ts";
+import type { contentOf, Pane } from "./panes.ts";
+
+export function ColorBar({
+  pane,
+  content,
+}: {
+  pane: Pane;
+  content: { readonly value: ReturnType<typeof contentOf> };
+}) {
+  // Only what the bar shows: it must not render again while the threshold moves.
+  const legend = useMemo(
+    () =>
+      computed(() =>
+        content.value ? JSON.stringify([content.value.paint.range, content.value.paint.colormap]) : "",
+      ),
+    [content],
+  ).value;
+  if (!legend) return <div class="xw-colorbar" />;
+  const [range, colormap] = JSON.parse(legend) as [[number, number], string];
+  const ticks = ticksOf(range);
+  const { label, unit } = pane.view;
+  const name = unit ? `${label} (${unit})` : label;
+  return (
+    <div
+      class="xw-colorbar"
+      role="img"
+      aria-label={`Colours: ${name} from ${formatNumber(range[0])} to ${formatNumber(range[1])}`}
+    >
+      <div class="xw-ramp" style={{ backgroundImage: cssGradient(colormap) }} />
+      <div class="xw-ticks" aria-hidden="true">
+        {ticks.map((tick) => (
+          <span key={tick.value} style={{ left: `${tick.at * 100}%` }}>
+            {tick.text}
+          </span>
+        ))}
+      </div>
+    </div>
+  );
+}

@@ -1,0 +1,25 @@
+/** Puts one view of a store into an element, and takes it out again. */
+import { render } from "preact";
+import { followTheme } from "../shared/theme.ts";
+import { newContext, ViewProvider } from "./context.ts";
+import type { HeatmapStore } from "./store.ts";
+import { HeatmapView } from "./view.tsx";
+
+export function mount(element: HTMLElement, store: HeatmapStore): () => void {
+  const root = document.createElement("div");
+  root.className = "xw xw-heatmap";
+  element.append(root);
+  const stopTheme = followTheme(root, store.state.theme);
+  render(
+    <ViewProvider value={newContext(store)}>
+      <HeatmapView />
+    </ViewProvider>,
+    root,
+  );
+  store.hello();
+  return () => {
+    render(null, root);
+    stopTheme();
+    root.remove();
+  };
+}

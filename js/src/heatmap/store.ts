@@ -1,0 +1,243 @@
+/**
+ * The state of one widget in the browser, shared by all its views.
+ *
+ * Three piles, kept apart: `state` is synced with Python, results are what Python computed, and whatever only
+ * one view knows (hover, open menus) lives in the components.
+ */
+import { batch, computed, type Signal, signal } from "@preact/signals";
+import { Committer } from "../shared/commit.ts";
+import type { Host, Message } from "../shared/host.ts";
+import { type Bytes, parseSnapshot } from "../shared/wire.ts";
+import { decodeMaps, decodePicture, MapCache, type MapSet, type Picture, questionKey } from "./maps.ts";
+import { Requests } from "./requests.ts";
+import {
+  type ExportMessage,
+  type HeatmapState,
+  initialState,
+  type MapsMessage,
+  type Method,
+  type ParameterValue,
+  type PictureMessage,
+  type Question,
+} from "./types.ts";
+
+type Signals = { readonly [K in keyof HeatmapState]: Signal<HeatmapState[K]> };
+
+/** How things stand with the kernel: not known yet, answering, not answering, or none by design. */
+export type Connection = "waiting" | "live" | "silent" | "none";
+
+const asksSomethingElse = new Set(["image", "method", "target", "against", "parameters"]);
+const patience = 6000; // ms without an answer before we say that the kernel does not answer
+
+export class HeatmapStore {
+  readonly state: Signals;
+  readonly connection: Signal<Connection>;
+  readonly pictures = signal<ReadonlyMap<number, Picture>>(new Map());
+  /** Goes up whenever a result arrives. */
+  readonly resultVersion = signal(0);
+  readonly requests: Requests;
+  readonly committer: Committer;
+  /** Who waits for a file that Python writes. */
+  onExport: ((message: ExportMessage, bytes: Bytes | undefined) => void) | null = null;
+
+  private readonly cache = new MapCache();
+  /** The last set shown for an image and method: it stays while the next one is computed. */
+  private readonly lastGood = new Map<string, MapSet>();
+  private answerTimer: ReturnType<typeof setTimeout> | undefined;
+
+  constructor(
+    readonly host: Host,
+    options: { standalone?: boolean } = {},
+  ) {
+    this.connection = signal<Connection>(options.standalone ? "none" : "waiting");
+    const signals: Record<string, Signal<unknown>> = {};
+    for (const name of Object.keys(initialState) as (keyof HeatmapState)[]) {
+      const value = signal<unknown>(host.get(name) ?? initialState[name]);
+      signals[name] = value;
+      host.onChange(name, () => {
+        // What the person is changing right now wins over what the kernel says.
+        if (this.committer.holds(name)) return;
+        const news = host.get(name) ?? initialState[name];
+        if (same(value.peek(), news)) return;
+        value.value = news;
+        // Python asked something else by itself: its answer is for what is now on screen.
+        if (asksSomethingElse.has(name)) this.requests.forget();
+      });
+    }
+    this.state = signals as unknown as Signals;
+    this.committer = new Committer((values) => host.commit(values));
+    this.requests = new Requests(this);
+    host.onMessage((message, buffers) => this.receive(message, buffers));
+    host.onConnectionChange(() => this.hello());
+    this.loadSnapshot();
+  }
+
+  readonly method = computed<Method | null>(() => {
+    const { methods, method } = this.state;
+    return methods.value.find(({ name }) => name === method.value) ?? methods.value[0] ?? null;
+  });
+
+  readonly picture = computed<Picture | null>(() => this.pictures.value.get(this.state.image.value) ?? null);
+
+  readonly busy = computed(() => this.state.status.value.state === "running");
+
+  /** Whether new numbers can be asked for. */
+  readonly canCompute = computed(
+    () => this.connection.value === "waiting" || this.connection.value === "live",
+  );
+
+  /** Changes a value that the person sees; Python learns of it when the gesture is over. */
+  set<K extends keyof HeatmapState>(name: K, value: HeatmapState[K]): void {
+    if (same(this.state[name].peek(), value)) return;
+    this.state[name].value = value;
+    this.committer.change(name, value);
+  }
+
+  setParameter(method: string, name: string, value: ParameterValue): void {
+    const { parameters } = this.state;
+    const of = { ...parameters.peek()[method], [name]: value };
+    this.set("parameters", { ...parameters.peek(), [method]: of });
+    this.requests.askSoon();
+  }
+
+  /** Changes what is asked about, and asks unless the answer is known. */
+  ask(change: Partial<Pick<HeatmapState, "image" | "method" | "target" | "against">>): void {
+    batch(() => {
+      for (const [name, value] of Object.entries(change)) this.set(name as "image", value as number);
+    });
+    this.requests.askSoon(0);
+  }
+
+  question(method: Method): Question {
+    const { image, target, against, parameters } = this.state;
+    const values = Object.fromEntries(method.controls.map((control) => [control.name, control.value]));
+    return {
+      image: image.value,
+      method: method.name,
+      target: method.classes ? target.value : null,
+      against: method.classes ? against.value : null,
+      parameters: { ...values, ...parameters.value[method.name] },
+    };
+  }
+
+  /** The result to show for a method, and whether it answers the present question. */
+  result(method: Method): { set: MapSet | null; current: boolean } {
+    this.resultVersion.value; // read, so that whoever asks hears of new results
+    const question = this.question(method);
+    const exact = this.cache.get(questionKey(question, method.classes));
+    if (exact) return { set: exact, current: true };
+    return { set: this.lastGood.get(`${question.image} ${method.name}`) ?? null, current: false };
+  }
+
+  knows(method: Method): boolean {
+    return this.cache.get(questionKey(this.question(method), method.classes))?.final === true;
+  }
+
+  /** A view was opened: ask for the picture, unless another view has it already. */
+  hello(): void {
+    if (this.connection.peek() === "live" && this.pictures.peek().size > 0) return;
+    this.host.send({ type: "ready" });
+    this.expectAnswer();
+  }
+
+  stop(): void {
+    this.host.send({ type: "stop" });
+  }
+
+  more(): void {
+    this.committer.flush();
+    this.host.send({ type: "more" });
+    this.expectAnswer();
+  }
+
+  /** Starts the clock after which we say that nobody answers. */
+  expectAnswer(): void {
+    if (this.connection.peek() === "none") return;
+    clearTimeout(this.answerTimer);
+    this.answerTimer = setTimeout(() => {
+      this.connection.value = "silent";
+    }, patience);
+  }
+
+  dispose(): void {
+    clearTimeout(this.answerTimer);
+    this.requests.dispose();
+    this.committer.dispose();
+    this.host.dispose();
+    this.cache.clear();
+    this.lastGood.clear();
+    this.pictures.value = new Map();
+  }
+
+  private receive(message: Message, buffers: Bytes[]): void {
+    clearTimeout(this.answerTimer);
+    if (this.connection.peek() !== "none") this.connection.value = "live";
+    try {
+      if (message.type === "picture") this.receivePicture(message as unknown as PictureMessage, buffers);
+      else if (message.type === "maps") this.receiveMaps(message as unknown as MapsMessage, buffers);
+      else if (message.type === "export") this.onExport?.(message as unknown as ExportMessage, buffers[0]);
+    } catch (error) {
+      // A damaged message must not take down the widget; the last good picture stays.
+      console.warn("xaiwidgets: a message could not be read", error);
+    }
+  }
+
+  private receivePicture(message: PictureMessage, [bytes]: Bytes[]): void {
+    if (!bytes) return;
+    const pictures = new Map(this.pictures.peek());
+    pictures.set(message.image, decodePicture(message, bytes));
+    this.pictures.value = pictures;
+  }
+
+  private receiveMaps(message: MapsMessage, buffers: Bytes[]): void {
+    const method = this.state.methods.peek().find(({ name }) => name === message.method);
+    if (!method) return;
+    const key = this.requests.keyOf(message, method);
+    if (key === null) return;
+    this.remember(key, message, decodeMaps(message, buffers));
+  }
+
+  private remember(key: string, { image, method }: Pick<Question, "image" | "method">, set: MapSet): void {
+    this.cache.put(key, set);
+    this.lastGood.set(`${image} ${method}`, set);
+    this.resultVersion.value++;
+  }
+
+  /** What a saved notebook kept, so that there is something to see before, or without, a kernel. */
+  private loadSnapshot(): void {
+    const snapshot = parseSnapshot(this.state.snapshot.peek());
+    const method = this.method.peek();
+    if (!snapshot) return;
+    const { header } = snapshot;
+    const buffers = [...snapshot.buffers];
+    try {
+      const image = typeof header.image === "number" ? header.image : this.state.image.peek();
+      if (header.picture) {
+        const picture = decodePicture(header.picture as unknown as PictureMessage, buffers.shift()!);
+        this.pictures.value = new Map([[image, picture]]);
+      }
+      if (header.maps && method) {
+        const set = decodeMaps(header as unknown as MapsMessage, buffers);
+        // Not final: the kernel has the full resolution and will be asked.
+        this.remember(
+          questionKey(this.question(method), method.classes),
+          { image, method: method.name },
+          {
+            ...set,
+            final: false,
+          },
+        );
+      }
+    } catch (error) {
+      console.warn("xaiwidgets: the saved picture could not be read", error);
+    }
+  }
+}
+
+/** Equal as JSON: traits are small, and a new object with equal content is no change. */
+function same(a: unknown, b: unknown): boolean {
+  if (a === b) return true;
+  if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return false;
+  if (ArrayBuffer.isView(a) || ArrayBuffer.isView(b)) return false;
+  return JSON.stringify(a) === JSON.stringify(b);
+}

@@ -1,0 +1,155 @@
+/** What Python and the browser tell each other: the synced state, and the messages. */
+import type { ColorKind } from "../shared/colormaps.ts";
+import type { ThemeChoice } from "../shared/theme.ts";
+
+/** The synced traits; a test holds these keys equal to those of the Python class. */
+export interface HeatmapState {
+  // What the person sees; written from both sides.
+  show: string;
+  opacity: number;
+  threshold: number;
+  filter_mode: "hide" | "fade";
+  colormap: string;
+  clip: number;
+  scale: "image" | "shared" | "fixed";
+  fixed_range: [number, number] | null;
+  zoom: [number, number, number];
+  image: number;
+  method: string;
+  target: number | null;
+  against: number | null;
+  parameters: Record<string, Parameters>;
+  selection: { x: number; y: number } | null;
+  theme: ThemeChoice;
+  // What Python says; the browser only reads these.
+  images: number;
+  methods: Method[];
+  class_names: string[];
+  status: Status;
+  title: string;
+  notes: Record<string, [string, string][]>;
+  snapshot: unknown;
+}
+
+/** Used where a host does not have the trait (an older kernel, a saved page). */
+export const initialState: HeatmapState = {
+  show: "importance",
+  opacity: 0.7,
+  threshold: 1,
+  filter_mode: "hide",
+  colormap: "viridis",
+  clip: 100,
+  scale: "image",
+  fixed_range: null,
+  zoom: [1, 0.5, 0.5],
+  image: 0,
+  method: "",
+  target: null,
+  against: null,
+  parameters: {},
+  selection: null,
+  theme: "auto",
+  images: 1,
+  methods: [],
+  class_names: [],
+  status: { state: "idle" },
+  title: "",
+  notes: {},
+  snapshot: null,
+};
+
+/** `show` for all views of one method beside each other, and for one picture a method. */
+export const sideBySide = "side_by_side";
+export const compare = "compare";
+
+export type ParameterValue = number | string | boolean;
+export type Parameters = Record<string, ParameterValue>;
+
+export interface View {
+  name: string;
+  label: string;
+  /** Name of the map it draws. */
+  map: string;
+  kind: ColorKind;
+  unit: string;
+  /** Whether the uncertainty threshold hides pixels of this view. */
+  filtered: boolean;
+}
+
+export interface Control {
+  name: string;
+  label: string;
+  type: "choice" | "float" | "int" | "bool";
+  value: ParameterValue;
+  options?: (string | { value: string; label: string })[];
+  min?: number;
+  max?: number;
+  step?: number;
+  log?: boolean;
+}
+
+export interface Method {
+  name: string;
+  label: string;
+  views: View[];
+  /** The map whose quantiles the threshold speaks of. */
+  filter: string | null;
+  /** The map of standard errors. */
+  error: string | null;
+  controls: Control[];
+  streaming: boolean;
+  /** Whether its result depends on the class asked about. */
+  classes: boolean;
+}
+
+export interface Status {
+  state: "idle" | "running" | "done" | "stopped" | "error";
+  done?: number;
+  total?: number | null;
+  unit?: string;
+  seconds_left?: number | null;
+  largest_error?: number | null;
+  message?: string;
+  hint?: string;
+  request?: number | null;
+}
+
+/** What a result depends on. */
+export interface Question {
+  image: number;
+  method: string;
+  target: number | null;
+  against: number | null;
+  parameters: Parameters;
+}
+
+export interface PictureMessage {
+  type: "picture";
+  image: number;
+  /** [height, width, channels], channels 1 or 3. */
+  shape: [number, number, number];
+}
+
+export interface MapHeader {
+  name: string;
+  dtype: "float16" | "float32";
+  /** [height, width] */
+  shape: [number, number];
+  range: [number, number];
+}
+
+export interface MapsMessage extends Question {
+  type: "maps";
+  request?: number | null;
+  maps: MapHeader[];
+  shared_range?: Record<string, [number, number]>;
+  final?: boolean;
+}
+
+export interface ExportMessage {
+  type: "export";
+  id: number;
+  format: string;
+  name: string;
+  error?: string;
+}

@@ -1,0 +1,65 @@
+/** A switch between a few choices, all visible: a radio group, so arrow keys move within it. */
+import { useId, useRef } from "preact/hooks";
+
+export interface Choice {
+  value: string;
+  label: string;
+  title?: string;
+}
+
+interface SegmentedProps {
+  label: string;
+  /** Whether the label is also shown, or only said. */
+  showLabel?: boolean;
+  value: string;
+  choices: readonly Choice[];
+  onChange: (value: string) => void;
+}
+
+export function Segmented({ label, showLabel = true, value, choices, onChange }: SegmentedProps) {
+  const id = useId();
+  const group = useRef<HTMLDivElement>(null);
+  const steps: Record<string, number> = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 };
+
+  const onKeyDown = (event: KeyboardEvent) => {
+    const step = steps[event.key];
+    if (!step) return;
+    event.preventDefault();
+    event.stopPropagation();
+    const at = choices.findIndex((choice) => choice.value === value);
+    const next = (at + step + choices.length) % choices.length;
+    onChange(choices[next]!.value);
+    group.current?.querySelectorAll("button")[next]?.focus();
+  };
+
+  return (
+    <div class="xw-field">
+      {showLabel && (
+        <span class="xw-label" id={id}>
+          {label}
+        </span>
+      )}
+      <div
+        ref={group}
+        class="xw-segmented"
+        role="radiogroup"
+        {...(showLabel ? { "aria-labelledby": id } : { "aria-label": label })}
+        onKeyDown={onKeyDown}
+      >
+        {choices.map((choice) => (
+          <button
+            key={choice.value}
+            type="button"
+            role="radio"
+            aria-checked={choice.value === value}
+            tabIndex={choice.value === value ? 0 : -1}
+            title={choice.title}
+            onClick={() => onChange(choice.value)}
+          >
+            {choice.label}
+          </button>
+        ))}
+      </div>
+    </div>
+  );
+}

@@ -1,0 +1,66 @@
+/** A labelled slider with its value beside it; linear or logarithmic. */
+import { useId } from "preact/hooks";
+import { useGesture } from "./gesture.ts";
+
+interface SliderProps {
+  label: string;
+  value: number;
+  min: number;
+  max: number;
+  step?: number;
+  log?: boolean;
+  /** The value as people read it; also what a screen reader says. */
+  text: string;
+  disabled?: boolean;
+  onInput: (value: number) => void;
+}
+
+const logSteps = 200;
+
+export function Slider({
+  label,
+  value,
+  min,
+  max,
+  step = 0.01,
+  log = false,
+  text,
+  disabled,
+  onInput,
+}: SliderProps) {
+  const id = useId();
+  const gesture = useGesture();
+  // A logarithmic slider moves in equal ratios; its native range is the number of the step.
+  const isLog = log && min > 0 && max > min;
+  const ratio = Math.log(max / min);
+  const position = isLog ? Math.round((Math.log(value / min) / ratio) * logSteps) : value;
+  const read = (raw: number) =>
+    isLog ? Number((min * Math.exp((raw / logSteps) * ratio)).toPrecision(3)) : raw;
+  const low = isLog ? 0 : min;
+  const high = isLog ? logSteps : max;
+  const fill = high > low ? ((position - low) / (high - low)) * 100 : 0;
+  return (
+    <div class="xw-field">
+      <label class="xw-label" for={id}>
+        {label}
+      </label>
+      <output class="xw-value" for={id}>
+        {text}
+      </output>
+      <input
+        id={id}
+        class="xw-slider"
+        type="range"
+        min={low}
+        max={high}
+        step={isLog ? 1 : step}
+        value={position}
+        disabled={disabled}
+        aria-valuetext={text}
+        style={{ "--xw-fill": `${fill}%` }}
+        onInput={(event) => onInput(read(event.currentTarget.valueAsNumber))}
+        {...gesture}
+      />
+    </div>
+  );
+}

@@ -1,0 +1,61 @@
+"""What the browser tests share: one Chromium a session, and a page that runs a bundle on the stand-in model."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Error, sync_playwright
+
+from .standin import StandIn, open_standin
+
+STATIC = Path(__file__).parents[2] / "xaiwidgets" / "widgets" / "static"
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """A headless Chromium: the machine's own, else Playwright's."""
+    with sync_playwright() as playwright:
+        try:
+            browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
+        except Error as error:
+            pytest.fail(
+                "the browser tests need Chromium: install the system's package 'chromium' (on Debian: "
+                f"apt-get install chromium) or run 'playwright install chromium'. {error}"
+            )
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def standin(chromium: Browser) -> Iterator[Callable[..., StandIn]]:
+    """Opens the heatmap bundle on a stand-in model; see ``open_standin`` for the arguments."""
+    if not (STATIC / "heatmap.js").exists():
+        pytest.fail(f"{STATIC} has no bundle: run 'npm ci && npm run build' in js/")
+    contexts = []
+
+    def start(width: int = 1100, height: int = 900, dark: bool = False, scale: float = 1, **arguments: Any) -> StandIn:
+        context = chromium.new_context(
+            viewport={"width": width, "height": height},
+            color_scheme="dark" if dark else "light",
+            device_scale_factor=scale,
+            accept_downloads=True,
+        )
+        contexts.append(context)
+        return open_standin(context.new_page(), STATIC, **arguments)
+
+    yield start
+    for context in contexts:
+        context.close()
