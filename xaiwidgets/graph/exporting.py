@@ -202,7 +202,9 @@ def _append(
         name: str, target: str, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], result: Any
     ) -> Value:
         shape = tuple(size if isinstance(size, int) else None for size in getattr(result, "shape", ()))
-        operation = Operation(len(operations), name, target, function, args, kwargs, _scope(node), shape)
+        operation = Operation(
+            len(operations), name, target, function, args, kwargs, _scope(node), shape, not isinstance(result, (int, torch.SymInt, float))
+        )
         operations.append(operation)
         names.update(dict.fromkeys(operation.scope, operation.index))
         return Value(operation.index)

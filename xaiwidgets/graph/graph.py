@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from xaiwidgets.graph.operation import GraphError, Operation, Value, fill, values_in
+from xaiwidgets.graph.operation import GraphError, Operation, Value, constants_in, fill, values_in
 
 __all__ = ["Graph"]
 
@@ -75,13 +75,10 @@ class Graph:
         )
         self.memory_format = memory_format
         self._by_step = {operation.name: operation.index for operation in operations}
-        self._plans: dict[int, tuple[Step, ...]] = {}
+        self._plans: dict[tuple[int, bool], tuple[Step, ...]] = {}
 
     def _constants(self) -> list[Tensor]:
-        found: list[Tensor] = []
-        for operation in self.operations:
-            operation.with_arguments(lambda leaf: found.append(leaf) or leaf if isinstance(leaf, Tensor) else leaf)
-        return found
+        return [c for operation in self.operations for c in constants_in((operation.args, operation.kwargs))]
 
     @property
     def layer_names(self) -> tuple[str, ...]:
@@ -157,9 +154,20 @@ class Graph:
 
     @torch.inference_mode()
     def _run(self, x: Tensor, stop: int) -> Tensor:
+        result = x
+        for _, value in self.steps(x, stop, overwrite=True):
+            result = value
+        return result
+
+    def steps(self, x: Tensor, stop: int, overwrite: bool = False) -> Iterator[tuple[int, Any]]:
+        """(index, value) of every step that leads to `stop`, which comes last. Values nobody reads any more are let go.
+
+        With `overwrite`, element-wise steps write into values that only they read: for callers that keep none.
+        """
         values: list[Any] = [None] * len(self.operations)
         values[0] = self.prepare(x)
-        for step in self._plan(stop):
+        yield 0, values[0]
+        for step in self._plan(stop, overwrite):
             if step.holes is None:
                 args, kwargs = fill(step.args, values), fill(step.kwargs, values)
                 values[step.index] = step.function(*args, **kwargs)
@@ -170,12 +178,11 @@ class Graph:
                 values[step.index] = step.function(*arguments, **step.kwargs)
             for index in step.forget:
                 values[index] = None
-        result: Tensor = values[stop]
-        return result
+            yield step.index, values[step.index]
 
-    def _plan(self, stop: int) -> tuple[Step, ...]:
+    def _plan(self, stop: int, overwrite: bool) -> tuple[Step, ...]:
         """The steps that lead to `stop`. Worked out once for each stop."""
-        if stop not in self._plans:
+        if (stop, overwrite) not in self._plans:
             needed, last = {stop}, {stop: len(self.operations)}
             for operation in reversed(self.operations[: stop + 1]):
                 if operation.index in needed:
@@ -185,21 +192,21 @@ class Graph:
             ending: dict[int, list[int]] = {}
             for index, reader in last.items():
                 ending.setdefault(reader, []).append(index)
-            self._plans[stop] = tuple(
-                self._step(operation, last, tuple(ending.get(operation.index, ())))
+            self._plans[stop, overwrite] = tuple(
+                self._step(operation, last, tuple(ending.get(operation.index, ())), overwrite)
                 for operation in self.operations[1 : stop + 1]
                 if operation.index in needed
             )
-        return self._plans[stop]
+        return self._plans[stop, overwrite]
 
-    def _step(self, operation: Operation, last: dict[int, int], forget: tuple[int, ...]) -> Step:
+    def _step(self, operation: Operation, last: dict[int, int], forget: tuple[int, ...], overwrite: bool) -> Step:
         holes: tuple[tuple[int, int], ...] | None = None
         if not any(
             True for _ in values_in((operation.kwargs, [a for a in operation.args if not isinstance(a, Value)]))
         ):
             holes = tuple((i, a.index) for i, a in enumerate(operation.args) if isinstance(a, Value))
         function, first = operation.function, operation.args[0] if operation.args else None
-        if operation.target in OVERWRITING and isinstance(first, Value) and last[first.index] == operation.index:
+        if overwrite and operation.target in OVERWRITING and isinstance(first, Value) and last[first.index] == operation.index:
             source = self.operations[first.index]
             if (
                 source.target in OWN_MEMORY

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
-__all__ = ["GraphError", "Operation", "Value", "fill", "rewrite", "values_in"]
+__all__ = ["GraphError", "Operation", "Value", "constants_in", "fill", "rewrite", "values_in"]
 
 
 class GraphError(RuntimeError):
@@ -39,6 +39,7 @@ class Operation:
     kwargs: dict[str, Any]
     scope: tuple[str, ...] = ()
     shape: tuple[int | None, ...] = ()
+    tensor: bool = True  # whether the result is a tensor, not a size
 
     @property
     def layer(self) -> str:
@@ -76,11 +77,18 @@ def fill(tree: Any, values: Sequence[Any]) -> Any:
 
 
 def values_in(tree: Any) -> Iterator[Value]:
-    if isinstance(tree, Value):
-        yield tree
-    elif isinstance(tree, (tuple, list)):
+    return (leaf for leaf in leaves(tree) if isinstance(leaf, Value))
+
+
+def constants_in(tree: Any) -> Iterator[Tensor]:
+    return (leaf for leaf in leaves(tree) if isinstance(leaf, Tensor))
+
+
+def leaves(tree: Any) -> Iterator[Any]:
+    if isinstance(tree, (tuple, list)):
         for item in tree:
-            yield from values_in(item)
+            yield from leaves(item)
     elif isinstance(tree, dict):
-        for item in tree.values():
-            yield from values_in(item)
+        yield from leaves(list(tree.values()))
+    else:
+        yield tree

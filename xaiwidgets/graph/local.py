@@ -1,0 +1,122 @@
+"""What a rule is to the engine: a linear map from relevance above one operation to relevance below it, and its adjoint.
+
+Relevance carries one leading axis of rows that activations lack: (K, …) against (…), for K conditions or starts explained
+at once. Ordinary broadcasting then shares an activation between all rows, and nothing is ever repeated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import torch
+from torch import Tensor
+
+from xaiwidgets.graph.operation import Operation
+
+__all__ = ["Into", "Local", "Pass", "Site", "expand_to", "stabilise", "sum_to"]
+
+Shape = tuple[int, ...]
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True, slots=True)
+class Into:
+    """Relevance for a part of a tensor: `view` picks that part of a (K, …) tensor."""
+
+    view: Callable[[Tensor], Tensor]
+    relevance: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """One operation of one recorded forward pass, as rules see it.
+
+    `inputs` and `output` are the recorded values (None where the rule did not ask for them), `shapes` the shapes of the
+    inputs; `carries[i]` says whether input i takes part in relevance at all (constants and held statistics do not),
+    `wanted[i]` whether anybody asks for its share.
+    """
+
+    operation: Operation
+    inputs: tuple[Any, ...]
+    output: Any
+    shapes: tuple[Shape, ...]
+    shape: Shape
+    carries: tuple[bool, ...]
+    wanted: tuple[bool, ...]
+    memory: dict[Any, Any] | None = field(default=None)
+
+    def remember(self, key: str, compute: Callable[[], Result]) -> Result:
+        """`compute()`, or what it gave before on this recording where the recording keeps such things."""
+        if self.memory is None:
+            return compute()
+        place = (self.operation.index, key)
+        if place not in self.memory:
+            self.memory[place] = compute()
+        found: Result = self.memory[place]
+        return found
+
+
+class Local:
+    """How relevance passes one operation. With activations fixed, `down` is linear and `up` its adjoint.
+
+    `down` gives one tensor (K, *shape of the input) for each input of the operation, None for those not wanted.
+    `up` takes one tensor or None for each input and gives (K, *shape of the output).
+    """
+
+    needs_inputs = False
+    needs_output = False
+    holds = False  # takes no relevance, and others treat its result as a constant
+
+    def down(self, relevance: Tensor, at: Site) -> Sequence[Tensor | Into | None]:
+        raise TypeError(f"{type(self).__name__} has no way down")
+
+    def up(self, above: Sequence[Tensor | None], at: Site) -> Tensor:
+        raise TypeError(f"{type(self).__name__} has no way up")
+
+    def describe(self) -> str:
+        return type(self).__name__.lower()
+
+
+class Pass(Local):
+    """Relevance passes unchanged to the first input that carries any."""
+
+    def down(self, relevance: Tensor, at: Site) -> Sequence[Tensor | Into | None]:
+        first = at.carries.index(True)
+        return [
+            sum_to(relevance, shape) if i == first and at.wanted[i] else None for i, shape in enumerate(at.shapes)
+        ]
+
+    def up(self, above: Sequence[Tensor | None], at: Site) -> Tensor:
+        value = above[at.carries.index(True)]
+        return _nothing(above, at) if value is None else expand_to(value, at.shape)
+
+
+def _nothing(above: Sequence[Tensor | None], at: Site) -> Tensor:
+    like = next(value for value in above if value is not None)
+    return like.new_zeros((like.shape[0], *at.shape))
+
+
+def stabilise(z: Tensor, epsilon: float) -> Tensor:
+    """z + ε·sign(z), with sign(0) = 1."""
+    return torch.where(z < 0, z - epsilon, z + epsilon)
+
+
+def sum_to(relevance: Tensor, shape: Shape) -> Tensor:
+    """(K, *large) summed over the axes along which a tensor of `shape` was broadcast: (K, *shape)."""
+    if relevance.shape[1:] == torch.Size(shape):
+        return relevance
+    extra = relevance.ndim - 1 - len(shape)
+    if extra:
+        relevance = relevance.sum(tuple(range(1, 1 + extra)))
+    axes = tuple(i + 1 for i, size in enumerate(shape) if size == 1 and relevance.shape[i + 1] != 1)
+    return relevance.sum(axes, keepdim=True) if axes else relevance
+
+
+def expand_to(value: Tensor, shape: Shape) -> Tensor:
+    """(K, *small) broadcast to (K, *shape): the adjoint of `sum_to`."""
+    missing = len(shape) - (value.ndim - 1)
+    if missing:
+        value = value.reshape(value.shape[0], *[1] * missing, *value.shape[1:])
+    return value.expand(value.shape[0], *shape)

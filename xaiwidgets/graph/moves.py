@@ -1,0 +1,146 @@
+"""Moves: operations that only rearrange entries. Their adjoint puts relevance back where the entries came from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from xaiwidgets.graph.local import Into, Local, Site, expand_to, sum_to
+from xaiwidgets.graph.operation import Operation, fill
+
+__all__ = ["Move"]
+
+# Same entries in the same order under another shape.
+RESHAPES = frozenset(
+    ["view", "reshape", "flatten", "unflatten", "squeeze", "unsqueeze", "view_as", "reshape_as", "to", "masked_fill"]
+)
+EXPANDS = frozenset(["expand", "expand_as"])
+
+
+class Move(Local):
+    """Relevance moves with its entry. The usual moves act on all rows at once; any other goes row by row through autograd."""
+
+    def down(self, relevance: Tensor, at: Site) -> Sequence[Tensor | Into | None]:
+        target, rows = at.operation.target, relevance.shape[0]
+        if target in RESHAPES:
+            return self._first(relevance.reshape(rows, *at.shapes[0]), at)
+        if target in EXPANDS:
+            return self._first(sum_to(relevance, at.shapes[0]), at)
+        if target in PERMUTES:
+            return self._first(relevance.permute(_inverse(_order(at))), at)
+        if target in PARTS:
+            return self._first(Into(PARTS[target](at.operation, len(at.shapes[0])), relevance), at)
+        if target in JOINS and all(isinstance(item, Tensor) or hasattr(item, "index") for item in at.operation.args[0]):
+            return _split(relevance, at)
+        return _by_autograd(relevance, at)
+
+    def up(self, above: Sequence[Tensor | None], at: Site) -> Tensor:
+        target, value = at.operation.target, above[0]
+        if value is not None:
+            if target in RESHAPES:
+                return value.reshape(value.shape[0], *at.shape)
+            if target in EXPANDS:
+                return expand_to(value, at.shape)
+            if target in PERMUTES:
+                return value.permute(_order(at))
+            if target in PARTS:
+                return PARTS[target](at.operation, len(at.shapes[0]))(value)
+        return _row_by_row(above, at)
+
+    @staticmethod
+    def _first(relevance: Tensor | Into, at: Site) -> list[Tensor | Into | None]:
+        return [relevance, *[None] * (len(at.shapes) - 1)]
+
+
+def argument(operation: Operation, position: int, name: str, default: Any) -> Any:
+    if len(operation.args) > position:
+        return operation.args[position]
+    return operation.kwargs.get(name, default)
+
+
+def _order(at: Site) -> list[int]:
+    """The permutation of a (K, …) tensor that the operation makes of its input."""
+    operation, ndim = at.operation, len(at.shapes[0])
+    axes = list(range(ndim))
+    if operation.target == "permute":
+        axes = [axis % ndim for axis in operation.args[1]]
+    elif operation.target == "t":
+        axes.reverse()
+    else:
+        a, b = operation.args[1] % ndim, operation.args[2] % ndim
+        axes[a], axes[b] = axes[b], axes[a]
+    return [0, *[axis + 1 for axis in axes]]
+
+
+PERMUTES = frozenset(["permute", "transpose", "swapaxes", "t"])
+
+
+def _inverse(order: list[int]) -> list[int]:
+    return sorted(range(len(order)), key=order.__getitem__)
+
+
+def _select(operation: Operation, ndim: int) -> Callable[[Tensor], Tensor]:
+    axis, index = argument(operation, 1, "dim", 0) % ndim, argument(operation, 2, "index", 0)
+    return lambda tensor: tensor.select(axis + 1, index)
+
+
+def _slice(operation: Operation, ndim: int) -> Callable[[Tensor], Tensor]:
+    axis = argument(operation, 1, "dim", 0) % ndim
+    start, end, step = (argument(operation, 2 + i, name, None) for i, name in enumerate(("start", "end", "step")))
+    return lambda tensor: tensor[(slice(None),) * (axis + 1) + (slice(start, end, step),)]
+
+
+PARTS = {"select": _select, "slice": _slice}
+JOINS = frozenset(["cat", "concat", "concatenate"])
+
+
+def _split(relevance: Tensor, at: Site) -> list[Tensor | Into | None]:
+    """Each joined tensor's own piece. Constants among them keep theirs."""
+    axis = argument(at.operation, 1, "dim", 0) % len(at.shape) + 1
+    shapes, start = iter(at.shapes), 0
+    pieces: list[Tensor | Into | None] = []
+    for item in at.operation.args[0]:
+        size = item.shape[axis - 1] if isinstance(item, Tensor) else next(shapes)[axis - 1]
+        if not isinstance(item, Tensor):
+            wanted = at.wanted[len(pieces)]
+            pieces.append(relevance.narrow(axis, start, size) if wanted else None)
+        start += size
+    return pieces
+
+
+def _call(at: Site, inputs: Sequence[Any]) -> Tensor:
+    """The operation on other tensors in place of its inputs."""
+    values = dict(zip(at.operation.inputs, inputs, strict=True))
+    operation = at.operation
+    result: Tensor = operation.function(*fill(operation.args, values), **fill(operation.kwargs, values))
+    return result
+
+
+def _row_by_row(above: Sequence[Tensor | None], at: Site) -> Tensor:
+    like = next(value for value in above if value is not None)
+    rows = max(value.shape[0] for value in above if value is not None)
+    constants = [like.new_zeros(shape) if at.inputs[i] is None else at.inputs[i] for i, shape in enumerate(at.shapes)]
+    blank = [torch.zeros_like(c) if isinstance(c, Tensor) and c.is_floating_point() else c for c in constants]
+    offset = _call(at, blank)  # what constants among the arguments contribute
+    results = []
+    for row in range(rows):
+        inputs = [blank[i] if v is None else v[min(row, v.shape[0] - 1)] for i, v in enumerate(above)]
+        results.append(_call(at, inputs) - offset)
+    return torch.stack(results)
+
+
+def _by_autograd(relevance: Tensor, at: Site) -> list[Tensor | Into | None]:
+    """The adjoint of a linear operation, from torch's own derivative of it."""
+    with torch.enable_grad():
+        inputs = [
+            relevance.new_zeros(shape).requires_grad_(wanted) if at.inputs[i] is None else at.inputs[i]
+            for i, (shape, wanted) in enumerate(zip(at.shapes, at.wanted, strict=True))
+        ]
+        output = _call(at, inputs)
+        leaves = [value for value, wanted in zip(inputs, at.wanted, strict=True) if wanted]
+        rows = [torch.autograd.grad(output, leaves, row, retain_graph=True) for row in relevance]
+    found = iter(zip(*rows, strict=True))
+    return [torch.stack(next(found)) if wanted else None for wanted in at.wanted]

@@ -1,0 +1,320 @@
+"""Relevance down a recorded forward pass, and the adjoint up.
+
+Going down, the relevance of a value is complete once all its readers have handed theirs over, so one walk from the last
+operation to the first does it. Conditions multiply the relevance of a value by a mask at that moment; a mask with K rows
+turns one row into K from there on, so all rows share everything above their layers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from xaiwidgets.graph.graph import Graph
+from xaiwidgets.graph.local import Into, Local, Site
+from xaiwidgets.graph.operation import GraphError
+
+__all__ = ["Masks", "Propagator", "Record"]
+
+Trace = Callable[[int, Tensor, Sequence[Tensor | Into | None]], None]
+
+
+@dataclass(frozen=True)
+class Record:
+    """One forward pass: the values rules asked for, the shapes of all, and the output.
+
+    `memory` (a dict) lets rules keep what they compute from activations alone for further passes over this record.
+    """
+
+    values: dict[int, Any]
+    shapes: tuple[Any, ...]
+    output: Tensor
+    memory: dict[Any, Any] | None = None
+
+    @property
+    def batch(self) -> int:
+        return int(self.shapes[0][0])
+
+
+@dataclass(frozen=True)
+class Masks:
+    """Conditions on relevance, ready to multiply.
+
+    `masks`: index of a value -> (K, N or 1, *broadcastable to the value), or 1 instead of K.
+    `only_through`: index -> (K,) flags of the rows whose relevance may pass only through that value: what runs beside it,
+    over shortcuts, is dropped.
+    """
+
+    masks: Mapping[int, Tensor] = field(default_factory=dict)
+    only_through: Mapping[int, Tensor] = field(default_factory=dict)
+
+    @property
+    def rows(self) -> int:
+        return max((mask.shape[0] for mask in (*self.masks.values(), *self.only_through.values())), default=1)
+
+    @property
+    def top(self) -> int:
+        """The value nearest to the output that has a condition; -1 where none has."""
+        return max((*self.masks, *self.only_through), default=-1)
+
+    def part(self, rows: slice) -> Masks:
+        return Masks(
+            {index: _rows(mask, rows) for index, mask in self.masks.items()},
+            {index: flags[rows] for index, flags in self.only_through.items()},
+        )
+
+
+class Propagator:
+    """A graph with one rule (`Local`) for each operation. Holds no state of a pass; threads may share it.
+
+    Names of layers, of steps, "input" and "output", and indices of operations all name values.
+    """
+
+    def __init__(self, graph: Graph, rules: Sequence[Local | None]) -> None:
+        self.graph = graph
+        self.rules = tuple(rules)
+        carries = [True] + [False] * (len(rules) - 1)
+        for operation in graph.operations[1:]:
+            rule = rules[operation.index]
+            carries[operation.index] = (
+                rule is not None and not rule.holds and any(carries[index] for index in operation.inputs)
+            )
+        self.carries = tuple(carries)
+        if not self.carries[graph.output]:
+            raise GraphError("no relevance can reach the input: every path to it is held constant by this composite.")
+        self._needed = frozenset(self._values_needed())
+
+    def index(self, name: str | int) -> int:
+        if isinstance(name, int):
+            return name
+        return self.graph.output if name == "output" else self.graph.index(name)
+
+    # -- forward ---------------------------------------------------------------------------------------------------
+
+    @torch.no_grad()
+    def record(self, x: Tensor, keep: Iterable[str | int] = (), memory: bool = False) -> Record:
+        """One forward pass of x (N, C, H, W), keeping what the rules need and the values named by `keep`."""
+        self.graph.check_input(x)
+        kept = self._needed | {self.index(name) for name in keep} | {self.graph.output}
+        values: dict[int, Any] = {}
+        shapes: list[Any] = [None] * len(self.graph.operations)
+        for index, value in self.graph.steps(x, self.graph.output):
+            if isinstance(value, Tensor):
+                shapes[index] = tuple(value.shape)
+                if index in kept:
+                    values[index] = value
+            else:
+                values[index] = value
+        return Record(values, tuple(shapes), values[self.graph.output], {} if memory else None)
+
+    def _values_needed(self) -> Iterator[int]:
+        for operation in self.graph.operations[1:]:
+            rule = self.rules[operation.index]
+            if rule is None or not self.carries[operation.index]:
+                continue
+            if rule.needs_inputs:
+                yield from operation.inputs
+            if rule.needs_output:
+                yield operation.index
+
+    def _site(self, record: Record, index: int, wanted: Sequence[bool]) -> Site:
+        operation, rule = self.graph.operations[index], self.rules[index]
+        inputs = operation.inputs
+        all_inputs = rule is not None and rule.needs_inputs
+        return Site(
+            operation,
+            tuple(record.values.get(i) if all_inputs or record.shapes[i] is None else None for i in inputs),
+            record.values.get(index),
+            tuple(record.shapes[i] for i in inputs),
+            record.shapes[index],
+            tuple(self.carries[i] for i in inputs),
+            tuple(wanted[i] for i in inputs),
+            record.memory,
+        )
+
+    # -- down ------------------------------------------------------------------------------------------------------
+
+    @torch.no_grad()
+    def down(
+        self,
+        record: Record,
+        start: Mapping[str | int, Tensor],
+        to: Sequence[str | int] = ("input",),
+        conditions: Masks | None = None,
+        *,
+        chunk: int | None = None,
+        trace: Trace | None = None,
+    ) -> dict[str | int, Tensor]:
+        """Relevance at the values named by `to`, each (K, N, *shape of the value).
+
+        Args:
+            record: from `record`.
+            start: relevance (K or 1, N, *shape) at one or more values ("output", a layer).
+            conditions: masks on the way; their rows and those of `start` broadcast.
+            chunk: how many rows to carry below the first condition at once; bounds memory. Default: all.
+            trace: called as trace(index, relevance, shares of its inputs) for every operation passed.
+        """
+        conditions = conditions or Masks()
+        state = {self.index(name): tensor for name, tensor in start.items()}
+        targets = {self.index(name): name for name in to}
+        rows = max(conditions.rows, *(tensor.shape[0] for tensor in state.values()))
+        leads = self._leads(targets)
+        top = max(state)
+        if chunk is None or rows <= chunk:
+            found = self._descend(record, state, range(top, -1, -1), targets, leads, conditions, trace)
+        else:
+            shared: dict[int, Tensor] = {}
+            if all(tensor.shape[0] == 1 for tensor in state.values()) and conditions.top < top:
+                shared = self._descend(record, state, range(top, conditions.top, -1), targets, leads, conditions, trace)
+                top = conditions.top
+            parts = []
+            for first in range(0, rows, chunk):
+                part = slice(first, min(first + chunk, rows))
+                begun = {index: _rows(tensor, part) for index, tensor in state.items()}
+                limits = conditions.part(part)
+                parts.append(self._descend(record, begun, range(top, -1, -1), targets, leads, limits, trace))
+            found = shared | {
+                index: torch.cat([_at_least(part[index], min(chunk, rows - i * chunk)) for i, part in enumerate(parts)])
+                for index in parts[0]
+            }
+        result: dict[str | int, Tensor] = {}
+        for index, name in targets.items():
+            if index not in found:
+                raise GraphError(f"no relevance reaches {name!r}: it does not lie between the start and the input.")
+            result[name] = found[index]
+        return result
+
+    def _leads(self, targets: Iterable[int]) -> list[bool]:
+        """For each value, whether relevance at it can still reach a target."""
+        wanted, leads = set(targets), []
+        for operation in self.graph.operations:
+            index = operation.index
+            leads.append(self.carries[index] and (index in wanted or any(leads[i] for i in operation.inputs)))
+        return leads
+
+    def _descend(
+        self,
+        record: Record,
+        state: dict[int, Tensor],
+        walk: range,
+        targets: Mapping[int, Any],
+        leads: Sequence[bool],
+        conditions: Masks,
+        trace: Trace | None,
+    ) -> dict[int, Tensor]:
+        """Carry the relevance in `state` down the operations of `walk`; `state` keeps what lies below."""
+        found: dict[int, Tensor] = {}
+        own: set[int] = set()  # values of `state` that nobody else holds and that may be added to in place
+        for index in walk:
+            if index in conditions.only_through:
+                _drop_beside(state, index, conditions.only_through[index])
+            relevance = state.pop(index, None)
+            if relevance is None:
+                continue
+            if index in conditions.masks:
+                relevance = relevance * conditions.masks[index]
+            if index in targets:
+                found[index] = relevance
+            operation, rule = self.graph.operations[index], self.rules[index]
+            if rule is None or not any(leads[i] for i in operation.inputs):
+                continue
+            shares = rule.down(relevance, self._site(record, index, leads))
+            if trace is not None:
+                trace(index, relevance, shares)
+            for source, share in zip(operation.inputs, shares, strict=True):
+                if share is not None and leads[source]:
+                    _hand_over(state, own, source, share, record.shapes[source])
+        return found
+
+    # -- up --------------------------------------------------------------------------------------------------------
+
+    @torch.no_grad()
+    def up(
+        self,
+        record: Record,
+        start: Mapping[str | int, Tensor],
+        to: Sequence[str | int] = ("output",),
+        conditions: Masks | None = None,
+    ) -> dict[str | int, Tensor]:
+        """The adjoint of `down`: for v at the input (or any value), what each entry above would send to v.
+
+        ⟨v, down(R)⟩ = ⟨up(v), R⟩ for any R at a value named by `to`. With v the indicator of a region, up(v) times the
+        relevance at a layer is, entry by entry, the relevance that flows from there into the region.
+        """
+        conditions = conditions or Masks()
+        state = {self.index(name): tensor for name, tensor in start.items()}
+        targets = {self.index(name): name for name in to}
+        last = max(targets)
+        reader = [0] * len(self.graph.operations)
+        for operation in self.graph.operations[: last + 1]:
+            for source in operation.inputs:
+                reader[source] = operation.index
+        found: dict[str | int, Tensor] = {}
+        wanted = [True] * len(self.graph.operations)
+        for operation in self.graph.operations[: last + 1]:
+            index, rule = operation.index, self.rules[operation.index]
+            value = state.pop(index, None)
+            if rule is not None and self.carries[index]:
+                below = [state.get(source) if self.carries[source] else None for source in operation.inputs]
+                if any(item is not None for item in below):
+                    lifted = rule.up(below, self._site(record, index, wanted))
+                    value = lifted if value is None else value + lifted
+            if value is not None:
+                if index in conditions.masks:
+                    value = value * conditions.masks[index]
+                state[index] = value
+                if index in targets:
+                    found[targets[index]] = value
+            for source in operation.inputs:
+                if reader[source] == index:
+                    state.pop(source, None)
+        for name in targets.values():
+            if name not in found:
+                raise GraphError(f"nothing reaches {name!r} from {', '.join(map(str, start))}.")
+        return found
+
+
+def _hand_over(
+    state: dict[int, Tensor], own: set[int], source: int, share: Tensor | Into, shape: tuple[int, ...]
+) -> None:
+    """Add a share to the relevance gathered at `source`."""
+    gathered = state.get(source)
+    if isinstance(share, Into):
+        rows = share.relevance.shape[0]
+        if gathered is None:
+            gathered = share.relevance.new_zeros((rows, *shape))
+        elif source not in own or gathered.shape[0] < rows:
+            gathered = gathered.expand(max(rows, gathered.shape[0]), *shape).clone()
+        share.view(gathered).add_(share.relevance)
+        state[source] = gathered
+        own.add(source)
+    elif gathered is None:
+        state[source] = share
+        own.discard(source)
+    elif source in own and gathered.shape[0] >= share.shape[0]:
+        gathered.add_(share)
+    else:
+        state[source] = gathered + share
+        own.add(source)
+
+
+def _drop_beside(state: dict[int, Tensor], index: int, rows: Tensor) -> None:
+    """Of the rows flagged, keep only the relevance at value `index`."""
+    for other in [i for i in state if i != index]:
+        if bool(rows.all()):
+            del state[other]
+        else:
+            kept = (~rows).to(state[other].dtype)
+            state[other] = state[other] * kept.reshape(-1, *[1] * (state[other].ndim - 1))
+
+
+def _rows(tensor: Tensor, rows: slice) -> Tensor:
+    return tensor if tensor.shape[0] == 1 else tensor[rows]
+
+
+def _at_least(tensor: Tensor, rows: int) -> Tensor:
+    return tensor.expand(rows, *tensor.shape[1:]) if tensor.shape[0] == 1 else tensor

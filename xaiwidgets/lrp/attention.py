@@ -1,0 +1,226 @@
+"""Relevance through attention: AttnLRP (Achtibat et al., ICML 2024) and CP-LRP, which holds attention weights constant."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from xaiwidgets.graph.local import Into, Local, Site, stabilise
+from xaiwidgets.graph.moves import argument
+from xaiwidgets.lrp.treatments import STABILISER
+
+__all__ = ["FusedAttention", "MatrixProduct", "Softmax"]
+
+
+class Softmax(Local):
+    """R_i = x_i (R'_i − s_i Σ_j R'_j), AttnLRP eq. 13."""
+
+    needs_inputs = True
+    needs_output = True
+
+    def describe(self) -> str:
+        return "softmax"
+
+    def down(self, relevance: Tensor, at: Site) -> Sequence[Tensor | Into | None]:
+        return [softmax_down(relevance, at.inputs[0], at.output, argument(at.operation, 1, "dim", -1))]
+
+    def up(self, above: Sequence[Tensor | None], at: Site) -> Tensor:
+        value = above[0]
+        assert value is not None
+        return softmax_up(value, at.inputs[0], at.output, argument(at.operation, 1, "dim", -1))
+
+
+def softmax_down(relevance: Tensor, x: Tensor, s: Tensor, dim: int = -1) -> Tensor:
+    return _finite(x) * (relevance - s * relevance.sum(_axis(dim, s), keepdim=True))
+
+
+def softmax_up(value: Tensor, x: Tensor, s: Tensor, dim: int = -1) -> Tensor:
+    value = value * _finite(x)
+    return value - (s * value).sum(_axis(dim, s), keepdim=True)
+
+
+def _axis(dim: int, like: Tensor) -> int:
+    return dim if dim < 0 else dim - like.ndim
+
+
+def _finite(x: Tensor) -> Tensor:
+    """Masked logits (−∞) take no relevance."""
+    return x.masked_fill(torch.isinf(x), 0.0)
+
+
+class MatrixProduct(Local):
+    """O = A V (matmul, bmm, einsum): R_A = A ⊙ (S Vᵀ), R_V = V ⊙ (Aᵀ S), S = R / (2 O), AttnLRP eq. 15.
+
+    Where only one factor carries relevance it takes all of it: S = R / O.
+    """
+
+    needs_inputs = True
+    needs_output = True
+
+    def __init__(self, epsilon: float = STABILISER) -> None:
+        self.epsilon = epsilon
+
+    def describe(self) -> str:
+        return "bilinear, half each"
+
+    def _ratio(self, at: Site) -> Tensor:
+        return 1 / stabilise(at.output * sum(at.carries), self.epsilon)
+
+    def down(self, relevance: Tensor, at: Site) -> Sequence[Tensor | Into | None]:
+        factors, formula = _factors(at)
+        s = relevance * at.remember("1/z", lambda: self._ratio(at))
+        shares: list[Tensor | Into | None] = []
+        for number, (carries, wanted) in enumerate(zip(at.carries, at.wanted, strict=True)):
+            if not (carries and wanted):
+                shares.append(None)
+                continue
+            shares.append(formula.transposed(s, factors, self._position(at, number)) * at.inputs[number])
+        return shares
+
+    def up(self, above: Sequence[Tensor | None], at: Site) -> Tensor:
+        factors, formula = _factors(at)
+        total: Any = None
+        for number, value in enumerate(above):
+            if value is not None and at.carries[number]:
+                part = formula.applied(value * at.inputs[number], factors, self._position(at, number))
+                total = part if total is None else total + part
+        return total * at.remember("1/z", lambda: self._ratio(at))  # type: ignore[no-any-return]
+
+    @staticmethod
+    def _position(at: Site, number: int) -> int:
+        """Which of the two factors the step's input of this number is."""
+        if len(at.inputs) == 2:
+            return number
+        items = at.operation.args[1] if at.operation.target == "einsum" else at.operation.args
+        return 1 if isinstance(items[0], Tensor) else 0
+
+
+class Formula:
+    """A product of two tensors as an einsum, with a leading axis of rows for one of them."""
+
+    def __init__(self, equation: str) -> None:
+        inputs, self.output = equation.replace(" ", "").split("->")
+        self.inputs = inputs.split(",")
+
+    def applied(self, value: Tensor, factors: Sequence[Tensor], position: int) -> Tensor:
+        """The product with (K, …) `value` in place of one factor."""
+        other = 1 - position
+        return torch.einsum(
+            f"Z{self.inputs[position]},{self.inputs[other]}->Z{self.output}", value, factors[other]
+        )
+
+    def transposed(self, s: Tensor, factors: Sequence[Tensor], position: int) -> Tensor:
+        """The adjoint of `applied`."""
+        other = 1 - position
+        return torch.einsum(f"Z{self.output},{self.inputs[other]}->Z{self.inputs[position]}", s, factors[other])
+
+
+class MatrixFormula(Formula):
+    """A @ B with broadcasting leading axes."""
+
+    def __init__(self) -> None:
+        pass
+
+    def applied(self, value: Tensor, factors: Sequence[Tensor], position: int) -> Tensor:
+        return value @ factors[1] if position == 0 else factors[0] @ value
+
+    def transposed(self, s: Tensor, factors: Sequence[Tensor], position: int) -> Tensor:
+        if position == 0:
+            return _fold(s @ factors[1].mT, factors[0])
+        return _fold(factors[0].mT @ s, factors[1])
+
+
+def _fold(share: Tensor, like: Tensor) -> Tensor:
+    """Summed over leading axes along which a factor was broadcast."""
+    extra = share.ndim - 1 - like.ndim
+    if extra > 0:
+        share = share.sum(tuple(range(1, 1 + extra)))
+    axes = tuple(i + 1 for i, size in enumerate(like.shape[:-2]) if size == 1 and share.shape[i + 1] != 1)
+    return share.sum(axes, keepdim=True) if axes else share
+
+
+def _factors(at: Site) -> tuple[list[Tensor], Formula]:
+    operation = at.operation
+    given = operation.args[1] if operation.target == "einsum" else operation.args[:2]
+    values = iter(at.inputs)
+    factors = [item if isinstance(item, Tensor) else next(values) for item in given]
+    return factors, (Formula(operation.args[0]) if operation.target == "einsum" else MatrixFormula())
+
+
+class FusedAttention(Local):
+    """Scaled dot-product attention as its steps: q kᵀ, scale, mask, softmax, times v. Weights are worked out anew from q and k.
+
+    With `hold_weights` (CP-LRP, Ali et al. 2022) all relevance goes to v.
+    """
+
+    needs_inputs = True
+    needs_output = True
+
+    def __init__(self, hold_weights: bool = False, epsilon: float = STABILISER) -> None:
+        self.hold_weights, self.epsilon = hold_weights, epsilon
+
+    def describe(self) -> str:
+        return "weights held constant" if self.hold_weights else "attention, half each"
+
+    def _parts(self, at: Site) -> tuple[Tensor, Tensor, Tensor]:
+        """q kᵀ, the masked logits, and the weights."""
+        return at.remember("weights", lambda: attention_parts(at))
+
+    def down(self, relevance: Tensor, at: Site) -> Sequence[Tensor | Into | None]:
+        q, k, v = at.inputs[:3]
+        products, logits, weights = self._parts(at)
+        s = relevance / stabilise(at.output * (1 if self.hold_weights else 2), self.epsilon)
+        shares: list[Tensor | Into | None] = [None] * len(at.inputs)
+        shares[2] = v * (weights.mT @ s)
+        if not self.hold_weights:
+            r = softmax_down(weights * (s @ v.mT), logits, weights)
+            r = self._below_mask(r, products, logits, at)
+            s = r / stabilise(2 * products, self.epsilon)
+            shares[0], shares[1] = q * (s @ k), k * (s.mT @ q)
+        return shares
+
+    def up(self, above: Sequence[Tensor | None], at: Site) -> Tensor:
+        q, k, v = at.inputs[:3]
+        products, logits, weights = self._parts(at)
+        total: Any = 0.0
+        if above[2] is not None:
+            total = weights @ (v * above[2])
+        if not self.hold_weights:
+            value: Any = 0.0
+            if above[0] is not None:
+                value = (q * above[0]) @ k.mT
+            if above[1] is not None:
+                value = value + q @ (k * above[1]).mT
+            if isinstance(value, Tensor):
+                value = self._below_mask(value / stabilise(2 * products, self.epsilon), products, logits, at)
+                total = total + (weights * softmax_up(value, logits, weights)) @ v
+        return total / stabilise(at.output * (1 if self.hold_weights else 2), self.epsilon)  # type: ignore[no-any-return]
+
+    def _below_mask(self, values: Tensor, products: Tensor, logits: Tensor, at: Site) -> Tensor:
+        """The share of the scaled product in logit = product + mask; a diagonal map, its own adjoint."""
+        if argument(at.operation, 3, "attn_mask", None) is None:
+            return values
+        scaled = products * _scale(at)
+        return values * (scaled / stabilise(_finite(logits), self.epsilon)).masked_fill(torch.isinf(logits), 0.0)
+
+
+def _scale(at: Site) -> float:
+    given = argument(at.operation, 6, "scale", None)
+    return float(at.shapes[0][-1] ** -0.5) if given is None else float(given)
+
+
+def attention_parts(at: Site) -> tuple[Tensor, Tensor, Tensor]:
+    q, k = at.inputs[:2]
+    products = q @ k.mT
+    logits = products * _scale(at)
+    mask = argument(at.operation, 3, "attn_mask", None)
+    if mask is not None:
+        mask = mask if isinstance(mask, Tensor) else at.inputs[3]
+        logits = logits.masked_fill(~mask, float("-inf")) if mask.dtype == torch.bool else logits + mask
+    if argument(at.operation, 5, "is_causal", False):
+        lower = torch.ones(logits.shape[-2:], dtype=torch.bool, device=logits.device).tril()
+        logits = logits.masked_fill(~lower, float("-inf"))
+    return products, logits, logits.softmax(-1)

@@ -1,0 +1,258 @@
+"""Composites: which rule every operation of a model gets. A composite is data; `assign` puts it on a graph."""
+
+from __future__ import annotations
+
+import dataclasses
+import fnmatch
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor
+
+from xaiwidgets.graph import Graph, GraphError, Operation
+from xaiwidgets.graph.kinds import TABLE, kind_of
+from xaiwidgets.graph.local import Local, Pass
+from xaiwidgets.graph.moves import Move
+from xaiwidgets.lrp.attention import FusedAttention, MatrixProduct, Softmax
+from xaiwidgets.lrp.rules import STABILISER, AlphaBeta, Epsilon, Flat, Gamma, Rule, ZBox, ZPlus
+from xaiwidgets.lrp.treatments import Hold, Normalise, Product, Share, Spread, Winner, never_negative
+
+__all__ = ["COMPOSITES", "Composite", "assign", "make_composite"]
+
+
+@dataclass(frozen=True)
+class Composite:
+    """Rules for the linear steps of a model, and how its other operations are treated.
+
+    The first of these that fits a linear step gives its rule: `layers` (a layer's name or a glob such as "features.*" or
+    "blocks.1?.mlp.*"), `first` (steps that see the input through no other linear step), `last` (the step nearest the output),
+    `steps` (the step's place as a share of all linear steps, 0 at the input: pairs (up to, rule)), `kinds` ("conv", "linear",
+    or an ATen name), `default`.
+
+    Attributes:
+        attention: "attn" (AttnLRP: softmax and both factors take part) or "cp" (attention weights held constant).
+        treatments: ATen name -> function of the operation giving its `Local`; goes before everything else.
+        zero_bias: keep biases and added constants from taking relevance, everywhere.
+    """
+
+    name: str = "custom"
+    default: Rule = field(default_factory=Epsilon)
+    kinds: Mapping[str, Rule] = field(default_factory=dict)
+    first: Rule | None = None
+    last: Rule | None = None
+    steps: tuple[tuple[float, Rule], ...] = ()
+    layers: Mapping[str, Rule] = field(default_factory=dict)
+    attention: str = "attn"
+    stabiliser: float = STABILISER
+    zero_bias: bool = False
+    treatments: Mapping[str, Callable[[Operation], Local]] = field(default_factory=dict)
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+
+    def rule_for(self, operation: Operation, place: float, first: bool, last: bool) -> Rule:
+        """The rule of one linear step; `place` in [0, 1] counts linear steps from the input."""
+        rule = self._choose(operation, place, first, last)
+        return dataclasses.replace(rule, zero_bias=True) if self.zero_bias else rule
+
+    def _choose(self, operation: Operation, place: float, first: bool, last: bool) -> Rule:
+        for pattern, rule in self.layers.items():
+            if any(fnmatch.fnmatchcase(name, pattern) for name in (operation.layer, operation.name)):
+                return rule
+        if first and self.first is not None:
+            return self.first
+        if last and self.last is not None:
+            return self.last
+        for up_to, rule in self.steps:
+            if place <= up_to:
+                return rule
+        return self.kinds.get(operation.target) or self.kinds.get(_family(operation)) or self.default
+
+
+def _family(operation: Operation) -> str:
+    return "conv" if operation.target.startswith("conv") else operation.target
+
+
+def assign(composite: Composite, graph: Graph) -> list[Local | None]:
+    """The `Local` of each operation of the graph. Raises `GraphError` for operations that have no rule, all at once."""
+    locals_, unknown = assign_known(composite, graph)
+    if unknown:
+        lines = "; ".join(f"{o.target} ({o.name!r} in {o.layer or 'the model itself'!r})" for o in unknown[:8])
+        raise GraphError(
+            f"{len(unknown)} operation(s) have no rule: {lines}. Give one in Composite(treatments={{{unknown[0].target!r}: …}}), "
+            "or add the ATen name to the row of its kind in xaiwidgets/graph/kinds.py."
+        )
+    return locals_
+
+
+def assign_known(composite: Composite, graph: Graph) -> tuple[list[Local | None], list[Operation]]:
+    """As `assign`, with the operations that have no rule listed instead of raised."""
+    linear = [o.index for o in graph.operations if kind_of(o) == "linear"]
+    place = {index: number / max(1, len(linear) - 1) for number, index in enumerate(linear)}
+    firsts, positive = _first_linear(graph), never_negative(graph.operations)
+    from_input = _from_input(graph)
+    result: list[Local | None] = []
+    unknown: list[Operation] = []
+    for operation in graph.operations:
+        kind, index, local = kind_of(operation), operation.index, None
+        if kind not in {"input", "size"} and from_input[index]:
+            if operation.target in composite.treatments:
+                local = composite.treatments[operation.target](operation)
+            elif kind == "linear" and isinstance(operation.args[1], Tensor):
+                rule = composite.rule_for(operation, place[index], index in firsts, index == linear[-1])
+                local = rule.prepare(operation, positive[operation.inputs[0]])
+            elif kind is not None and kind != "linear":
+                local = treatment(kind, operation, composite)
+            if local is None:
+                unknown.append(operation)
+        result.append(local)
+    return result, unknown
+
+
+def treatment(kind: str, operation: Operation, composite: Composite) -> Local:
+    """What a kind other than linear gets."""
+    if kind == "sum":
+        if operation.target not in {"add", "sub", "rsub"}:
+            return Spread(composite.stabiliser)
+        constant = len([i for i in operation.inputs]) < 2
+        return Pass() if constant and composite.zero_bias else Share(composite.stabiliser)
+    if kind == "norm":
+        return Normalise(operation, composite.stabiliser, composite.zero_bias)
+    if kind == "attention":
+        held = composite.attention == "cp"
+        if operation.target == "softmax":
+            return Hold() if held else Softmax()
+        if operation.target == "scaled_dot_product_attention":
+            return FusedAttention(held, composite.stabiliser)
+        return MatrixProduct(composite.stabiliser)
+    return {"move": Move, "winner": Winner, "pass": Pass, "product": Product, "statistic": Hold}[kind]()
+
+
+def _from_input(graph: Graph) -> list[bool]:
+    """For each operation, whether its value depends on the input's values."""
+    flags: list[bool] = []
+    for operation in graph.operations:
+        kind = kind_of(operation)
+        flags.append(operation.index == 0 or (kind != "size" and any(flags[i] for i in operation.inputs)))
+    return flags
+
+
+def _first_linear(graph: Graph) -> frozenset[int]:
+    """Linear steps between which and the input lies no other linear step."""
+    passed: list[bool] = []
+    first = set()
+    for operation in graph.operations:
+        below = any(passed[i] for i in operation.inputs)
+        linear = kind_of(operation) == "linear"
+        if linear and not below:
+            first.add(operation.index)
+        passed.append(below or linear)
+    return frozenset(first)
+
+
+# -- by name --------------------------------------------------------------------------------------------------------
+
+
+def _epsilon_plus(epsilon: float = 1e-6) -> dict[str, Any]:
+    return {"default": Epsilon(epsilon=epsilon), "kinds": {"conv": ZPlus()}}
+
+
+def _epsilon_plus_flat(epsilon: float = 1e-6) -> dict[str, Any]:
+    return {**_epsilon_plus(epsilon), "first": Flat()}
+
+
+def _epsilon_alpha2_beta1(epsilon: float = 1e-6, alpha: float = 2.0) -> dict[str, Any]:
+    return {"default": Epsilon(epsilon=epsilon), "kinds": {"conv": AlphaBeta(alpha=alpha, beta=alpha - 1)}}
+
+
+def _epsilon_alpha2_beta1_flat(epsilon: float = 1e-6, alpha: float = 2.0) -> dict[str, Any]:
+    return {**_epsilon_alpha2_beta1(epsilon, alpha), "first": Flat()}
+
+
+def _epsilon_gamma_box(
+    epsilon: float = 1e-6,
+    gamma: float = 0.25,
+    low: float | tuple[float, ...] = -3.0,
+    high: float | tuple[float, ...] = 3.0,
+) -> dict[str, Any]:
+    return {
+        "default": Epsilon(epsilon=epsilon),
+        "kinds": {"conv": Gamma(gamma=gamma)},
+        "first": ZBox(low=low, high=high),
+    }
+
+
+def _lrp_tutorial(
+    gamma: float = 0.25,
+    epsilon: float = 0.25,
+    low: float | tuple[float, ...] = -3.0,
+    high: float | tuple[float, ...] = 3.0,
+) -> dict[str, Any]:
+    """Montavon's tutorial: z-box, γ in the lower half, ε = 0.25 std above, LRP-0 towards the top."""
+    return {
+        "default": Epsilon(epsilon=1e-9),
+        "first": ZBox(low=low, high=high),
+        "steps": ((0.5, Gamma(gamma=gamma)), (0.94, Epsilon(epsilon=epsilon, relative=True))),
+    }
+
+
+def _gradient_x_input() -> dict[str, Any]:
+    from xaiwidgets.lrp.gradient import gradient_treatments
+
+    return {"treatments": gradient_treatments()}
+
+
+def _attn_lrp(gamma: float = 0.0, gamma_first: float | None = None, epsilon: float = 1e-6) -> dict[str, Any]:
+    """ε on every linear layer (γ where given), AttnLRP in attention. γ of the patch embedding can differ."""
+
+    def rule(value: float) -> Rule:
+        return Gamma(gamma=value) if value > 0 else Epsilon(epsilon=epsilon)
+
+    first = gamma if gamma_first is None else gamma_first
+    return {"default": rule(gamma), "first": rule(first)}
+
+
+def _cp_lrp(gamma: float = 0.0, gamma_first: float | None = None, epsilon: float = 1e-6) -> dict[str, Any]:
+    return {**_attn_lrp(gamma, gamma_first, epsilon), "attention": "cp"}
+
+
+def _abs_lrp(epsilon: float = 1e-9) -> dict[str, Any]:
+    from xaiwidgets.lrp.abs_rules import abs_treatments
+
+    return {"treatments": abs_treatments(epsilon)}
+
+
+COMPOSITES: dict[str, Callable[..., dict[str, Any]]] = {
+    "epsilon_plus": _epsilon_plus,
+    "epsilon_plus_flat": _epsilon_plus_flat,
+    "epsilon_alpha2_beta1": _epsilon_alpha2_beta1,
+    "epsilon_alpha2_beta1_flat": _epsilon_alpha2_beta1_flat,
+    "epsilon_gamma_box": _epsilon_gamma_box,
+    "lrp_tutorial": _lrp_tutorial,
+    "gradient_x_input": _gradient_x_input,
+    "attn_lrp": _attn_lrp,
+    "cp_lrp": _cp_lrp,
+    "abs_lrp": _abs_lrp,
+}
+
+
+def make_composite(composite: str | Composite, **parameters: Any) -> Composite:
+    """A composite by name with its parameters (each also takes `zero_bias`), or the given one with fields replaced."""
+    if isinstance(composite, Composite):
+        return dataclasses.replace(composite, **parameters) if parameters else composite
+    from xaiwidgets.errors import check_keywords, unknown
+
+    if composite not in COMPOSITES:
+        raise unknown("composite", composite, COMPOSITES, most=len(COMPOSITES))
+    common = {key: parameters.pop(key) for key in ("zero_bias",) if key in parameters}
+    check_keywords(f"composite {composite!r}", parameters, [*parameter_defaults(composite), "zero_bias"])
+    return Composite(composite, **COMPOSITES[composite](**parameters), **common, parameters=parameters | common)
+
+
+def parameter_defaults(composite: str) -> dict[str, Any]:
+    """Name and default of each parameter a composite takes."""
+    import inspect
+
+    return {name: p.default for name, p in inspect.signature(COMPOSITES[composite]).parameters.items()}
+
+
+KNOWN_OPERATIONS = frozenset(name for row in TABLE.values() for name in row.split())
