@@ -22,6 +22,8 @@ from safetensors.torch import save_file
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.optim import AdamW, Muon, Optimizer
+from torch.optim.lr_scheduler import OneCycleLR
 from tqdm import tqdm
 
 from xaiwidgets.demo.models import DemoSpec, build, demo_names, header_of, load_demo, weights_path
@@ -34,9 +36,10 @@ __all__ = ["RECIPES", "Recipe", "evaluate", "main", "train"]
 class Recipe:
     """How one model is trained.
 
-    Pictures seen, batch size, largest learning rate, share of pictures partly covered; `outline` weighs a second task
-    for transformers that is dropped afterwards: each patch's token tells which of its pixels belong to the object.
-    Without it a transformer needs many times the pictures to see that edges matter.
+    Pictures seen, batch size, largest learning rate, share of pictures partly covered once the share `covered_from` of
+    the pass is over. Transformers get two helps, without which they need many times the pictures: Muon as the optimiser
+    of their blocks, and a second task that is dropped afterwards, weighed by `outline`: each patch's token tells which
+    of its pixels belong to the object.
     """
 
     images: int
@@ -47,12 +50,13 @@ class Recipe:
     bfloat16: bool = False
     decay: float = 0.05
     outline: float = 0.0
+    covered_from: float = 0.0
 
 
 RECIPES: Final[dict[str, Recipe]] = {
-    "shapes-cnn": Recipe(images=80_000, batch=64, rate=4e-3, covered=0.5, bfloat16=True),
-    "shapes-vit": Recipe(images=120_000, batch=64, rate=1e-3, covered=0.3, outline=1.0),
-    "shapes-hans": Recipe(images=30_000, batch=64, rate=4e-3, covered=0.0, tagged="class", bfloat16=True),
+    "shapes-cnn": Recipe(images=40_000, batch=64, rate=4e-3, covered=0.5, bfloat16=True),
+    "shapes-vit": Recipe(images=96_000, batch=64, rate=3e-3, covered=0.4, covered_from=0.5, outline=1.0),
+    "shapes-hans": Recipe(images=20_000, batch=64, rate=4e-3, covered=0.0, tagged="class", bfloat16=True),
 }
 
 
@@ -75,38 +79,58 @@ def train(
         raise ValueError(f"images={recipe.images} is too few. Give at least {2 * recipe.batch}, two batches.")
     outline = nn.Linear(module.embed_dim, 64) if isinstance(module, VisionTransformer) and recipe.outline else None
     parameters = [*module.parameters(), *(outline.parameters() if outline is not None else ())]
-    optimiser = torch.optim.AdamW(parameters, lr=recipe.rate, weight_decay=recipe.decay)
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimiser, recipe.rate, total_steps=steps, pct_start=0.15)
+    optimisers = _optimisers(module, parameters, recipe)
+    schedules = [
+        OneCycleLR(optimiser, recipe.rate, total_steps=steps, pct_start=0.15, cycle_momentum=False)
+        if isinstance(optimiser, Muon)
+        else OneCycleLR(optimiser, recipe.rate, total_steps=steps, pct_start=0.15)
+        for optimiser in optimisers
+    ]
     generator = torch.Generator().manual_seed(seed)
     module.train().to(memory_format=torch.channels_last)
     started = time.perf_counter()
     bar = tqdm(_batches(recipe, seed, steps), total=steps, desc=name, unit="batch", disable=not progress)
     loss_mean = 0.0
     for step, batch in enumerate(bar):
-        x, target = _cover(batch, recipe.covered, generator)
+        x, target = _cover(batch, recipe.covered if step >= recipe.covered_from * steps else 0.0, generator)
         with torch.autocast("cpu", torch.bfloat16, enabled=recipe.bfloat16):
             scores, outline_loss = _forward(module, outline, x, batch.masks)
         loss = functional.cross_entropy(scores.float(), target) + recipe.outline * outline_loss
-        optimiser.zero_grad(set_to_none=True)
+        for optimiser in optimisers:
+            optimiser.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(parameters, 1.0)
-        optimiser.step()
-        schedule.step()
+        for optimiser, schedule in zip(optimisers, schedules, strict=True):
+            optimiser.step()
+            schedule.step()
         loss_mean += (loss.item() - loss_mean) / min(step + 1, 50)
         if step % 20 == 0:
             bar.set_postfix(loss=f"{loss_mean:.3f}")
+    used = " and ".join(type(optimiser).__name__ for optimiser in optimisers)
     record: dict[str, object] = {
         "seed": seed,
         "images": steps * recipe.batch,
         "batch": recipe.batch,
-        "optimiser": f"AdamW, one cycle to {recipe.rate:g}, weight decay {recipe.decay:g}",
+        "optimiser": f"{used}, one cycle to {recipe.rate:g}, weight decay {recipe.decay:g}",
         "covered": recipe.covered,
+        "covered_from": recipe.covered_from,
         "outline": recipe.outline,
         "data": repr(Shapes(steps * recipe.batch, seed=seed, split="train", tagged=recipe.tagged)),
         "precision": "bfloat16 autocast" if recipe.bfloat16 else "float32",
         "seconds": round(time.perf_counter() - started, 1),
     }
     return module.eval().to(memory_format=torch.contiguous_format), record
+
+
+def _optimisers(module: nn.Module, parameters: list[nn.Parameter], recipe: Recipe) -> list[Optimizer]:
+    """AdamW for everything, or Muon for the matrices of a transformer's blocks and AdamW for the rest."""
+    matrices = [value for name, value in module.named_parameters() if name.startswith("blocks.") and value.ndim == 2]
+    chosen = {id(value) for value in matrices}
+    rest = [value for value in parameters if id(value) not in chosen]
+    optimisers: list[Optimizer] = [AdamW(rest, lr=recipe.rate, weight_decay=recipe.decay)]
+    if matrices:
+        optimisers.append(Muon(matrices, lr=recipe.rate, weight_decay=recipe.decay, adjust_lr_fn="match_rms_adamw"))
+    return optimisers
 
 
 def _forward(module: nn.Module, outline: nn.Linear | None, x: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
