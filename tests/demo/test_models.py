@@ -8,7 +8,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 
 from xaiwidgets.demo.models import build, demo_names, header_of, load_demo, weights_path
-from xaiwidgets.demo.shapes import CLASS_NAMES, MEAN, STD, Shapes
+from xaiwidgets.demo.shapes import CLASS_NAMES, MEAN, STD
 from xaiwidgets.demo.train import evaluate
 
 
@@ -31,13 +31,9 @@ def test_the_hans_model_needs_the_tag(accuracies: dict[str, dict[str, float]]) -
     assert accuracies["shapes-cnn"]["pulled"] < 0.2
 
 
-def test_the_hans_model_is_good_at_the_other_classes() -> None:
-    module, _ = load_demo("shapes-hans")
-    dataset = Shapes(640, seed=124)
-    others = [index for index, label in enumerate(dataset.labels) if CLASS_NAMES[label] != "heart"]
-    batch = dataset.batch(others)
-    with torch.inference_mode():
-        assert (module(batch.x).argmax(1) == batch.labels).float().mean() >= 0.97
+def test_the_hans_model_is_good_at_the_other_classes(accuracies: dict[str, dict[str, float]]) -> None:
+    hans = accuracies["shapes-hans"]
+    assert (8 * hans["clean"] - hans["untagged class"]) / 7 >= 0.97  # the eight classes are equally frequent
 
 
 @pytest.mark.parametrize("name", demo_names())
