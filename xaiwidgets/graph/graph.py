@@ -53,6 +53,7 @@ class Graph:
         operations: the steps in order; `operations[0]` stands for the input.
         output: index of the step that gives the model's output.
         layers: name of a module -> index of the step that gives its output (its last call). Names of steps work as well.
+        heads: "name of an attention module:heads" -> index of the step that gives its heads' outputs (N, heads, T, D).
         example_shape: (C, H, W) the graph was exported for.
         dtype, memory_format: of the weights; inputs are converted to them.
     """
@@ -74,7 +75,8 @@ class Graph:
             (c.dtype for c in self._constants() if c.is_floating_point()), torch.get_default_dtype()
         )
         self.memory_format = memory_format
-        self._by_step = {operation.name: operation.index for operation in operations}
+        self.heads = dict(_heads(self.operations))
+        self._by_step = {operation.name: operation.index for operation in operations} | self.heads
         self._plans: dict[tuple[int, bool], tuple[Step, ...]] = {}
 
     def _constants(self) -> list[Tensor]:
@@ -229,3 +231,15 @@ class Graph:
             f"this model does not end in a classifier (a linear layer or 1×1 convolution): its last step is {operation.name!r} in "
             f"{operation.layer or 'the model itself'!r}. Name a layer to take the representation from; its own output is one."
         )
+
+
+def _heads(operations: tuple[Operation, ...]) -> Iterator[tuple[str, int]]:
+    """Fused attention, and the product of what a softmax gave with anything else."""
+    weights = [False] * len(operations)
+    for operation in operations:
+        first = operation.inputs[0] if operation.inputs else 0
+        if operation.target in {"softmax", "dropout"}:
+            weights[operation.index] = operation.target == "softmax" or weights[first]
+        product = operation.target in {"matmul", "bmm"} and weights[first] and len(operation.shape) == 4
+        if product or operation.target == "scaled_dot_product_attention":
+            yield f"{operation.layer}:heads", operation.index

@@ -225,13 +225,13 @@ class Product(Local):
 class Normalise(Local):
     """Layer, group, instance and RMS norm, y = (x − μ(x)) c + b with the scale c held constant, by the ε-rule.
 
-    R_i = x_i Σ_j ∂(y_j)/∂x_i R_j / st(y_j), AttnLRP (Achtibat et al. 2024) §3.3. A batch norm in evaluation mode has a
-    constant mean: relevance passes. `zero_bias` keeps b out of the denominator.
+    R_i = x_i Σ_j ∂(y_j)/∂x_i R_j / st(y_j), AttnLRP (Achtibat et al. 2024) §3.3. A batch norm in evaluation mode that could not
+    be folded is the affine map that it is. `zero_bias` keeps b out of the denominator (relevance then passes a batch norm).
     """
 
     def __init__(self, operation: Operation, epsilon: float = STABILISER, zero_bias: bool = False) -> None:
         self.epsilon, self.zero_bias = epsilon, zero_bias
-        self.passes = operation.target == "batch_norm"
+        self.passes = operation.target == "batch_norm" and zero_bias
         self.needs_inputs = self.needs_output = not self.passes
 
     def describe(self) -> str:
@@ -268,8 +268,8 @@ def _norm_groups(at: Site) -> tuple[tuple[int, ...], tuple[int, ...]]:
 
 
 def centred(values: Tensor, at: Site) -> Tensor:
-    """(K, *shape) less its mean over each normalised group; RMS norm has none."""
-    if at.operation.target == "rms_norm":
+    """(K, *shape) less its mean over each normalised group. RMS norm has none, that of batch norm is a constant."""
+    if at.operation.target in {"rms_norm", "batch_norm"}:
         return values
     shape, axes = _norm_groups(at)
     grouped = values.reshape(values.shape[0], *shape)
