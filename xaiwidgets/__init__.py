@@ -1,0 +1,41 @@
+"""See, touch and question why a vision model answered as it did."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from xaiwidgets.model import ImageModel, Prediction
+    from xaiwidgets.relax import RELAX, RISE, RelaxResult, masks_needed
+    from xaiwidgets.sources import load
+    from xaiwidgets.widgets import HeatmapOverlay
+
+__version__ = "0.1.0"
+
+__all__ = ["RELAX", "RISE", "HeatmapOverlay", "ImageModel", "Prediction", "RelaxResult", "load", "masks_needed"]
+
+# Names are found when first used: importing torch and the model libraries takes seconds, and not every use needs all.
+_HOMES = {
+    "HeatmapOverlay": "widgets",
+    "ImageModel": "model",
+    "Prediction": "model",
+    "RELAX": "relax",
+    "RISE": "relax",
+    "RelaxResult": "relax",
+    "load": "sources",
+    "masks_needed": "relax",
+}
+
+
+def __getattr__(name: str) -> Any:
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'xaiwidgets' has no attribute {name!r}; it offers {', '.join(__all__)}")
+    value = getattr(import_module(f"xaiwidgets.{home}"), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

@@ -1,0 +1,433 @@
+"""An image model as the rest of the toolkit sees it: a module with its preprocessing, class names and device."""
+
+from __future__ import annotations
+
+import threading
+import warnings
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from xaiwidgets import images as _images
+from xaiwidgets.errors import unknown
+from xaiwidgets.graph import Graph, GraphError, export
+
+if TYPE_CHECKING:
+    from xaiwidgets.lrp import Report
+
+Precision = Literal["float32", "bfloat16", "float16"]
+_DTYPES: dict[str, torch.dtype] = {
+    "float32": torch.float32,
+    "bfloat16": torch.bfloat16,
+    "float16": torch.float16,
+}
+_SCORE_BATCH = 64
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What a model answers: scores (N, classes), probabilities (N, classes) and the top classes (N, top)."""
+
+    scores: Tensor
+    probabilities: Tensor
+    classes: Tensor
+    names: tuple[tuple[str, ...], ...]
+    """Names of the top classes, one tuple an image."""
+
+    def __str__(self) -> str:
+        lines = []
+        for row, names in enumerate(self.names):
+            best = ", ".join(
+                f"{name} {self.probabilities[row, index]:.1%}"
+                for name, index in zip(names, self.classes[row].tolist(), strict=True)
+            )
+            lines.append(f"image {row}: {best}")
+        return "\n".join(lines)
+
+    __repr__ = __str__
+
+
+class ImageModel:
+    """A vision model with all that is needed to explain it. The module is read, never changed.
+
+    Args:
+        module: any module that maps images (N, C, H, W) to scores (N, classes) or to representations (N, D).
+        class_names: one name a class.
+        mean, std: of each channel, for pixel values in [0, 1]. Default: the module's own (timm), else 0 and 1.
+        input_size: (H, W) that :meth:`prepare` resizes to. Default: the module's own (timm), else (224, 224).
+        channels: number of input channels; default: as many as ``mean`` has, else as the first convolution takes.
+        transform: maps a PIL image to a tensor (C, H, W); default: resize, centre crop, normalise.
+        name: used in results and titles.
+
+    Raises:
+        TypeError, ValueError: an argument that does not fit, naming it and what to give.
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        *,
+        class_names: Sequence[str] | None = None,
+        mean: Sequence[float] | None = None,
+        std: Sequence[float] | None = None,
+        input_size: tuple[int, int] | int | None = None,
+        channels: int | None = None,
+        transform: Callable[[Image.Image], Tensor] | None = None,
+        name: str | None = None,
+    ) -> None:
+        if not isinstance(module, nn.Module):
+            raise TypeError(
+                f"module is {type(module).__name__}; give a torch.nn.Module, or load one with xaiwidgets.load(name)"
+            )
+        own = _timm_config(module)
+        mean = own.get("mean") if mean is None else mean
+        std = own.get("std") if std is None else std
+        size = own.get("input_size", (3, 224, 224))[-2:] if input_size is None else input_size
+        self.module = module
+        self.name = name or type(module).__name__
+        self.class_names = None if class_names is None else tuple(str(entry) for entry in class_names)
+        self.input_size: tuple[int, int] = (size, size) if isinstance(size, int) else (int(size[0]), int(size[1]))
+        self.channels = channels or (len(mean) if mean is not None else _first_channels(module))
+        self.mean = _per_channel("mean", mean, 0.0, self.channels)
+        self.std = _per_channel("std", std, 1.0, self.channels)
+        if min(self.std) <= 0:
+            raise ValueError(f"std={self.std} must be positive; give the standard deviation of each channel")
+        self.lock = threading.RLock()
+        self._transform = transform
+        self._graphs: dict[Any, Graph] = {}
+        self._graphs_of: tuple[Any, ...] = ()
+
+    def __repr__(self) -> str:
+        classes = "" if self.class_names is None else f", {len(self.class_names)} classes"
+        return f"ImageModel({self.name}, {self.channels}×{self.input_size[0]}×{self.input_size[1]}{classes}, {self.device})"
+
+    # -- images in and out -------------------------------------------------------------------------------------------
+
+    def prepare(self, images: Any, *, size: tuple[int, int] | None = None) -> Tensor:
+        """Images as the model takes them, shape (N, C, H, W), on the model's device.
+
+        Args:
+            images: a path, a PIL image, an (H, W, C) uint8 array, a (C, H, W) tensor of pixel values in [0, 1] or uint8,
+                or a list of these.
+            size: (H, W) to resize to, whatever the aspect ratio; default: the model's own transform.
+
+        Raises:
+            FileNotFoundError, TypeError, ValueError: what came is not an image; says what to give.
+        """
+        pictures = [_images.to_pil(image, self.channels) for image in _images.as_list(images)]
+        if size is not None:
+            return torch.stack(
+                [self._to_tensor(picture.resize((size[1], size[0]), Image.Resampling.BICUBIC)) for picture in pictures]
+            )
+        transform = self._transform or self._resize_and_crop
+        return torch.stack([transform(picture).to(self.device, torch.float32) for picture in pictures])
+
+    def pixels(self, x: Tensor) -> Tensor:
+        """Normalised images (N, C, H, W) as pixel values in [0, 1], clamped."""
+        mean, std = self._statistics(x)
+        return (x * std + mean).clamp(0, 1)
+
+    def normalise(self, pixels: Tensor) -> Tensor:
+        """Pixel values in [0, 1], shape (N, C, H, W), as the model takes them."""
+        mean, std = self._statistics(pixels)
+        return (pixels - mean) / std
+
+    def validate(self, x: Any, argument: str = "x") -> Tensor:
+        """``x`` as a float32 batch (N, C, H, W) on the model's device, detached.
+
+        Raises:
+            TypeError: not a tensor.
+            ValueError: another number of dimensions or channels, no image, or values that are not finite.
+        """
+        if not isinstance(x, Tensor):
+            raise TypeError(
+                f"{argument} is {type(x).__name__}; give a tensor (N, {self.channels}, H, W), as model.prepare(image) makes"
+            )
+        if x.ndim == 3:
+            x = x[None]
+        if x.ndim != 4:
+            raise ValueError(
+                f"{argument} has shape {tuple(x.shape)}; give (N, {self.channels}, H, W), as model.prepare(image) makes"
+            )
+        if x.shape[0] == 0 or x.shape[2] == 0 or x.shape[3] == 0:
+            raise ValueError(f"{argument} has shape {tuple(x.shape)}: no image in it; give at least one")
+        if x.shape[1] != self.channels:
+            raise ValueError(
+                f"{argument} has {x.shape[1]} channels, {self.name} takes {self.channels}; "
+                f"give (N, {self.channels}, H, W), as model.prepare(image) makes"
+            )
+        x = x.detach().to(self.device, torch.float32)
+        finite = torch.isfinite(x).flatten(1).all(1)
+        if not finite.all():
+            bad = int((~finite).nonzero()[0])
+            raise ValueError(f"{argument}[{bad}] has NaN or infinite values; clean the image before explaining it")
+        return x
+
+    # -- answers -----------------------------------------------------------------------------------------------------
+
+    def scores(self, x: Tensor, *, precision: Precision = "float32") -> Tensor:
+        """The model's output for each image, shape (N, classes): logits, float32, without autograd graph."""
+        forward = self.forward_function(x, precision=precision)
+        parts = [forward(part) for part in self.validate(x).split(_SCORE_BATCH)]
+        scores = torch.cat(parts)
+        if scores.ndim != 2:
+            raise ValueError(f"{self.name} gives an output of shape {tuple(scores.shape)}; scores need (N, classes)")
+        return scores
+
+    def predict(self, x: Tensor, top: int = 5) -> Prediction:
+        """Scores and the ``top`` classes of each image, best first, with their names."""
+        scores = self.scores(x)
+        classes = scores.topk(min(top, scores.shape[1])).indices
+        names = tuple(tuple(self.class_name(int(index)) for index in row) for row in classes)
+        return Prediction(scores, scores.softmax(1), classes, names)
+
+    def class_name(self, index: int) -> str:
+        """The name of a class, or "class 7" where there are no names."""
+        if self.class_names is not None and index < len(self.class_names):
+            return self.class_names[index]
+        return f"class {index}"
+
+    def targets(self, scores: Tensor, target: Any = None) -> Tensor:
+        """One class an image, shape (N,), long, from what a person may give.
+
+        Args:
+            scores: (N, classes).
+            target: None for the predicted class; a class index, or name; or one an image.
+
+        Raises:
+            ValueError: a class out of range, an unknown name, or another number of classes than images.
+        """
+        count, classes = scores.shape
+        if target is None:
+            return scores.argmax(1)
+        entries = target.tolist() if hasattr(target, "tolist") else target
+        entries = list(entries) if isinstance(entries, list | tuple) else [entries] * count
+        if len(entries) != count:
+            raise ValueError(f"target has {len(entries)} classes for {count} images; give one class, or one an image")
+        chosen = []
+        for entry in entries:
+            index = self._class_index(entry) if isinstance(entry, str) else entry
+            if isinstance(index, bool) or not isinstance(index, int) or not 0 <= index < classes:
+                raise ValueError(
+                    f"target={entry!r} is not a class of {self.name}; give 0 to {classes - 1}, a class name, or None"
+                )
+            chosen.append(index)
+        return torch.tensor(chosen, device=scores.device)
+
+    def encoder(
+        self,
+        layer: str | None = None,
+        *,
+        pool: Literal["mean", "flatten"] | None = None,
+        precision: Precision = "float32",
+        size: tuple[int, int] | None = None,
+    ) -> Callable[[Tensor], Tensor]:
+        """The function from images (n, C, H, W) to representations (n, D) that representation methods explain.
+
+        Args:
+            layer: None for what the classifier reads (the output itself where there is no classifier), ``"output"`` for
+                the model's output, or the name of any layer.
+            pool: how a layer's map becomes a vector: ``"mean"`` over space, or ``"flatten"``.
+            precision: what the forward passes compute in; the result is float32.
+            size: (H, W) of the images; default: ``input_size``.
+
+        Raises:
+            ValueError: unknown layer, or an output that is not one vector an image.
+        """
+        example = torch.zeros(2, self.channels, *(size or self.input_size), device=self.device)
+        if layer is None and not self._exports(example):
+            layer = "output"
+        forward = self.forward_function(example, layer=layer or "pre_logits", precision=precision)
+
+        def encode(x: Tensor) -> Tensor:
+            out = forward(x)
+            if pool is not None and out.ndim > 2:
+                return _pooled(out, pool)
+            return out
+
+        with self.lock:
+            out = encode(example)
+        if not isinstance(out, Tensor):
+            raise ValueError(
+                f"{self.name} gives {type(out).__name__}, not one vector an image; "
+                "wrap the module so that it returns the one tensor (N, D) to explain"
+            )
+        if out.ndim != 2 or out.shape[0] != 2:
+            raise ValueError(
+                f"layer={layer!r} of {self.name} gives shape {tuple(out.shape)} for 2 images, not one vector (2, D) each; "
+                "choose pool='mean' or pool='flatten', or a later layer"
+            )
+        return encode
+
+    def forward_function(
+        self, x: Tensor, *, layer: str = "output", precision: Precision = "float32"
+    ) -> Callable[[Tensor], Any]:
+        """A fast forward pass for images of x's size up to ``layer``: no autograd, batch norm folded, channels last."""
+        if precision not in _DTYPES:
+            raise unknown("precision", precision, _DTYPES)
+        stop = None if layer == "output" else layer
+        if stop is None and not self._exports(x):
+            return self._plain_forward(_DTYPES[precision])
+        dtype = _DTYPES[precision]
+        graph = self.graph_for(x, dtype=dtype)
+        graph.check_stop(stop)
+
+        def forward(batch: Tensor) -> Any:
+            batch = batch.to(dtype=dtype, memory_format=torch.channels_last)
+            return _floats(graph.run(batch, stop=stop))
+
+        return forward
+
+    # -- the graph ---------------------------------------------------------------------------------------------------
+
+    @property
+    def device(self) -> torch.device:
+        """Where the module's parameters lie."""
+        first = next(self.module.parameters(), None)
+        return torch.device("cpu") if first is None else first.device
+
+    @property
+    def graph(self) -> Graph:
+        """The model as a graph of operations, for images of ``input_size``; exported once."""
+        return self.graph_for(torch.zeros(1, self.channels, *self.input_size))
+
+    def graph_for(self, x: Tensor, *, dtype: torch.dtype = torch.float32) -> Graph:
+        """The graph for images of x's height and width; exported anew when the weights have changed since."""
+        with self.lock:
+            weights = tuple(
+                (id(entry), entry._version) for entry in (*self.module.parameters(), *self.module.buffers())
+            )
+            if weights != self._graphs_of:
+                self._graphs, self._graphs_of = {}, weights
+            size = (x.shape[-2], x.shape[-1])
+            if size not in self._graphs:
+                if self.module.training:
+                    warnings.warn(
+                        f"{self.name} is in training mode; it is explained in evaluation mode (the module itself stays as it is). "
+                        "Call module.eval() to silence this.",
+                        UserWarning,
+                        stacklevel=3,
+                    )
+                example = torch.zeros(2, self.channels, *size, device=self.device)
+                self._graphs[size] = export(self.module, example)
+            key = (*size, dtype)
+            if key not in self._graphs:
+                self._graphs[key] = self._graphs[size].to(dtype=dtype, memory_format=torch.channels_last)
+            return self._graphs[key]
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Names of the layers whose channels or features can be concepts, from input to output."""
+        return self.graph.concept_layers
+
+    def check(self, composite: Any = "epsilon_plus_flat") -> Report:
+        """What the engine makes of this model: operations, the rule each layer gets, what is unsupported, and why."""
+        # The report speaks of rules, which know the model: imported here so that imports otherwise run one way.
+        from xaiwidgets.lrp import check
+
+        return check(self, composite)
+
+    # -- inner works -------------------------------------------------------------------------------------------------
+
+    def _exports(self, x: Tensor) -> bool:
+        """Whether the module has a graph; where it has none, its output can still be had by calling it."""
+        try:
+            self.graph_for(x)
+        except GraphError:
+            return False
+        return True
+
+    def _plain_forward(self, dtype: torch.dtype) -> Callable[[Tensor], Any]:
+        def forward(batch: Tensor) -> Any:
+            with self.lock, _evaluating(self.module), torch.inference_mode():
+                if dtype == torch.float32:
+                    return self.module(batch)
+                with torch.autocast(self.device.type, dtype=dtype):
+                    return _floats(self.module(batch))
+
+        return forward
+
+    def _statistics(self, like: Tensor) -> tuple[Tensor, Tensor]:
+        mean = torch.tensor(self.mean, device=like.device, dtype=like.dtype).view(-1, 1, 1)
+        std = torch.tensor(self.std, device=like.device, dtype=like.dtype).view(-1, 1, 1)
+        return mean, std
+
+    def _resize_and_crop(self, picture: Image.Image) -> Tensor:
+        from torchvision.transforms.v2 import functional as F
+
+        height, width = self.input_size
+        # The smaller ratio must still cover the crop.
+        ratio = max(height / picture.height, width / picture.width)
+        if ratio != 1:
+            size = [max(height, round(picture.height * ratio)), max(width, round(picture.width * ratio))]
+            picture = F.resize(picture, size, antialias=True)
+        return self._to_tensor(F.center_crop(picture, [height, width]))
+
+    def _to_tensor(self, picture: Image.Image) -> Tensor:
+        from torchvision.transforms.v2 import functional as F
+
+        pixels = F.to_dtype(F.to_image(picture), torch.float32, scale=True)
+        return self.normalise(pixels[None])[0].to(self.device)
+
+    def _class_index(self, name: str) -> int:
+        if self.class_names is None:
+            raise ValueError(
+                f"target={name!r} is a name, but {self.name} has no class names; give an index or class_names="
+            )
+        if name not in self.class_names:
+            raise unknown("target", name, self.class_names)
+        return self.class_names.index(name)
+
+
+@contextmanager
+def _evaluating(module: nn.Module) -> Iterator[None]:
+    """Evaluation mode for the time of a forward pass; every submodule gets its own mode back."""
+    modes = [(part, part.training) for part in module.modules() if part.training]
+    try:
+        if modes:
+            module.eval()
+        yield
+    finally:
+        for part, training in modes:
+            part.training = training
+
+
+def _pooled(out: Tensor, pool: str) -> Tensor:
+    if pool == "flatten":
+        return out.flatten(1)
+    if pool == "mean":
+        # Maps are (n, D, H, W), tokens (n, T, D).
+        return out.mean((2, 3)) if out.ndim == 4 else out.mean(1)
+    raise unknown("pool", pool, ("mean", "flatten"))
+
+
+def _floats(out: Any) -> Any:
+    return out.float() if isinstance(out, Tensor) else out
+
+
+def _timm_config(module: nn.Module) -> dict[str, Any]:
+    """The data configuration a timm model carries; empty for other modules."""
+    if not isinstance(getattr(module, "pretrained_cfg", None), dict):
+        return {}
+    from timm.data import resolve_model_data_config
+
+    return resolve_model_data_config(module)
+
+
+def _first_channels(module: nn.Module) -> int:
+    first = next((part for part in module.modules() if isinstance(part, nn.Conv2d)), None)
+    return 3 if first is None else first.in_channels
+
+
+def _per_channel(argument: str, values: Sequence[float] | None, default: float, channels: int) -> tuple[float, ...]:
+    if values is None:
+        return (default,) * channels
+    numbers = tuple(float(value) for value in values)
+    if len(numbers) != channels:
+        raise ValueError(f"{argument} has {len(numbers)} values for {channels} channels; give one a channel")
+    return numbers

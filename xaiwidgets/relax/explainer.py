@@ -1,0 +1,409 @@
+"""RELAX and RISE: importance of pixels from what a model answers when parts of the image are hidden."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, Literal, Self
+
+import torch
+from torch import Tensor
+from tqdm.auto import tqdm
+
+from xaiwidgets.errors import check_keywords, unknown
+from xaiwidgets.model import ImageModel, Precision
+from xaiwidgets.relax.estimate import Estimate
+from xaiwidgets.relax.masks import Grids, Shifts, balanced_block, balanced_grids, random_grids
+from xaiwidgets.relax.parts import AGGREGATES, FILLS, SIMILARITIES, Aggregate, Fill, Similarity, part
+from xaiwidgets.relax.result import RelaxResult
+from xaiwidgets.results import Control, Provenance
+
+Masks = Literal["balanced", "random"] | Tensor | Callable[[int, tuple[int, int], torch.Generator], Tensor]
+"""A design by name, the masks themselves (n, H, W), or a function (n, (H, W), generator) -> masks (n, H, W)."""
+Answer = Callable[[Tensor], Tensor]
+"""Masked images (n, C, H, W) -> one number each, (n,): higher is more like the answer to explain."""
+
+
+def masks_needed(error: float = 0.025, confidence: float = 0.95) -> int:
+    """How many independent masks keep every pixel's importance within ``error`` with this ``confidence``.
+
+    Hoeffding's bound n ≥ ln(2/δ)/(2t²) for similarities in [0, 1] (RELAX, section 3.5): 2952 with the defaults.
+    """
+    if not error > 0:
+        raise ValueError(f"error={error} must be positive: the largest error of the importance to accept")
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence={confidence} must lie in (0, 1)")
+    return math.ceil(math.log(2 / (1 - confidence)) / (2 * error**2))
+
+
+@dataclass
+class _Settings:
+    """Parameters that all masking explainers share."""
+
+    n_masks: int = 3000
+    cells: int = 7
+    keep: float = 0.5
+    seed: int = 0
+    masks: Masks = "balanced"
+    perturb: str | Fill = "zero"
+    aggregate: str | Aggregate = "mean"
+    tolerance: float | None = None
+    precision: Precision = "float32"
+    batch_size: int | None = None
+
+    def check(self) -> None:
+        if isinstance(self.n_masks, bool) or not isinstance(self.n_masks, int) or self.n_masks < 1:
+            raise ValueError(f"n_masks={self.n_masks!r} must be a whole number of at least 1")
+        if isinstance(self.cells, bool) or not isinstance(self.cells, int) or self.cells < 2:
+            raise ValueError(
+                f"cells={self.cells!r} must be a whole number of at least 2: cells along each side of a mask"
+            )
+        if not 0 < self.keep < 1:
+            raise ValueError(f"keep={self.keep} must lie in (0, 1): the probability that a cell of the image is shown")
+        if self.tolerance is not None and not self.tolerance > 0:
+            raise ValueError(f"tolerance={self.tolerance} must be positive, or None to use all masks")
+        if self.batch_size is not None and self.batch_size < 1:
+            raise ValueError(f"batch_size={self.batch_size} must be at least 1, or None")
+        if isinstance(self.masks, str) and self.masks not in ("balanced", "random"):
+            raise unknown("masks", self.masks, ("balanced", "random"))
+
+
+class MaskingExplainer(ABC):
+    """What RELAX and RISE share: masks, the images behind them, running sums; they differ in the question asked."""
+
+    method: str
+
+    def __init__(self, model: ImageModel, **settings: Any) -> None:
+        if not isinstance(model, ImageModel):
+            raise TypeError(
+                f"model is {type(model).__name__}; give an ImageModel, such as xaiwidgets.ImageModel(module)"
+            )
+        own = self._own_defaults()
+        check_keywords(type(self).__name__, settings, [*_Settings.__dataclass_fields__, *own])
+        self.model = model
+        self._own = {name: settings.pop(name, default) for name, default in own.items()}
+        self.settings = _Settings(**settings)
+        self.settings.check()
+        self._fill: Fill = part("perturb", self.settings.perturb, FILLS)
+        self._aggregate: Aggregate = part("aggregate", self.settings.aggregate, AGGREGATES)
+
+    @abstractmethod
+    def _own_defaults(self) -> dict[str, Any]:
+        """Names and defaults of the parameters that only this explainer has."""
+
+    @abstractmethod
+    def _answers(self, x: Tensor, question: Any) -> list[Answer]:
+        """For each image, the function from masked versions of it to one number each."""
+
+    def with_parameters(self, **changes: Any) -> Self:
+        """The same explainer with other parameters; this one stays as it is."""
+        return type(self)(self.model, **{**vars(self.settings), **self._own, **changes})
+
+    def controls(self) -> list[Control]:
+        """The parameters that a widget lets a person vary."""
+        s = self.settings
+        controls: list[Control] = [
+            {"name": "cells", "label": "Cells a side", "type": "int", "value": s.cells, "min": 3, "max": 15, "step": 1},
+            {
+                "name": "keep",
+                "label": "Share shown",
+                "type": "float",
+                "value": s.keep,
+                "min": 0.1,
+                "max": 0.9,
+                "step": 0.05,
+            },
+        ]
+        if isinstance(s.perturb, str):
+            controls.append(
+                {
+                    "name": "perturb",
+                    "label": "Hidden parts",
+                    "type": "choice",
+                    "value": s.perturb,
+                    "options": list(FILLS),
+                }
+            )
+        return controls
+
+    @property
+    def provenance(self) -> Provenance:
+        """Method, parameters, seed and model, as results keep them."""
+        parameters = {
+            name: _plain(value) for name, value in {**vars(self.settings), **self._own}.items() if name != "seed"
+        }
+        return Provenance(self.method, parameters, self.settings.seed, self.model.name)
+
+    def _run(self, x: Tensor, question: Any, n_masks: int | None = None) -> Iterator[RelaxResult]:
+        """Partial results, one after each batch of masks."""
+        with self.model.lock:
+            x = self.model.validate(x)
+            size = (x.shape[2], x.shape[3])
+            self._check_size(size)
+            answers = self._answers(x, question)
+        generator = torch.Generator().manual_seed(self.settings.seed)
+        with torch.inference_mode():
+            fills = [self._fill(image[None], generator) for image in x]
+        total = self._total(n_masks)
+        batch_size = self.settings.batch_size or _batch_size(x)
+        balanced = isinstance(self.settings.masks, str) and self.settings.masks == "balanced"
+        estimate = Estimate(
+            len(x), size, total, self.settings.keep, self._aggregate, self.provenance, x.device, blocks=balanced
+        )
+        for block in self._blocks(total, size, generator):
+            for start in range(0, len(block), batch_size):
+                with self.model.lock, torch.inference_mode():
+                    masks = block.draw(size, start, min(start + batch_size, len(block))).to(x.device)
+                    similarities = torch.stack(
+                        [
+                            answer(_masked(image, masks, fill))
+                            for image, fill, answer in zip(x, fills, answers, strict=True)
+                        ]
+                    )
+                    estimate.add(similarities, masks)
+                yield estimate.result()
+            estimate.end_block()
+            result = estimate.result()
+            if (
+                self.settings.tolerance is not None
+                and estimate.settled
+                and result.largest_error <= self.settings.tolerance
+            ):
+                yield estimate.result(final=True)
+                return
+
+    def _last(self, results: Iterator[RelaxResult], progress: bool) -> RelaxResult:
+        """The final result, with a progress bar when it takes longer than a second."""
+        last: RelaxResult | None = None
+        with tqdm(desc=self.method, unit=" masks", delay=1, leave=False, disable=not progress) as bar:
+            for last in results:
+                bar.total = last.total
+                bar.update(last.n_masks - bar.n)
+        assert last is not None
+        return last
+
+    def _total(self, n_masks: int | None) -> int:
+        s = self.settings
+        wanted = s.n_masks if n_masks is None else n_masks
+        if isinstance(s.masks, Tensor):
+            return len(s.masks)
+        if s.masks == "balanced":
+            block = balanced_block(s.cells)
+            return math.ceil(wanted / block) * block
+        return wanted
+
+    def _blocks(self, total: int, size: tuple[int, int], generator: torch.Generator) -> Iterator[Grids | _Drawn]:
+        """The masks, in the groups that belong together."""
+        s = self.settings
+        if isinstance(s.masks, Tensor):
+            yield _Drawn(_checked_masks(s.masks, size))
+            return
+        shifts = Shifts(s.cells, generator)
+        left = total
+        while left > 0:
+            if s.masks == "balanced":
+                block: Grids | _Drawn = balanced_grids(s.cells, s.keep, shifts.next(), generator)
+            elif s.masks == "random":
+                block = random_grids(min(left, _RANDOM_BLOCK), s.cells, s.keep, generator)
+            else:
+                block = _Drawn(_checked_masks(s.masks(min(left, _RANDOM_BLOCK), size, generator), size))
+            left -= len(block)
+            yield block
+
+    def _check_size(self, size: tuple[int, int]) -> None:
+        if not isinstance(self.settings.masks, Tensor) and self.settings.cells > min(size):
+            raise ValueError(
+                f"cells={self.settings.cells} is more than the image's {size[0]}×{size[1]} pixels; take fewer cells"
+            )
+
+
+class RELAX(MaskingExplainer):
+    """Which pixels make a representation what it is, and how sure that is (arXiv 2112.10161).
+
+    Args:
+        model: whose representation to explain.
+        n_masks: masks an image; balanced masks come in whole blocks (128 for 7 cells), so the number is rounded up.
+            :func:`masks_needed` gives the number of independent ones for an error.
+        cells: cells along each side of a mask.
+        keep: probability that a cell of the image is shown.
+        seed: of all random numbers.
+        similarity: ``"cosine"``, ``"dot"``, ``"l2"`` (negative distance), or a function (h (n, D), reference (D,)) -> (n,).
+        masks: ``"balanced"`` (about a tenth of the masks for the same error), ``"random"``, masks (n, H, W) in [0, 1],
+            or a function (n, (H, W), generator) -> such masks.
+        perturb: what shows where the image is hidden: ``"zero"`` (of the normalised image), ``"mean"``, ``"blur"``,
+            ``"noise"``, or a function (image (1, C, H, W), generator) -> fill.
+        aggregate: ``"mean"`` (RELAX), ``"sum"`` (MUPPET), ``"expected"`` (RISE), or a function.
+        tolerance: stop as soon as the largest standard error is below.
+        layer: whose output is the representation; None for what the classifier reads.
+        pool: ``"mean"`` or ``"flatten"`` makes a vector of a layer's map.
+        precision: ``"float32"``, or ``"bfloat16"`` / ``"float16"`` for the forward passes; sums stay exact.
+        batch_size: masked images a forward pass; None chooses.
+
+    Raises:
+        TypeError, ValueError: a parameter that does not fit, naming it and what to give.
+    """
+
+    method = "RELAX"
+
+    def _own_defaults(self) -> dict[str, Any]:
+        return {"similarity": "cosine", "layer": None, "pool": None}
+
+    def __init__(self, model: ImageModel, **settings: Any) -> None:
+        super().__init__(model, **settings)
+        self._similarity: Similarity = part("similarity", self._own["similarity"], SIMILARITIES)
+        # An encoder that gives no vector is said here, before any work.
+        self._encoder(model.input_size)
+
+    def __call__(self, x: Tensor, target: Any = None, *, reference: Any = None, progress: bool = True) -> RelaxResult:
+        """Explain images (N, C, H, W).
+
+        Args:
+            x: the images.
+            target: ignored, since a representation has no classes; there so that RELAX is called like any explainer.
+            reference: explain the likeness to this in place of the image's own representation: an image, one image each
+                (N, C, H, W), a vector (D,), or one each (N, D), from any source of vectors that share the space.
+            progress: show a progress bar when it takes longer than a second.
+
+        Raises:
+            TypeError, ValueError: images, masks or a reference that do not fit.
+        """
+        return self._last(self.stream(x, reference=reference), progress)
+
+    def stream(
+        self, x: Tensor, target: Any = None, *, reference: Any = None, n_masks: int | None = None
+    ) -> Iterator[RelaxResult]:
+        """The same result growing, one step a batch of masks; stop whenever. The last one is what calling gives."""
+        return self._run(x, reference, n_masks)
+
+    def controls(self) -> list[Control]:
+        """The parameters that a widget lets a person vary."""
+        chosen = self._own["similarity"]
+        own: list[Control] = []
+        if isinstance(chosen, str):
+            own.append(
+                {
+                    "name": "similarity",
+                    "label": "Similarity",
+                    "type": "choice",
+                    "value": chosen,
+                    "options": list(SIMILARITIES),
+                }
+            )
+        return own + super().controls()
+
+    def _encoder(self, size: tuple[int, int]) -> Callable[[Tensor], Tensor]:
+        own = self._own
+        return self.model.encoder(own["layer"], pool=own["pool"], precision=self.settings.precision, size=size)
+
+    def _answers(self, x: Tensor, question: Any) -> list[Answer]:
+        encode = self._encoder((x.shape[2], x.shape[3]))
+        with torch.inference_mode():
+            references = self._references(x, question, encode)
+        return [lambda masked, reference=row: self._similarity(encode(masked), reference) for row in references]  # type: ignore[misc]
+
+    def _references(self, x: Tensor, question: Any, encode: Callable[[Tensor], Tensor]) -> Tensor:
+        """One representation an image, (N, D)."""
+        own = encode(x)
+        if question is None:
+            return own
+        given = torch.as_tensor(question, device=x.device)
+        if given.ndim >= 3:
+            given = self.model.validate(given, "reference")
+            given = self._encoder((given.shape[2], given.shape[3]))(given)
+        given = given.to(torch.float32)
+        if given.ndim == 1:
+            given = given[None]
+        if given.ndim != 2 or given.shape[1] != own.shape[1] or given.shape[0] not in (1, len(x)):
+            raise ValueError(
+                f"reference gives {tuple(given.shape)}; give an image, or a vector ({own.shape[1]},), or one for each of the {len(x)} images"
+            )
+        if not torch.isfinite(given).all():
+            raise ValueError("reference has NaN or infinite values; clean it first")
+        return given.expand(len(x), -1)
+
+
+class RISE(MaskingExplainer):
+    """Which pixels a class score rests on: RELAX's machinery with a class in place of a representation (arXiv 1806.07421).
+
+    Takes :class:`RELAX`'s parameters but those of the representation, and ``score``: ``"probability"`` (as published) or ``"logit"``.
+    """
+
+    method = "RISE"
+
+    def _own_defaults(self) -> dict[str, Any]:
+        return {"score": "probability"}
+
+    def __init__(self, model: ImageModel, **settings: Any) -> None:
+        super().__init__(model, **settings)
+        if self._own["score"] not in ("probability", "logit"):
+            raise unknown("score", self._own["score"], ("probability", "logit"))
+
+    def __call__(self, x: Tensor, target: Any = None, *, progress: bool = True) -> RelaxResult:
+        """Explain the score of ``target`` (None: the predicted class; a class; or one an image) on images (N, C, H, W)."""
+        return self._last(self.stream(x, target), progress)
+
+    def stream(self, x: Tensor, target: Any = None, *, n_masks: int | None = None) -> Iterator[RelaxResult]:
+        """The same result growing, one step a batch of masks; stop whenever."""
+        return self._run(x, target, n_masks)
+
+    def _answers(self, x: Tensor, question: Any) -> list[Answer]:
+        forward = self.model.forward_function(x, precision=self.settings.precision)
+        targets = self.model.targets(self.model.scores(x), question)
+        probability = self._own["score"] == "probability"
+
+        def answer(masked: Tensor, target: Tensor) -> Tensor:
+            scores: Tensor = forward(masked)
+            return (scores.softmax(1) if probability else scores)[:, target]
+
+        return [lambda masked, target=target: answer(masked, target) for target in targets]  # type: ignore[misc]
+
+
+@dataclass(frozen=True)
+class _Drawn:
+    """Masks that came as maps already."""
+
+    masks: Tensor
+
+    def __len__(self) -> int:
+        return len(self.masks)
+
+    def draw(self, size: tuple[int, int], start: int, stop: int) -> Tensor:
+        return self.masks[start:stop]
+
+
+_RANDOM_BLOCK = 128
+"""Independent masks drawn at a time."""
+
+
+def _masked(image: Tensor, masks: Tensor, fill: Tensor) -> Tensor:
+    """image (C, H, W) behind masks (n, H, W): (n, C, H, W), channels last."""
+    out = torch.empty((len(masks), *image.shape), device=image.device, memory_format=torch.channels_last)
+    if fill.ndim == 0:
+        return torch.mul(image[None], masks[:, None], out=out)
+    return torch.lerp(fill.expand(1, *image.shape), image[None], masks[:, None], out=out)
+
+
+def _checked_masks(masks: Tensor, size: tuple[int, int]) -> Tensor:
+    if masks.ndim == 4 and masks.shape[1] == 1:
+        masks = masks[:, 0]
+    if masks.ndim != 3 or tuple(masks.shape[1:]) != size or len(masks) == 0:
+        raise ValueError(f"masks has shape {tuple(masks.shape)}; give (n, {size[0]}, {size[1]}) with n of at least 1")
+    masks = masks.detach().float()
+    if not torch.isfinite(masks).all() or masks.min() < 0 or masks.max() > 1:
+        raise ValueError("masks must lie in [0, 1]: 1 shows a pixel, 0 hides it")
+    return masks
+
+
+def _batch_size(x: Tensor) -> int:
+    """Masked images a forward pass: enough to keep the device busy, few enough to answer quickly when told to stop."""
+    budget = 2**21 if x.device.type == "cpu" else 2**27
+    return max(8, min(64 if x.device.type == "cpu" else 1024, budget // x[0].numel()))
+
+
+def _plain(value: Any) -> Any:
+    """A parameter as plain data: what a result may keep."""
+    if isinstance(value, Tensor):
+        return f"{len(value)} given masks"
+    return getattr(value, "__name__", value)

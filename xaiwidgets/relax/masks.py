@@ -1,0 +1,133 @@
+"""Masks for RELAX and RISE: small random grids, enlarged smoothly and shifted.
+
+A mask is made as in RISE (arXiv 1806.07421, section 3.2) with RELAX's choices (arXiv 2112.10161, section 3.4): a grid of
+cells that are kept with probability ``keep``, enlarged bilinearly to the image's size, moved by a few pixels. Two designs say which
+grids are drawn together:
+
+* ``"random"``: every cell of every grid for itself.
+* ``"balanced"``: blocks in which every cell is hidden exactly as often as kept, and every pair of cells in all four ways
+  equally often (an orthogonal array, from a Hadamard matrix), followed by the complements of all grids (foldover). A pixel's estimate is
+  then free of the other cells' effects, which are most of the noise of random masks. One mask for itself is
+  distributed as before, so both designs estimate the same quantity.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+
+@dataclass(frozen=True)
+class Grids:
+    """Masks before they are drawn: ``cells`` (n, rows, columns) of 0 and 1, ``shifts`` (n, 2) in pixels."""
+
+    cells: Tensor
+    shifts: Tensor
+
+    def __len__(self) -> int:
+        return len(self.cells)
+
+    def draw(self, size: tuple[int, int], start: int = 0, stop: int | None = None) -> Tensor:
+        """Masks ``start`` to ``stop`` as maps (n, H, W) in [0, 1]."""
+        cells, shifts = self.cells[start:stop], self.shifts[start:stop]
+        rows = _enlargers(size[0], cells.shape[1]).to(cells.device)[shifts[:, 0]]
+        columns = _enlargers(size[1], cells.shape[2]).to(cells.device)[shifts[:, 1]]
+        return rows @ cells @ columns.transpose(1, 2)
+
+
+def random_grids(count: int, cells: int, keep: float, generator: torch.Generator) -> Grids:
+    """``count`` grids whose cells are independent, each kept with probability ``keep``."""
+    kept = torch.rand(count, cells, cells, generator=generator) < keep
+    return Grids(kept.float(), torch.randint(0, cells, (count, 2), generator=generator))
+
+
+def balanced_block(cells: int) -> int:
+    """Number of masks in one balanced block: two for each row of the Hadamard matrix."""
+    return 2 * _order(cells * cells)
+
+
+def balanced_grids(cells: int, keep: float, shift: tuple[int, int], generator: torch.Generator) -> Grids:
+    """One block of balanced grids, :func:`balanced_block` of them, each followed by its complement, all moved by ``shift``.
+
+    With one shift a block, cells mean the same place in all its masks and balance exactly; :class:`Shifts` spreads the
+    shifts over blocks. Levels other than one half come from a Latin hypercube laid over the orthogonal array (Tang 1993, doi
+    10.1080/01621459.1993.10476423): each cell draws one value of every stratum of [0, 1), in the half that the array says.
+    """
+    count = cells * cells
+    order = _order(count)
+    hadamard = _hadamard(order)
+    # The first column is constant. Which column serves which cell, each column's sign and the order of rows are drawn anew,
+    # so that what the array cannot tell apart differs from block to block.
+    columns = 1 + torch.randperm(order - 1, generator=generator)[:count]
+    signs = torch.randint(0, 2, (count,), generator=generator) * 2.0 - 1.0
+    array = hadamard[torch.randperm(order, generator=generator)][:, columns] * signs
+    if keep == 0.5:
+        kept = torch.stack([array > 0, array < 0], 1).float()
+    else:
+        level = _stratified(array, generator)
+        kept = torch.stack([level < keep, 1 - level < keep], 1).float()
+    return Grids(kept.reshape(2 * order, cells, cells), torch.tensor(shift).expand(2 * order, 2))
+
+
+class Shifts:
+    """The shifts of successive blocks: in pairs that mirror each other, so that a steady drift over the shifts cancels,
+
+    and so that along each axis every shift comes once before any comes again. Each single one is uniform on its range.
+    """
+
+    def __init__(self, cells: int, generator: torch.Generator) -> None:
+        self.cells = cells
+        self.generator = generator
+        self._waiting: list[tuple[int, int]] = []
+
+    def next(self) -> tuple[int, int]:
+        """The shift (rows, columns) of the next block, in pixels, each in [0, cells)."""
+        if not self._waiting:
+            last = self.cells - 1
+            first = zip(*(torch.randperm(self.cells, generator=self.generator).tolist() for _ in range(2)), strict=True)
+            for row, column in first:
+                self._waiting += [(row, column), (last - row, last - column)]
+        return self._waiting.pop(0)
+
+
+def _stratified(array: Tensor, generator: torch.Generator) -> Tensor:
+    """One value in [0, 1) for each entry: every column has one in each of its strata, in the lower half where array > 0."""
+    rows, columns = array.shape
+    half = rows // 2
+    level = torch.empty_like(array)
+    for column in range(columns):
+        for sign, offset in ((1.0, 0), (-1.0, half)):
+            entries = (array[:, column] == sign).nonzero()[:, 0]
+            strata = torch.randperm(half, generator=generator) + offset
+            level[entries, column] = (strata + torch.rand(half, generator=generator)) / rows
+    return level
+
+
+def _order(factors: int) -> int:
+    """The smallest power of two with a column for each factor beside the constant one."""
+    return 1 << factors.bit_length()
+
+
+@lru_cache(maxsize=8)
+def _hadamard(order: int) -> Tensor:
+    """Sylvester's Hadamard matrix: orthogonal columns of +1 and −1, the first of them constant."""
+    matrix = torch.ones(1, 1)
+    while len(matrix) < order:
+        matrix = torch.cat([torch.cat([matrix, matrix], 1), torch.cat([matrix, -matrix], 1)], 0)
+    return matrix
+
+
+@lru_cache(maxsize=32)
+def _enlargers(length: int, cells: int) -> Tensor:
+    """The linear maps (shifts, length, cells) from a line of cells to a line of pixels, one for each shift.
+
+    Bilinear with pixel centres (align_corners false), extended by reflection by ``cells // 2``, cropped at the shift.
+    """
+    enlarge = F.interpolate(torch.eye(cells)[None], size=length, mode="linear", align_corners=False)[0].T
+    pad = cells // 2
+    extended = F.pad(enlarge.T[None], (pad, pad), mode="reflect")[0].T
+    return torch.stack([extended[shift : shift + length] for shift in range(cells)])

@@ -1,0 +1,80 @@
+"""The exchangeable parts of a masking explanation: how to perturb, how to compare, how to aggregate.
+
+Each is a small function; a user's own one fits wherever a name does. (MUPPET composes the same family from an explorer, a
+perturbator, an attributor and an aggregator.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from xaiwidgets.errors import unknown
+
+Fill = Callable[[Tensor, torch.Generator], Tensor]
+"""(image (1, C, H, W), generator) -> what shows where a mask hides the image, of a shape that broadcasts to it."""
+Similarity = Callable[[Tensor, Tensor], Tensor]
+"""(representations (n, D), reference (D,)) -> similarities (n,)."""
+Aggregate = Callable[[Tensor, Tensor, int, float], Tensor]
+"""(Σ s·M (H, W), Σ M (H, W), number of masks, keep) -> importance (H, W)."""
+
+
+def fill_blur(image: Tensor, generator: torch.Generator) -> Tensor:
+    """The image itself, blurred until no object is left: Gaussian with a standard deviation of an eighth of the shorter side."""
+    sigma = min(image.shape[-2:]) / 8
+    radius = min(int(3 * sigma), min(image.shape[-2:]) - 1)
+    offsets = torch.arange(-radius, radius + 1, device=image.device, dtype=image.dtype)
+    kernel = torch.exp(-0.5 * (offsets / sigma) ** 2)
+    kernel = (kernel / kernel.sum()).repeat(image.shape[1], 1)
+    padded = F.pad(image, (radius,) * 4, mode="reflect")
+    rows = F.conv2d(padded, kernel[:, None, :, None], groups=image.shape[1])
+    return F.conv2d(rows, kernel[:, None, None, :], groups=image.shape[1])
+
+
+def fill_noise(image: Tensor, generator: torch.Generator) -> Tensor:
+    """Gaussian noise with each channel's mean and standard deviation, the same for all masks."""
+    noise = torch.randn(image.shape, generator=generator).to(image)
+    return noise * image.std((2, 3), keepdim=True) + image.mean((2, 3), keepdim=True)
+
+
+FILLS: Mapping[str, Fill] = {
+    "zero": lambda image, generator: image.new_zeros(()),
+    "mean": lambda image, generator: image.mean((2, 3), keepdim=True),
+    "blur": fill_blur,
+    "noise": fill_noise,
+}
+SIMILARITIES: Mapping[str, Similarity] = {
+    "cosine": lambda h, reference: F.cosine_similarity(h, reference[None], dim=1),
+    "dot": lambda h, reference: h @ reference,
+    "l2": lambda h, reference: -torch.linalg.vector_norm(h - reference, dim=1),
+}
+AGGREGATES: Mapping[str, Aggregate] = {
+    # RELAX, equation 4: the mean similarity of the masks that show a pixel.
+    "mean": lambda weighted, weight, count, keep: weighted / weight,
+    # MUPPET's WeightedSumAggregator.
+    "sum": lambda weighted, weight, count, keep: weighted,
+    # RISE, equation 6: by the expected number of masks that show a pixel.
+    "expected": lambda weighted, weight, count, keep: weighted / (count * keep),
+}
+
+
+def part(argument: str, choice: Any, known: Mapping[str, Any]) -> Any:
+    """The function a name stands for, or the user's own function.
+
+    Raises:
+        ValueError: an unknown name, with the nearest ones.
+        TypeError: neither a name nor a function.
+    """
+    if isinstance(choice, str):
+        if choice not in known:
+            raise unknown(argument, choice, known)
+        return known[choice]
+    if not callable(choice):
+        raise TypeError(
+            f"{argument} is {type(choice).__name__}; give one of {', '.join(map(repr, known))}, or a function"
+        )
+    return choice

@@ -1,0 +1,130 @@
+"""What every explanation has in common: detached numbers, where they came from, and a picture of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any, Literal, NotRequired, Protocol, TypedDict, runtime_checkable
+
+import torch
+from torch import Tensor
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """How a result was made, enough to make it again."""
+
+    method: str
+    """Name of the method, such as ``"RELAX"``."""
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    """The method's parameters as plain data."""
+    seed: int | None = None
+    """Seed of all random numbers, None for methods without any."""
+    model: str | None = None
+    """Name of the explained model."""
+
+    def __str__(self) -> str:
+        parameters = ", ".join(f"{name}={value!r}" for name, value in self.parameters.items())
+        seed = "" if self.seed is None else f", seed {self.seed}"
+        return f"{self.method}({parameters}) of {self.model or 'a model'}{seed}"
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """Base of all results: a frozen dataclass of detached tensors and plain data, with no model inside."""
+
+    provenance: Provenance
+
+    def __post_init__(self) -> None:
+        for entry in fields(self):
+            value = getattr(self, entry.name)
+            if isinstance(value, Tensor) and value.requires_grad:
+                object.__setattr__(self, entry.name, value.detach())
+
+    @property
+    def heatmap(self) -> Tensor:
+        """The explanation as one signed map an image, shape (N, H, W): what curves, plots and widgets read."""
+        raise AttributeError(f"{type(self).__name__} has no heatmap")
+
+    def plot(self, image: Any = None, **options: Any) -> Figure:
+        """A matplotlib figure of this result. ``image`` is what :meth:`ImageModel.prepare` made or pixels to lay beneath."""
+        from xaiwidgets import plots
+
+        return plots.plot(self, image=image, **options)
+
+    def to(self, device: torch.device | str) -> Result:
+        """The same result with every tensor on another device."""
+        from dataclasses import replace
+
+        moved = {
+            entry.name: value.to(device)
+            for entry in fields(self)
+            if isinstance(value := getattr(self, entry.name), Tensor)
+        }
+        return replace(self, **moved)
+
+    def __repr__(self) -> str:
+        parts = [f"{type(self).__name__}: {self.provenance}"]
+        for entry in fields(self):
+            value = getattr(self, entry.name)
+            if isinstance(value, Tensor):
+                parts.append(f"  {entry.name}: {tuple(value.shape)} {str(value.dtype).removeprefix('torch.')}")
+        return "\n".join(parts)
+
+
+class Control(TypedDict):
+    """One parameter of an explainer that a person may vary in a widget."""
+
+    name: str
+    label: str
+    type: Literal["choice", "float", "int", "bool"]
+    value: Any
+    options: NotRequired[Sequence[str]]
+    min: NotRequired[float]
+    max: NotRequired[float]
+    step: NotRequired[float]
+    log: NotRequired[bool]
+
+
+@runtime_checkable
+class Explainer(Protocol):
+    """Any callable ``(x, target) -> heatmap or result``: x (N, C, H, W), target None, a class or one class an image."""
+
+    def __call__(self, x: Tensor, target: Any = None) -> Any: ...
+
+
+def heatmap_of(explanation: Any, x: Tensor, name: str = "the explainer") -> Tensor:
+    """The heatmap (N, H, W) of whatever an explainer returned, checked against the images it explains.
+
+    Takes a :class:`Result`, a tensor or array of shape (N, H, W), (N, 1, H, W) or (N, C, H, W) (summed over channels),
+    and a single (H, W) map when there is one image.
+
+    Raises:
+        TypeError: what came is neither a result nor an array.
+        ValueError: another shape than x's, or a value that is not finite.
+    """
+    heatmap = explanation.heatmap if hasattr(explanation, "heatmap") else explanation
+    if not isinstance(heatmap, Tensor):
+        try:
+            heatmap = torch.as_tensor(heatmap)
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise TypeError(
+                f"{name} returned {type(explanation).__name__}; return a heatmap (N, H, W) or a result with .heatmap"
+            ) from error
+    heatmap = heatmap.detach().to(device=x.device, dtype=torch.float32)
+    count, _, height, width = x.shape
+    if heatmap.ndim == 2 and count == 1:
+        heatmap = heatmap[None]
+    if heatmap.ndim == 4:
+        heatmap = heatmap.sum(1)
+    if tuple(heatmap.shape) != (count, height, width):
+        raise ValueError(
+            f"{name} gave a heatmap of shape {tuple(heatmap.shape)} for {count} images of {height}×{width}; "
+            f"return ({count}, {height}, {width})"
+        )
+    if not torch.isfinite(heatmap).all():
+        raise ValueError(f"{name} gave a heatmap with NaN or infinite values; check the method and its input")
+    return heatmap
