@@ -90,7 +90,9 @@ def _npm() -> Callable[[list[str], Path], None]:
         environment["PATH"] = f"{node.parent}{os.pathsep}{environment.get('PATH', '')}"
 
     def run(arguments: list[str], folder: Path) -> None:
-        done = subprocess.run([*command, *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [*command, *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=False
+        )
         if done.returncode != 0:
             raise RuntimeError(f"'npm {' '.join(arguments)}' failed in {folder}:\n{done.stdout}\n{done.stderr}")
 

@@ -1,9 +1,9 @@
 /** The legend of one pane: colours with numbers, label and unit. */
 import { computed } from "@preact/signals";
 import { useMemo } from "preact/hooks";
+import { AxisTicks } from "../shared/axis.tsx";
 import { cssGradient } from "../shared/colormaps.ts";
 import { formatNumber } from "../shared/format.ts";
-import { ticksOf } from "../shared/ticks.ts";
 import type { contentOf, Pane } from "./panes.ts";
 
 export function ColorBar({
@@ -23,7 +23,6 @@ export function ColorBar({
   ).value;
   if (!legend) return <div class="xw-colorbar" />;
   const [range, colormap] = JSON.parse(legend) as [[number, number], string];
-  const ticks = ticksOf(range);
   const { label, unit } = pane.view;
   const name = unit ? `${label} (${unit})` : label;
   return (
@@ -33,13 +32,7 @@ export function ColorBar({
       aria-label={`Colours: ${name} from ${formatNumber(range[0])} to ${formatNumber(range[1])}`}
     >
       <div class="xw-ramp" style={{ backgroundImage: cssGradient(colormap) }} />
-      <div class="xw-ticks" aria-hidden="true">
-        {ticks.map((tick) => (
-          <span key={tick.value} style={{ left: `${tick.at * 100}%` }}>
-            {tick.text}
-          </span>
-        ))}
-      </div>
+      <AxisTicks range={range} />
     </div>
   );
 }

@@ -64,14 +64,14 @@ export function Colours({ method }: { method: Method }) {
         choices={choices}
         onChange={(name) => store.set("colormap", name)}
       />
-      <Segmented label="Scale" value={scale.value} choices={scales} onChange={chooseScale} />
+      <Segmented inline label="Scale" value={scale.value} choices={scales} onChange={chooseScale} />
       {scale.value === "image" && (
         <Slider
           label="Clip"
           value={clip.value}
-          min={90}
+          min={50}
           max={100}
-          step={0.1}
+          step={0.5}
           text={clip.value >= 100 ? "none" : `${clip.value.toFixed(1)} %`}
           onInput={(value) => store.set("clip", value)}
         />

@@ -2,29 +2,49 @@
 import { Segmented } from "../shared/controls/segmented.tsx";
 import { Select } from "../shared/controls/select.tsx";
 import { useView } from "./context.ts";
+import type { HeatmapStore } from "./store.ts";
+import { compare } from "./types.ts";
 
-const mostTabs = 4; // more methods than this go into a select
+const mostTabs = 5; // more methods than this go into a select
 
 export function Header() {
   const { store } = useView();
-  const { title, methods, images } = store.state;
+  const { title, methods, images, show } = store.state;
   const choices = methods.value.map(({ name, label }) => ({ value: name, label }));
-  const value = store.method.value?.name ?? "";
-  const choose = (method: string) => store.ask({ method });
+  if (choices.length > 1) choices.push({ value: compare, label: "Compare" });
+  const value = show.value === compare ? compare : (store.method.value?.name ?? "");
   return (
     <header class="xw-header">
       {title.value && <h2 class="xw-title">{title.value}</h2>}
       {choices.length > mostTabs && (
-        <Select label="Method" value={value} choices={choices} onChange={choose} />
+        <Select label="Method" value={value} choices={choices} onChange={(name) => choose(store, name)} />
       )}
       {choices.length > 1 && choices.length <= mostTabs && (
-        <Segmented label="Method" showLabel={false} value={value} choices={choices} onChange={choose} />
+        <Segmented
+          label="Method"
+          showLabel={false}
+          value={value}
+          choices={choices}
+          onChange={(name) => choose(store, name)}
+        />
       )}
-      <span class="xw-space" />
+      {!title.value && <span class="xw-space" />}
       {images.value > 1 && <ImageStepper />}
       <ThemeSwitch />
     </header>
   );
+}
+
+function choose(store: HeatmapStore, name: string): void {
+  if (name === compare) {
+    store.set("show", compare);
+    store.requests.askSoon(0);
+    return;
+  }
+  const first = store.state.methods.peek().find((method) => method.name === name)?.views[0];
+  // Coming from the comparison, there is no view to keep.
+  if (first && store.state.show.peek() === compare) store.set("show", first.name);
+  store.ask({ method: name });
 }
 
 function ImageStepper() {

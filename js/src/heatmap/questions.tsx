@@ -50,21 +50,23 @@ function ClassNumber() {
   );
 }
 
-export function MethodSettings({ method }: { method: Method }) {
+export function MethodSettings({ method, open }: { method: Method; open: boolean }) {
   const { store } = useView();
   if (method.controls.length === 0) return null;
   const values = store.state.parameters.value[method.name] ?? {};
   return (
-    <details class="xw-settings" open>
+    <details class="xw-settings" open={open}>
       <summary>{method.label} settings</summary>
-      {method.controls.map((control) => (
-        <Setting
-          key={control.name}
-          control={control}
-          value={values[control.name] ?? control.value}
-          onChange={(value) => store.setParameter(method.name, control.name, value)}
-        />
-      ))}
+      <div class="xw-settings-body">
+        {method.controls.map((control) => (
+          <Setting
+            key={control.name}
+            control={control}
+            value={values[control.name] ?? control.value}
+            onChange={(value) => store.setParameter(method.name, control.name, value)}
+          />
+        ))}
+      </div>
     </details>
   );
 }

@@ -18,10 +18,9 @@ export function readPixel(pane: Pane, content: PaneContent, x: number, y: number
   const hasError = content.error !== null && pane.view.map === pane.method.views[0]?.map;
   const value = map.at(x, y);
   const error = hasError ? content.error!.at(x, y) : null;
-  const unit = pane.view.unit ? ` ${pane.view.unit}` : "";
   const rank = content.filter ? content.filter.distribution.ranks[y * map.width + x] : undefined;
   return {
-    value: (Number.isFinite(value) ? formatWithError(value, error) : formatNumber(value)) + unit,
+    value: Number.isFinite(value) ? formatWithError(value, error) : formatNumber(value),
     place: `row ${y}, column ${x}`,
     sureness: rank === undefined ? "" : `among the surest ${formatPercent(rank / 65535)} of pixels`,
   };

@@ -71,38 +71,31 @@ function Notes({ method }: { method: Method }) {
 
 function Panel({ method }: { method: Method }) {
   const { store } = useView();
+  const comparing = store.state.show.value === compare;
+  const shown = comparing ? store.state.methods.value : [method];
+  const sure = shown.find((each) => each.filter);
   return (
     <div class="xw-panel">
-      <ViewChoice method={method} />
-      {method.classes && <ClassChoice />}
+      {!comparing && <ViewChoice method={method} />}
+      {shown.some((each) => each.classes) && <ClassChoice />}
       <Opacity />
-      {method.filter && <UncertaintyFilter method={method} />}
+      {sure && <UncertaintyFilter method={sure} />}
       <Colours method={method} />
-      {store.connection.value !== "none" && <MethodSettings method={method} />}
+      {store.connection.value !== "none" &&
+        shown.map((each) => <MethodSettings key={each.name} method={each} open={!comparing} />)}
     </div>
   );
 }
 
 function ViewChoice({ method }: { method: Method }) {
   const { store } = useView();
-  const { show, methods } = store.state;
+  const { show } = store.state;
+  if (method.views.length < 2) return null;
   const choices = method.views.map(({ name, label }) => ({ value: name, label }));
-  if (method.views.length > 1) {
-    choices.push({ value: sideBySide, label: "Side by side" });
-  }
-  if (methods.value.length > 1) choices.push({ value: compare, label: "Compare" });
-  if (choices.length < 2) return null;
-  const known = choices.some(({ value }) => value === show.value);
+  choices.push({ value: sideBySide, label: "Side by side" });
+  const value = show.value === sideBySide ? sideBySide : (shownView(method, show.value)?.name ?? "");
   return (
-    <Segmented
-      label="Show"
-      value={known ? show.value : (shownView(method, show.value)?.name ?? "")}
-      choices={choices}
-      onChange={(value) => {
-        store.set("show", value);
-        if (value === compare) store.requests.askSoon(0);
-      }}
-    />
+    <Segmented label="Show" value={value} choices={choices} onChange={(view) => store.set("show", view)} />
   );
 }
 

@@ -23,7 +23,7 @@ export const colormaps: readonly Colormap[] = [
   { name: "cividis", label: "Cividis", kind: "sequential" },
   { name: "greys", label: "Greys", kind: "sequential" },
   { name: "red_blue", label: "Red – blue", kind: "diverging" },
-  { name: "purple_orange", label: "Orange – purple", kind: "diverging" },
+  { name: "purple_orange", label: "Purple – orange", kind: "diverging" },
 ];
 
 // From the lowest value to the highest: red and orange stand for positive relevance, as the field draws it.
@@ -33,7 +33,7 @@ const interpolators: Record<string, (t: number) => string> = {
   cividis: interpolateCividis,
   greys: (t) => interpolateGreys(1 - t),
   red_blue: (t) => interpolateRdBu(1 - t),
-  purple_orange: (t) => interpolatePuOr(1 - t),
+  purple_orange: (t) => interpolatePuOr(t),
 };
 
 const defaults: Record<ColorKind, string> = { sequential: "viridis", diverging: "red_blue" };

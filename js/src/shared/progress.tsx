@@ -40,7 +40,7 @@ export function ProgressBar({ progress }: { progress: Progress }) {
         aria-valuemax={100}
         aria-valuenow={share === null ? undefined : Math.round(share * 100)}
         aria-valuetext={text || undefined}
-        hidden={state === "idle"}
+        hidden={state === "idle" || state === "done" || (!total && state !== "running")}
       >
         <span class={share === null ? "xw-unknown" : ""} style={{ width: `${(share ?? 0.3) * 100}%` }} />
       </div>

@@ -3,9 +3,10 @@
  * quantile (the share of the pixels kept), its axis the values themselves.
  */
 import { useContext, useMemo, useRef } from "preact/hooks";
+import { AxisTicks } from "../axis.tsx";
 import type { Distribution } from "../distribution.ts";
 import { formatNumber, formatPercent } from "../format.ts";
-import { ticksOf } from "../ticks.ts";
+
 import { GestureContext } from "./gesture.ts";
 
 interface HistogramSliderProps {
@@ -38,9 +39,9 @@ export function HistogramSlider({ distribution, label, value, onChange }: Histog
   const track = useRef<HTMLDivElement>(null);
   const dragged = useRef(false);
   const { begin, end } = useContext(GestureContext);
-  const { axis, path, ticks } = useMemo(() => {
+  const { axis, path } = useMemo(() => {
     const range = axisOf(distribution);
-    return { axis: range, path: outline(distribution.histogram(...range, bars)), ticks: ticksOf(range, 3) };
+    return { axis: range, path: outline(distribution.histogram(...range, bars)) };
   }, [distribution]);
 
   const shareOfAxis = (v: number) => Math.min(1, Math.max(0, (v - axis[0]) / (axis[1] - axis[0])));
@@ -111,13 +112,7 @@ export function HistogramSlider({ distribution, label, value, onChange }: Histog
         </svg>
         <span class="xw-cut" style={{ left: `${at * 100}%` }} />
       </div>
-      <div class="xw-ticks" aria-hidden="true">
-        {ticks.map((tick) => (
-          <span key={tick.value} style={{ left: `${tick.at * 100}%` }}>
-            {tick.text}
-          </span>
-        ))}
-      </div>
+      <AxisTicks range={axis} count={3} />
     </div>
   );
 }

@@ -11,12 +11,21 @@ interface SegmentedProps {
   label: string;
   /** Whether the label is also shown, or only said. */
   showLabel?: boolean;
+  /** The label stands before the choices instead of above them. */
+  inline?: boolean;
   value: string;
   choices: readonly Choice[];
   onChange: (value: string) => void;
 }
 
-export function Segmented({ label, showLabel = true, value, choices, onChange }: SegmentedProps) {
+export function Segmented({
+  label,
+  showLabel = true,
+  inline = false,
+  value,
+  choices,
+  onChange,
+}: SegmentedProps) {
   const id = useId();
   const group = useRef<HTMLDivElement>(null);
   const steps: Record<string, number> = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 };
@@ -33,7 +42,7 @@ export function Segmented({ label, showLabel = true, value, choices, onChange }:
   };
 
   return (
-    <div class="xw-field">
+    <div class={inline ? "xw-field xw-inline" : "xw-field"}>
       {showLabel && (
         <span class="xw-label" id={id}>
           {label}
