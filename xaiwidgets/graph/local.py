@@ -35,7 +35,7 @@ class Site:
 
     `inputs` and `output` are the recorded values (None where the rule did not ask for them), `shapes` the shapes of the
     inputs; `carries[i]` says whether input i takes part in relevance at all (constants and held statistics do not),
-    `wanted[i]` whether anybody asks for its share.
+    `wanted[i]` whether anybody asks for its share. `batch` is N.
     """
 
     operation: Operation
@@ -45,6 +45,7 @@ class Site:
     shape: Shape
     carries: tuple[bool, ...]
     wanted: tuple[bool, ...]
+    batch: int
     memory: dict[Any, Any] | None = field(default=None)
 
     def remember(self, key: str, compute: Callable[[], Result]) -> Result:

@@ -133,6 +133,7 @@ class Propagator:
             record.shapes[index],
             tuple(self.carries[i] for i in inputs),
             tuple(wanted[i] for i in inputs),
+            record.batch,
             record.memory,
         )
 

@@ -32,7 +32,8 @@ class Composite:
 
     Attributes:
         attention: "attn" (AttnLRP: softmax and both factors take part) or "cp" (attention weights held constant).
-        treatments: ATen name -> function of the operation giving its `Local`; goes before everything else.
+        treatments: ATen name -> function giving the `Local` of an operation; goes before everything else. It is called with the
+            operation, whether its first input cannot be negative, and whether the model is a plain chain without residual sums.
         zero_bias: keep biases and added constants from taking relevance, everywhere.
     """
 
@@ -46,7 +47,7 @@ class Composite:
     attention: str = "attn"
     stabiliser: float = STABILISER
     zero_bias: bool = False
-    treatments: Mapping[str, Callable[[Operation], Local]] = field(default_factory=dict)
+    treatments: Mapping[str, Callable[[Operation, bool, bool], Local]] = field(default_factory=dict)
     parameters: Mapping[str, Any] = field(default_factory=dict)
 
     def rule_for(self, operation: Operation, place: float, first: bool, last: bool) -> Rule:
@@ -90,13 +91,19 @@ def assign_known(composite: Composite, graph: Graph) -> tuple[list[Local | None]
     place = {index: number / max(1, len(linear) - 1) for number, index in enumerate(linear)}
     firsts, positive = _first_linear(graph), never_negative(graph.operations)
     from_input = _from_input(graph)
+    plain = not any(o.target == "add" and len(o.inputs) == 2 for o in graph.operations)
     result: list[Local | None] = []
     unknown: list[Operation] = []
+
+    def surroundings(index: int) -> tuple[bool, bool]:
+        inputs = graph.operations[index].inputs
+        return positive[inputs[0]], plain
+
     for operation in graph.operations:
         kind, index, local = kind_of(operation), operation.index, None
         if kind not in {"input", "size"} and from_input[index]:
             if operation.target in composite.treatments:
-                local = composite.treatments[operation.target](operation)
+                local = composite.treatments[operation.target](operation, *surroundings(index))
             elif kind == "linear" and isinstance(operation.args[1], Tensor):
                 rule = composite.rule_for(operation, place[index], index in firsts, index == linear[-1])
                 local = rule.prepare(operation, positive[operation.inputs[0]])

@@ -77,8 +77,8 @@ def _forward(tangents: Sequence[Tensor | None], at: Site) -> Tensor:
     return result
 
 
-def gradient_treatments() -> dict[str, Callable[[Operation], Local]]:
+def gradient_treatments() -> dict[str, Callable[[Operation, bool, bool], Local]]:
     """`Derivative` for all operations but moves, which need nothing recorded."""
     kinds = {"linear", "sum", "winner", "pass", "norm", "product", "attention", "statistic"}
     one = Derivative()
-    return {target: (lambda operation: one) for target, kind in KINDS.items() if kind in kinds}
+    return {target: (lambda operation, positive, plain: one) for target, kind in KINDS.items() if kind in kinds}

@@ -1,0 +1,238 @@
+"""absLRP's one rule for every operation y = g(x; w, b) (doi 10.1145/3649458):
+
+    R_x = N₁( x ⊙ ∂[g(x; w, b) + g(|x|; |w|, |b|)]/∂xᵀ · R_y / (|y| + ε) ),     N₁(r) = r / (Σ|r| + ε) per sample.
+
+Where a factor cannot be negative the two derivatives fall together and half of the work with them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from xaiwidgets.graph.kinds import KINDS
+from xaiwidgets.graph.linear import transpose, weight_of
+from xaiwidgets.graph.local import Into, Local, Pass, Site, sum_to
+from xaiwidgets.graph.moves import Move
+from xaiwidgets.graph.operation import Operation, Value, fill
+from xaiwidgets.lrp.attention import _factors, attention_parts
+from xaiwidgets.lrp.treatments import Hold, Winner, _linear_down, norm_scale
+
+__all__ = ["AbsRule", "abs_treatments", "normalise"]
+
+EPSILON = 1e-9
+
+
+def normalise(relevance: Tensor, batch: int, epsilon: float = EPSILON) -> Tensor:
+    """N₁: each sample of (K, …) relevance divided by its sum of magnitudes."""
+    flat = relevance.reshape(relevance.shape[0], batch, -1)
+    return (flat / (flat.abs().sum(2, keepdim=True) + epsilon)).reshape(relevance.shape)
+
+
+class AbsRule(Local):
+    """The rule, given how `share` multiplies x and the two transposed derivatives for one kind of operation."""
+
+    needs_inputs = True
+    needs_output = True
+
+    def __init__(self, positive: bool = False, epsilon: float = EPSILON, divide: bool = True) -> None:
+        self.positive, self.epsilon, self.divide = positive, epsilon, divide
+        self.needs_output = divide
+
+    def describe(self) -> str:
+        return "absLRP" if self.divide else "absLRP, not divided by |y|"
+
+    def down(self, relevance: Tensor, at: Site) -> Sequence[Tensor | Into | None]:
+        s = relevance / (at.output.abs() + self.epsilon) if self.divide else relevance
+        return [None if share is None else normalise(share, at.batch, self.epsilon) for share in self.shares(s, at)]
+
+    def shares(self, s: Tensor, at: Site) -> list[Tensor | None]:
+        raise TypeError(f"{type(self).__name__} gives no shares")
+
+
+class AbsLinear(AbsRule):
+    """x ⊙ wᵀs + |x| ⊙ |w|ᵀs; for x ≥ 0 that is x ⊙ (2w⁺)ᵀs."""
+
+    def __init__(self, operation: Operation, positive: bool, epsilon: float) -> None:
+        super().__init__(positive, epsilon)
+        weight = weight_of(operation)
+        self.weight = weight.clamp(min=0) if positive else weight.abs()
+
+    def shares(self, s: Tensor, at: Site) -> list[Tensor | None]:
+        x, shape = at.inputs[0], at.shapes[0]
+        share = transpose(at.operation, s, self.weight, shape)
+        if self.positive:
+            return [share * x]
+        return [torch.addcmul(share * x.abs(), transpose(at.operation, s, weight_of(at.operation), shape), x)]
+
+
+class AbsSum(AbsRule):
+    """Addends, each with its own normalisation: 2x⁺ ⊙ s."""
+
+    def shares(self, s: Tensor, at: Site) -> list[Tensor | None]:
+        if at.operation.target not in {"add", "sub", "rsub"}:
+            back = _linear_down(s, at)
+            return [back * at.inputs[0].clamp(min=0), *[None] * (len(at.shapes) - 1)]
+        negative = [at.operation.target == "sub" and i == 1 for i, a in enumerate(at.operation.args) if isinstance(a, Value)]
+        return [
+            sum_to(s * (-x if minus else x).clamp(min=0), shape) if wanted else None
+            for x, shape, wanted, minus in zip(at.inputs, at.shapes, at.wanted, negative, strict=False)
+        ]
+
+
+class AbsElementwise(AbsRule):
+    """x ⊙ [f'(x) + sign(x) f'(|x|)] ⊙ s."""
+
+    def shares(self, s: Tensor, at: Site) -> list[Tensor | None]:
+        x = at.inputs[0]
+        if at.operation.target in {"relu", "dropout", "feature_dropout"}:
+            slope = x.clamp(min=0)
+        else:
+            magnitude = x.abs()
+            slope = x * _slope(x, at) + magnitude * _slope(magnitude, at)
+        return [sum_to(s * slope, at.shapes[0]), *[None] * (len(at.shapes) - 1)]
+
+
+def _slope(x: Tensor, at: Site) -> Tensor:
+    operation = at.operation
+    with torch.enable_grad():
+        x = x.detach().requires_grad_()
+        values = dict(zip(operation.inputs, (x, *at.inputs[1:]), strict=True))
+        y = operation.function(*fill(operation.args, values), **fill(operation.kwargs, values))
+        (slope,) = torch.autograd.grad(y.sum(), x)
+    return slope
+
+
+class AbsWinner(AbsRule):
+    def shares(self, s: Tensor, at: Site) -> list[Tensor | None]:
+        """Max-pooling |x| has winners of its own; for x ≥ 0 they are the same."""
+        x, winner = at.inputs[0], Winner()
+        share = self._back(winner, s, at) * x
+        if self.positive:
+            return [share]
+        magnitudes = replace(at, inputs=(x.abs(), *at.inputs[1:]), memory=None)
+        return [share + self._back(winner, s, magnitudes) * x.abs(), *[None] * (len(at.shapes) - 1)]
+
+    @staticmethod
+    def _back(winner: Winner, s: Tensor, at: Site) -> Tensor:
+        share = winner.down(s, at)[0]
+        assert isinstance(share, Tensor)
+        return share
+
+
+class AbsNorm(AbsRule):
+    """Mean and deviation held constant, so that only the gain is left: x ⊙ (c + sign(x)|c|) ⊙ s."""
+
+    def shares(self, s: Tensor, at: Site) -> list[Tensor | None]:
+        scale, _ = at.remember("scale", lambda: norm_scale(at))
+        product = at.inputs[0] * scale
+        return [s * product.clamp(min=0)]
+
+
+class AbsProduct(AbsRule):
+    """Of two activations: 2(ab)⁺ ⊙ s for each. A constant factor passes."""
+
+    def down(self, relevance: Tensor, at: Site) -> Sequence[Tensor | Into | None]:
+        if sum(at.carries) == 1:
+            return Pass().down(relevance, at)
+        return super().down(relevance, at)
+
+    def shares(self, s: Tensor, at: Site) -> list[Tensor | None]:
+        r = s * at.output.clamp(min=0)
+        return [sum_to(r, shape) if wanted else None for shape, wanted in zip(at.shapes, at.wanted, strict=True)]
+
+
+class AbsMatrixProduct(AbsRule):
+    """a ⊙ (s bᵀ) + |a| ⊙ (s |b|ᵀ), and likewise for b."""
+
+    def shares(self, s: Tensor, at: Site) -> list[Tensor | None]:
+        factors, formula = _factors(at)
+        magnitudes = [factor.abs() for factor in factors]
+        shares: list[Tensor | None] = []
+        for number, wanted in enumerate(at.wanted):
+            place = number if len(at.inputs) == 2 else next(i for i, f in enumerate(factors) if f is at.inputs[0])
+            shares.append(
+                formula.transposed(s, factors, place) * factors[place]
+                + formula.transposed(s, magnitudes, place) * magnitudes[place]
+                if wanted
+                else None
+            )
+        return shares
+
+
+class AbsSoftmax(AbsRule):
+    """exp(x − max)/Σ with the maximum and the sum held constant: x ⊙ (softmax(x) + sign(x) softmax(|x|)) ⊙ s."""
+
+    def shares(self, s: Tensor, at: Site) -> list[Tensor | None]:
+        dim = at.operation.args[1] if len(at.operation.args) > 1 else at.operation.kwargs.get("dim", -1)
+        return [s * softmax_factor(at.inputs[0], at.output, dim)]
+
+
+def softmax_factor(x: Tensor, y: Tensor, dim: int = -1) -> Tensor:
+    masked = torch.isinf(x)
+    x = x.masked_fill(masked, 0.0)
+    magnitude = x.abs()
+    return torch.addcmul(x * y, magnitude, magnitude.masked_fill(masked, float("-inf")).softmax(dim))
+
+
+class AbsFusedAttention(AbsRule):
+    """Fused attention as its steps, each with the rule: the product with v, the softmax, the product of q and k."""
+
+    def shares(self, s: Tensor, at: Site) -> list[Tensor | None]:
+        q, k, v = at.inputs[:3]
+        products, logits, weights = at.remember("weights", lambda: attention_parts(at))
+        positive_v = v.clamp(min=0)
+        shares: list[Tensor | None] = [None] * len(at.inputs)
+        shares[2] = positive_v * (weights.mT @ s)
+        r = normalise(weights * (s @ positive_v.mT), at.batch, self.epsilon)
+        r = normalise(r / (weights + self.epsilon) * softmax_factor(logits, weights), at.batch, self.epsilon)
+        s = r / (logits.masked_fill(torch.isinf(logits), 0.0).abs() + self.epsilon)
+        shares[0] = torch.addcmul(q.abs() * (s @ k.abs()), q, s @ k)
+        shares[1] = torch.addcmul(k.abs() * (s.mT @ q.abs()), k, s.mT @ q)
+        return shares
+
+
+class AbsSelect(AbsRule):
+    """Selecting the class token is a layer of its own: relevance of its negative features is dropped."""
+
+    def down(self, relevance: Tensor, at: Site) -> Sequence[Tensor | Into | None]:
+        kept = normalise(relevance * (at.output > 0), at.batch, self.epsilon)
+        return Move().down(kept, at)
+
+
+def abs_treatments(epsilon: float = EPSILON) -> dict[str, Callable[..., Local]]:
+    """The rule for every operation, by ATen name. Each function takes the operation and `Surroundings`."""
+
+    def of_kind(kind: str) -> Callable[..., Local]:
+        def make(operation: Operation, positive: bool = False, plain: bool = False) -> Local:
+            if kind == "linear":
+                return AbsLinear(operation, positive, epsilon)
+            if kind == "winner":  # as published: a plain chain of convolutions (VGG) does not divide here
+                return AbsWinner(positive, epsilon, divide=not plain)
+            if operation.target == "select" and _picks_token(operation):
+                return AbsSelect(positive, epsilon)
+            if kind == "attention":
+                parts: dict[str, type[AbsRule]] = {
+                    "softmax": AbsSoftmax,
+                    "scaled_dot_product_attention": AbsFusedAttention,
+                }
+                return parts.get(operation.target, AbsMatrixProduct)(positive, epsilon)
+            simple: dict[str, type[AbsRule]] = {
+                "sum": AbsSum, "pass": AbsElementwise, "norm": AbsNorm, "product": AbsProduct,
+            }  # fmt: skip
+            return simple[kind](positive, epsilon) if kind in simple else {"move": Move, "statistic": Hold}[kind]()
+
+        return make
+
+    return {target: of_kind(kind) for target, kind in KINDS.items() if kind != "size"}
+
+
+def _picks_token(operation: Operation) -> bool:
+    """x[:, 0] of tokens (N, T, C)."""
+    axis: Any = operation.args[1] if len(operation.args) > 1 else 0
+    index: Any = operation.args[2] if len(operation.args) > 2 else 0
+    return len(operation.shape) == 2 and axis in {1, -2} and index == 0
