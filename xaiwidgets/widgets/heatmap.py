@@ -1,0 +1,440 @@
+"""The heatmap overlay: an image under its explanation, live, with a slider for how sure it must be."""
+
+from __future__ import annotations
+
+import time
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import traitlets
+from torch import Tensor
+
+from xaiwidgets.errors import unknown
+from xaiwidgets.model import ImageModel
+from xaiwidgets.relax import RelaxResult
+from xaiwidgets.widgets.base import Widget, bundle
+from xaiwidgets.widgets.jobs import Job
+from xaiwidgets.widgets.methods import Method, maps_of, method_of, steps_of
+from xaiwidgets.widgets.wire import Packet, map_range, maps_packet, picture_packet, snapshot
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_KEPT_ANSWERS = 64
+"""Explanations kept, so that going back to one shows it at once."""
+_PAUSE = 0.1
+"""Seconds between two partial pictures: more often, the eye sees no more and the wire fills."""
+_ENDLESS = 2**40
+_DRAWING = ("show", "opacity", "threshold", "filter_mode", "colormap", "clip", "scale", "fixed_range", "zoom", "selection")
+_QUESTION = ("image", "method", "target", "against", "parameters")
+
+
+@dataclass(frozen=True)
+class Question:
+    """What an explanation depends on."""
+
+    image: int
+    method: str
+    target: int | None = None
+    against: int | None = None
+    parameters: tuple[tuple[str, Any], ...] = ()
+
+    @classmethod
+    def read(cls, content: Mapping[str, Any], classes: bool) -> Question:
+        """From a message of the browser, or the widget's own state."""
+        target, against = (content.get("target"), content.get("against")) if classes else (None, None)
+        parameters = tuple(sorted((content.get("parameters") or {}).items()))
+        return cls(int(content["image"]), str(content["method"]), target, against, parameters)
+
+    def plain(self) -> dict[str, Any]:
+        """As the browser knows it."""
+        return {**vars(self), "parameters": dict(self.parameters)}
+
+
+@dataclass
+class Answer:
+    """An explanation so far. ``steps`` is where it can be taken up again for more."""
+
+    result: Any
+    row: int
+    maps: dict[str, Tensor]
+    final: bool
+    steps: Iterator[Any] | None = None
+
+
+class HeatmapOverlay(Widget):
+    """An image under its explanation. Colours, opacity, the uncertainty threshold and zoom live in the browser; Python computes.
+
+    Args:
+        explainers: an explainer (``RELAX``, ``LRP``, any callable ``(x, target) -> heatmap``), a finished result or heatmap (N, H, W),
+            or several of these by name.
+        x: images (N, C, H, W), as :meth:`ImageModel.prepare` makes.
+        target: the class to explain, for methods that explain a class; None for the predicted one.
+        model: an :class:`ImageModel`, for pixels and class names; default: the explainers' own.
+        pixels: what to show beneath, (N, C, H, W) in [0, 1]; default: x as people see it.
+        n_masks: masks to stream before stopping; default: what the explainer says.
+        view: any trait of the view, such as ``show="u_relax"``, ``threshold=0.5``, ``colormap="magma"``, ``opacity=0.6``.
+
+    Every part of the view is a trait that can be read and set in Python, such as ``w.threshold``; ``w.result`` is the result on screen.
+
+    Raises:
+        TypeError, ValueError: explainers or images that do not fit, or an unknown keyword.
+    """
+
+    _esm = traitlets.Unicode(bundle("heatmap.js")).tag(sync=True)
+    _css = traitlets.Unicode(bundle("heatmap.css")).tag(sync=True)
+
+    # What a person sees and varies.
+    show = traitlets.Unicode("").tag(sync=True)
+    opacity = traitlets.Float(0.7, min=0, max=1).tag(sync=True)
+    threshold = traitlets.Float(1.0, min=0, max=1).tag(sync=True)
+    filter_mode = traitlets.Enum(["hide", "fade"], "hide").tag(sync=True)
+    colormap = traitlets.Unicode("viridis").tag(sync=True)
+    clip = traitlets.Float(100.0, min=50, max=100).tag(sync=True)
+    scale = traitlets.Enum(["image", "shared", "fixed"], "image").tag(sync=True)
+    fixed_range = traitlets.List(traitlets.Float(), None, allow_none=True, minlen=2, maxlen=2).tag(sync=True)
+    zoom = traitlets.List(traitlets.Float(), [1.0, 0.5, 0.5], minlen=3, maxlen=3).tag(sync=True)
+    selection = traitlets.Dict(None, allow_none=True).tag(sync=True)
+    # What is asked.
+    image = traitlets.Int(0, min=0).tag(sync=True)
+    method = traitlets.Unicode("").tag(sync=True)
+    target = traitlets.Int(None, allow_none=True).tag(sync=True)
+    against = traitlets.Int(None, allow_none=True).tag(sync=True)
+    parameters = traitlets.Dict({}).tag(sync=True)
+    # What Python tells.
+    images = traitlets.Int(1).tag(sync=True)
+    methods = traitlets.List(traitlets.Dict()).tag(sync=True)
+    class_names = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    notes = traitlets.Dict({}).tag(sync=True)
+    snapshot = traitlets.Bytes(b"").tag(sync=True)
+
+    view_traits = (*_DRAWING, "image", "method", "against", "parameters")
+
+    def __init__(
+        self,
+        explainers: Any,
+        x: Tensor,
+        *,
+        target: int | str | None = None,
+        model: ImageModel | None = None,
+        pixels: Tensor | None = None,
+        n_masks: int | None = None,
+        **view: Any,
+    ) -> None:
+        sources = _by_name(explainers)
+        self._model = model or next((m for s in sources.values() if isinstance(m := getattr(s, "model", None), ImageModel)), None)
+        x = self._model.validate(x) if self._model is not None else _batch(x)
+        known = {name: method_of(name, source, len(x)) for name, source in sources.items()}
+        for name, method in known.items():
+            if method.finished:
+                maps_of(method.source, x, 0, name)
+        first = view.get("method", next(iter(known)))
+        if first not in known:
+            raise unknown("method", first, known)
+        self._x = x
+        self._pixels = self._shown(pixels)
+        self._known = known
+        self._n_masks = n_masks
+        self._answers: OrderedDict[Question, Answer] = OrderedDict()
+        self._working: Question | None = None
+        view = {"title": " · ".join(known), "show": known[first].views[0]["name"], **view, "method": first}
+        super().__init__(**view)
+        self.images = len(x)
+        self.methods = [method.spec() for method in known.values()]
+        if self._model is not None and self._model.class_names is not None:
+            self.class_names = list(self._model.class_names)
+        self.target = self._class_index(target)
+        self.observe(self._ask_again, names=list(_QUESTION))
+        self.compute()
+
+    # -- what Python users call ----------------------------------------------------------------------------------------
+
+    @property
+    def result(self) -> Any:
+        """The result on screen, growing while it is computed; None before the first batch is done."""
+        answer = self._answers.get(self._question())
+        return None if answer is None else answer.result
+
+    @property
+    def results(self) -> dict[str, Any]:
+        """The results for the image on screen, by method, as far as they were computed."""
+        image = self.image
+        return {question.method: answer.result for question, answer in self._answers.items() if question.image == image}
+
+    def compute(self) -> None:
+        """Compute what the widget's state asks for, in the background, unless it is there already."""
+        self._compute(self._question(), None)
+
+    def more(self) -> None:
+        """As many masks again, for methods that stream."""
+        question = self._question()
+        answer = self._answers.get(question)
+        if answer is not None and self._known[question.method].streaming:
+            self._start(question, None, self._wanted(question) + answer.result.n_masks)
+
+    # -- messages ------------------------------------------------------------------------------------------------------
+
+    def _on_ready(self, content: dict[str, Any]) -> None:
+        for packet in self._recorded():
+            self._post(packet)
+        if self.status.get("state") in ("idle", "done"):
+            self.compute()
+
+    def _on_compute(self, content: dict[str, Any]) -> None:
+        question = self._read(content)
+        self._post(picture_packet(question.image, self._pixels[question.image]))
+        self._compute(question, content.get("id"))
+
+    def _on_more(self, content: dict[str, Any]) -> None:
+        self.more()
+
+    # -- questions -----------------------------------------------------------------------------------------------------
+
+    def _question(self) -> Question:
+        own = self.parameters.get(self.method, {})
+        state = {"image": self.image, "method": self.method, "target": self.target, "against": self.against, "parameters": own}
+        return self._read(state)
+
+    def _read(self, content: Mapping[str, Any]) -> Question:
+        """A question, checked: a saved page of another widget, or a person's script, may ask anything."""
+        name = content.get("method") or next(iter(self._known))
+        if name not in self._known:
+            raise unknown("method", name, self._known)
+        question = Question.read({**content, "method": name}, self._known[name].classes)
+        if not 0 <= question.image < len(self._x):
+            raise ValueError(f"image={question.image} is not there; give 0 to {len(self._x) - 1}")
+        return question
+
+    def _ask_again(self, change: Any) -> None:
+        """The state asks for something else: from Python, or from the browser, whose own request then finds the work under way."""
+        try:
+            self.compute()
+        except ValueError as error:
+            self._show_error(error)
+
+    def _class_index(self, target: int | str | None) -> int | None:
+        if not isinstance(target, str):
+            return target
+        if target not in self.class_names:
+            raise unknown("target", target, self.class_names)
+        return self.class_names.index(target)
+
+    # -- work ----------------------------------------------------------------------------------------------------------
+
+    def _compute(self, question: Question, request: int | None) -> None:
+        answer = self._answers.get(question)
+        if answer is not None and answer.final:
+            self._post(self._packet(question, answer, request))
+            if self._working is None:
+                self._say("done", answer)
+            return
+        if question == self._working and self._runner.busy:
+            return
+        self._start(question, request, self._wanted(question))
+
+    def _wanted(self, question: Question) -> int:
+        """How many masks to stream."""
+        source = self._known[question.method].source
+        settings = getattr(source, "settings", None)
+        return self._n_masks or getattr(settings, "n_masks", 0)
+
+    def _start(self, question: Question, request: int | None, wanted: int) -> None:
+        self._working = question
+        self.status = {"state": "running", "done": 0, "total": None, "unit": "", "request": request}
+        self._runner.submit(
+            Job(
+                start=lambda: self._steps(question, request, wanted),
+                on_stop=lambda: self._end("stopped", question),
+                on_error=lambda error: self._fail(error),
+            )
+        )
+
+    def _steps(self, question: Question, request: int | None, wanted: int) -> Iterator[None]:
+        """One explanation, step by step; runs in the worker."""
+        method = self._known[question.method]
+        clock = _Clock()
+        for result, row, steps in self._partial_results(method, question, wanted):
+            enough = not method.streaming or result.n_masks >= wanted or result.final
+            maps = maps_of(result, self._x if method.finished else self._x[question.image, None], row, method.name)
+            answer = Answer(_settled(result) if enough else result, row, maps, enough, steps)
+            self._keep(question, answer)
+            if enough or clock.due():
+                self._post(self._packet(question, answer, request))
+                self._say("running", answer, clock.left(answer, wanted), wanted, request)
+            yield
+            if enough:
+                break
+        self._end("done", question)
+
+    def _partial_results(self, method: Method, question: Question, wanted: int) -> Iterator[tuple[Any, int, Iterator[Any] | None]]:
+        """(result so far, the image's row in it, where to go on)."""
+        if method.finished:
+            yield method.source, question.image, None
+            return
+        before = self._answers.get(question)
+        if before is not None and before.steps is not None:
+            steps = before.steps
+        else:
+            explainer = method.with_parameters(dict(question.parameters))
+            asked: dict[str, Any] = {"target": question.target}
+            if method.contrast and question.against is not None:
+                asked["against"] = question.against
+            if method.streaming:
+                # The widget itself says when it is enough, so that "more" goes on where it stopped.
+                asked["n_masks"] = _ENDLESS
+            steps = steps_of(explainer, self._x[question.image, None], **asked)
+        for result in steps:
+            yield (replace(result, total=wanted) if isinstance(result, RelaxResult) else result), 0, steps
+
+    def _keep(self, question: Question, answer: Answer) -> None:
+        self._answers[question] = answer
+        self._answers.move_to_end(question)
+        while len(self._answers) > _KEPT_ANSWERS:
+            self._answers.popitem(last=False)
+
+    def _end(self, state: str, question: Question) -> None:
+        self._working = None
+        answer = self._answers.get(question)
+        if answer is None:
+            self.status = {"state": state}
+            return
+        self._post(self._packet(question, answer, None))
+        self._say(state, answer)
+        self.notes = {**self.notes, question.method: self._notes(question, answer)}
+        self.snapshot = snapshot(self._pixels[question.image].cpu(), question.plain(), answer.maps)
+
+    def _fail(self, error: Exception) -> None:
+        self._working = None
+        self._show_error(error)
+
+    # -- what the browser is told --------------------------------------------------------------------------------------
+
+    def _say(
+        self, state: str, answer: Answer, left: float | None = None, total: int | None = None, request: int | None = None
+    ) -> None:
+        said: dict[str, Any] = {"state": state, "request": request, "seconds_left": left}
+        if isinstance(answer.result, RelaxResult):
+            done = answer.result.n_masks
+            said |= {"done": done, "total": total or done, "unit": "masks", "largest_error": float(answer.maps["standard_error"].max())}
+        self.status = said
+
+    def _packet(self, question: Question, answer: Answer, request: int | None) -> Packet:
+        return maps_packet({**question.plain(), "request": request}, answer.maps, final=answer.final, shared=self._shared(question.method))
+
+    def _shared(self, method: str) -> dict[str, list[float]]:
+        """The range of each map over all images computed so far: one scale to compare them on."""
+        ranges: dict[str, list[float]] = {}
+        for question, answer in list(self._answers.items()):
+            if question.method == method:
+                for name, values in answer.maps.items():
+                    low, high = map_range(values)
+                    before = ranges.get(name, [low, high])
+                    ranges[name] = [min(low, before[0]), max(high, before[1])]
+        return ranges
+
+    def _notes(self, question: Question, answer: Answer) -> list[list[str]]:
+        """Lines under the picture: what was explained, and what the result itself has to say."""
+        lines = []
+        if self._model is not None and self._known[question.method].classes:
+            with self._model.lock:
+                prediction = self._model.predict(self._x[question.image, None], top=1)
+            index = int(prediction.classes[0, 0]) if question.target is None else question.target
+            share = float(prediction.probabilities[0, index])
+            lines.append(["class explained", f"{self._model.class_name(index)}, probability {share:.1%}"])
+        extra = getattr(answer.result, "notes", None)
+        return lines + [list(line) for line in (extra(answer.row) if callable(extra) else ())]
+
+    def _recorded(self) -> list[Packet]:
+        question = self._question()
+        packets = [picture_packet(question.image, self._pixels[question.image])]
+        others = {question.image}
+        for known, answer in list(self._answers.items()):
+            if known.image not in others:
+                others.add(known.image)
+                packets.append(picture_packet(known.image, self._pixels[known.image]))
+            packets.append(self._packet(known, answer, None))
+        # The one on screen comes last: it is what the newest message shows.
+        present = self._answers.get(question)
+        return packets if present is None else [*packets, self._packet(question, present, None)]
+
+    def _shown(self, pixels: Tensor | None) -> Tensor:
+        """The images as people see them, (N, C, H, W) in [0, 1]."""
+        x = self._x
+        if pixels is not None:
+            if pixels.shape != x.shape:
+                raise ValueError(f"pixels has shape {tuple(pixels.shape)}, x {tuple(x.shape)}; give the same images")
+            return pixels.detach().float().clamp(0, 1).cpu()
+        if self._model is not None:
+            return self._model.pixels(x).cpu()
+        low, high = x.amin((1, 2, 3), keepdim=True), x.amax((1, 2, 3), keepdim=True)
+        if low.min() >= 0 and high.max() <= 1:
+            return x.cpu()
+        # Without a model nobody knows the normalisation: each image's own range is the best guess.
+        return ((x - low) / (high - low).clamp_min(1e-12)).cpu()
+
+    def _figure(self) -> Figure:
+        from xaiwidgets import plots
+
+        # At first display a moment is enough for a first picture of a fast model, and nobody notices it.
+        if self.result is None:
+            self._runner.wait(0.3)
+        question = self._question()
+        answer = self._answers.get(question)
+        picture = self._pixels[question.image]
+        if answer is None:
+            return plots.picture(picture, title=self.title)
+        return plots.overlay(picture, answer.maps, self._known[question.method].views, title=self.title)
+
+    def close(self) -> None:
+        """Stop, free everything, and remove the widget from the page."""
+        super().close()
+        self._answers.clear()
+
+
+class _Clock:
+    """When to show the next partial result, and how long the rest will take."""
+
+    def __init__(self) -> None:
+        self._begin = self._shown = time.monotonic()
+        self._first: int | None = None
+
+    def due(self) -> bool:
+        now = time.monotonic()
+        if self._first is not None and now - self._shown < _PAUSE:
+            return False
+        self._shown = now
+        return True
+
+    def left(self, answer: Answer, wanted: int) -> float | None:
+        """Seconds left, from the masks done since this clock began."""
+        if not isinstance(answer.result, RelaxResult):
+            return None
+        done = answer.result.n_masks
+        if self._first is None:
+            self._first, self._begin = done, time.monotonic()
+            return None
+        rate = (done - self._first) / max(time.monotonic() - self._begin, 1e-9)
+        return max(0.0, (wanted - done) / rate) if rate > 0 else None
+
+
+def _settled(result: Any) -> Any:
+    """A streamed result that is enough is a final one."""
+    return replace(result, total=result.n_masks) if isinstance(result, RelaxResult) else result
+
+
+def _by_name(explainers: Any) -> dict[str, Any]:
+    if isinstance(explainers, Mapping):
+        if not explainers:
+            raise ValueError("explainers is empty; give at least one")
+        return {str(name): source for name, source in explainers.items()}
+    method = getattr(explainers, "method", None) or getattr(getattr(explainers, "provenance", None), "method", None)
+    return {str(method or getattr(explainers, "__name__", type(explainers).__name__)): explainers}
+
+
+def _batch(x: Any) -> Tensor:
+    if not isinstance(x, Tensor) or x.ndim != 4 or x.shape[0] == 0:
+        came = tuple(x.shape) if isinstance(x, Tensor) else type(x).__name__
+        raise ValueError(f"x is {came}; give images (N, C, H, W), as model.prepare(image) makes")
+    return x.detach().float()

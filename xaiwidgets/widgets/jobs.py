@@ -1,0 +1,112 @@
+"""Long work beside the notebook: one worker thread a widget, the newest request wins, every job can be stopped.
+
+A busy kernel queues what the browser says until the cell ends, so handlers must return at once; and only a job that looks up now and then can
+be stopped. Here a job is a generator: between two steps the runner looks whether anybody still wants the answer.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+Steps = Iterator[None]
+
+
+@dataclass
+class Job:
+    """Work to do: ``start()`` gives a generator; each of its steps is one piece of work that is not interrupted."""
+
+    start: Callable[[], Steps]
+    on_stop: Callable[[], None] = lambda: None
+    """Called in the worker when the job was stopped (not when a newer one took its place)."""
+    on_error: Callable[[Exception], None] = lambda error: None
+    """Called in the worker with what the job raised."""
+    stopped: threading.Event = field(default_factory=threading.Event)
+    replaced: threading.Event = field(default_factory=threading.Event)
+
+
+class JobRunner:
+    """Runs one job at a time in a thread of its own."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+        self._condition = threading.Condition()
+        self._waiting: Job | None = None
+        self._current: Job | None = None
+        self._closed = False
+        self._thread: threading.Thread | None = None
+
+    def submit(self, job: Job) -> None:
+        """Run ``job`` as soon as possible, in place of whatever is running or waiting."""
+        with self._condition:
+            if self._closed:
+                return
+            if self._current is not None:
+                self._current.replaced.set()
+            self._waiting = job
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._work, name=self._name, daemon=True)
+                self._thread.start()
+            self._condition.notify_all()
+
+    def stop(self) -> None:
+        """Stop what is running after its present step, and forget what is waiting."""
+        with self._condition:
+            for job in (self._waiting, self._current):
+                if job is not None:
+                    job.stopped.set()
+
+    @property
+    def busy(self) -> bool:
+        """Whether a job is running or waiting."""
+        with self._condition:
+            return self._waiting is not None or self._current is not None
+
+    def wait(self, timeout: float | None = None) -> bool:
+        """Block until nothing is running or waiting; False when ``timeout`` seconds were not enough."""
+        with self._condition:
+            return self._condition.wait_for(lambda: self._waiting is None and self._current is None, timeout)
+
+    def close(self) -> None:
+        """Stop, and end the thread. A closed runner takes no more jobs."""
+        with self._condition:
+            self._closed = True
+            self._waiting = None
+            if self._current is not None:
+                self._current.replaced.set()
+            self._condition.notify_all()
+
+    def _work(self) -> None:
+        while True:
+            with self._condition:
+                self._condition.wait_for(lambda: self._waiting is not None or self._closed)
+                if self._closed:
+                    return
+                self._current, self._waiting = self._waiting, None
+                job = self._current
+            assert job is not None
+            try:
+                self._run(job)
+            finally:
+                with self._condition:
+                    self._current = None
+                    self._condition.notify_all()
+            # Nothing of a finished job may stay alive while the thread waits for the next one.
+            del job
+
+    def _run(self, job: Job) -> None:
+        try:
+            steps = job.start()
+            while not job.replaced.is_set():
+                if job.stopped.is_set():
+                    job.on_stop()
+                    return
+                try:
+                    next(steps)
+                except StopIteration:
+                    return
+        except Exception as error:
+            # Whatever went wrong is shown in the widget: an exception in a thread would go unseen.
+            if not job.replaced.is_set():
+                job.on_error(error)
