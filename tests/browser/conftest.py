@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Error, sync_playwright
 
-from .standin import StandIn, open_standin
+from .standin import STATIC, StandIn, open_standin
 
-STATIC = Path(__file__).parents[2] / "xaiwidgets" / "widgets" / "static"
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",
@@ -54,7 +52,7 @@ def standin(chromium: Browser) -> Iterator[Callable[..., StandIn]]:
             accept_downloads=True,
         )
         contexts.append(context)
-        return open_standin(context.new_page(), STATIC, **arguments)
+        return open_standin(context.new_page(), **arguments)
 
     yield start
     for context in contexts:

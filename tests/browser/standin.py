@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from playwright.sync_api import ConsoleMessage, Locator, Page
 
+STATIC = Path(__file__).parents[2] / "xaiwidgets" / "widgets" / "static"
 PAGE = """<!doctype html><meta charset="utf-8"><link rel="stylesheet" href="heatmap.css">
 <style>body { margin: 8px; font-family: sans-serif; } .cell { margin-bottom: 16px; }</style>
 <script type="module">
@@ -18,7 +19,8 @@ import widget, { StandInModel } from "./heatmap.js";
 window.start = async (state, messages, views, answer) => {
   const model = new StandInModel(state);
   model.respond = (message) => {
-    if (message.type === "ready" && answer) for (const { content, buffers } of messages) model.receive(content, buffers);
+    if (message.type !== "ready" || !answer) return;
+    for (const { content, buffers } of messages) model.receive(content, buffers);
   };
   const instance = widget();
   window.disposeModel = instance.initialize({ model });
@@ -38,9 +40,30 @@ RELAX_METHOD: dict[str, Any] = {
     "name": "relax",
     "label": "RELAX",
     "views": [
-        {"name": "importance", "label": "Importance", "map": "importance", "kind": "sequential", "unit": "cosine", "filtered": False},
-        {"name": "uncertainty", "label": "Uncertainty", "map": "uncertainty", "kind": "sequential", "unit": "", "filtered": False},
-        {"name": "u_relax", "label": "U-RELAX", "map": "importance", "kind": "sequential", "unit": "cosine", "filtered": True},
+        {
+            "name": "importance",
+            "label": "Importance",
+            "map": "importance",
+            "kind": "sequential",
+            "unit": "cosine",
+            "filtered": False,
+        },
+        {
+            "name": "uncertainty",
+            "label": "Uncertainty",
+            "map": "uncertainty",
+            "kind": "sequential",
+            "unit": "",
+            "filtered": False,
+        },
+        {
+            "name": "u_relax",
+            "label": "U-RELAX",
+            "map": "importance",
+            "kind": "sequential",
+            "unit": "cosine",
+            "filtered": True,
+        },
     ],
     "filter": "uncertainty",
     "error": "standard_error",
@@ -51,11 +74,26 @@ RELAX_METHOD: dict[str, Any] = {
 LRP_METHOD: dict[str, Any] = {
     "name": "lrp",
     "label": "LRP",
-    "views": [{"name": "relevance", "label": "Relevance", "map": "relevance", "kind": "diverging", "unit": "", "filtered": False}],
+    "views": [
+        {
+            "name": "relevance",
+            "label": "Relevance",
+            "map": "relevance",
+            "kind": "diverging",
+            "unit": "",
+            "filtered": False,
+        }
+    ],
     "filter": None,
     "error": None,
     "controls": [
-        {"name": "composite", "label": "Composite", "type": "choice", "value": "epsilon_plus", "options": ["epsilon_plus", "attn_lrp"]},
+        {
+            "name": "composite",
+            "label": "Composite",
+            "type": "choice",
+            "value": "epsilon_plus",
+            "options": ["epsilon_plus", "attn_lrp"],
+        },
         {"name": "gamma", "label": "γ", "type": "float", "value": 0.25, "min": 0.001, "max": 10, "log": True},
         {"name": "depth", "label": "Layers", "type": "int", "value": 3, "min": 1, "max": 12},
         {"name": "absolute", "label": "Absolute values", "type": "bool", "value": False},
@@ -63,6 +101,10 @@ LRP_METHOD: dict[str, Any] = {
     "streaming": False,
     "classes": True,
 }
+
+
+LRP_DEFAULTS = {"composite": "epsilon_plus", "gamma": 0.25, "depth": 3, "absolute": False}
+NAMES = [f"class {i}" for i in range(998)] + ["<img src=x onerror=alert(1)>", "tabby cat"]
 
 
 def encode(array: np.ndarray) -> str:
@@ -118,6 +160,28 @@ def maps_message(
     return {"content": content, "buffers": [encode(m) for m in maps.values()]}
 
 
+def known_snapshot() -> str:
+    """The blob a saved notebook keeps: the known picture, and its maps at half the resolution."""
+    small = {name: m[::2, ::2] for name, m in known_maps().items() if name != "relevance"}
+    headers = maps_message(small)["content"]["maps"]
+    header = {"picture": {"image": 0, "shape": [224, 224, 3]}, "maps": headers, "image": 0, "method": "relax"}
+    text = json.dumps(header).encode()
+    blob = bytearray(len(text).to_bytes(4, "little") + text)
+    for array in [known_picture(), *small.values()]:
+        blob += b"\0" * (-len(blob) % 8) + array.tobytes()
+    return base64.b64encode(bytes(blob)).decode()
+
+
+def lrp_state(**more: Any) -> dict[str, Any]:
+    """Traits of a widget that asks about classes."""
+    return {"methods": [LRP_METHOD], "method": "lrp", "show": "relevance", "class_names": NAMES} | more
+
+
+def lrp_messages() -> list[dict[str, Any]]:
+    relevance = {"relevance": known_maps()["relevance"]}
+    return [picture_message(known_picture()), maps_message(relevance, "lrp", parameters=LRP_DEFAULTS)]
+
+
 @dataclass
 class StandIn:
     """A page with a running widget."""
@@ -138,6 +202,31 @@ class StandIn:
     def saved(self) -> list[dict[str, Any]]:
         """State the widget wrote to Python, one entry a write."""
         return self.page.evaluate("model.saved")
+
+    @property
+    def computes(self) -> list[dict[str, Any]]:
+        """Requests for new numbers."""
+        return [message for message in self.sent if message["type"] == "compute"]
+
+    def frame_point(self, u: float, v: float, pane: int = 0) -> tuple[float, float]:
+        """The point of the page at a share of a picture's frame."""
+        box = self.root.locator(".xw-frame").nth(pane).bounding_box()
+        assert box is not None
+        return box["x"] + u * box["width"], box["y"] + v * box["height"]
+
+    def track_point(self, share: float) -> tuple[float, float]:
+        """The point of the page at a share of the uncertainty histogram."""
+        box = self.root.get_by_role("slider", name="Uncertainty threshold").bounding_box()
+        assert box is not None
+        return box["x"] + share * box["width"], box["y"] + box["height"] / 2
+
+    def drag(self, start: tuple[float, float], end: tuple[float, float], steps: int = 10) -> None:
+        mouse = self.page.mouse
+        mouse.move(*start)
+        mouse.down()
+        for i in range(1, steps + 1):
+            mouse.move(start[0] + (end[0] - start[0]) * i / steps, start[1] + (end[1] - start[1]) * i / steps)
+        mouse.up()
 
     def update(self, **traits: Any) -> None:
         """Changes traits as Python would."""
@@ -174,7 +263,6 @@ class StandIn:
 
 def open_standin(
     page: Page,
-    static: Path,
     *,
     state: dict[str, Any] | None = None,
     messages: list[dict[str, Any]] | None = None,
@@ -201,8 +289,8 @@ def open_standin(
         name = route.request.url.rsplit("/", 1)[-1]
         if name == "page.html":
             route.fulfill(body=PAGE, content_type="text/html")
-        elif (static / name).is_file():
-            route.fulfill(path=static / name, content_type="text/css" if name.endswith("css") else "text/javascript")
+        elif (STATIC / name).is_file():
+            route.fulfill(path=STATIC / name, content_type="text/css" if name.endswith("css") else "text/javascript")
         else:
             route.fulfill(status=204)
 
@@ -221,6 +309,9 @@ def open_standin(
     if messages is None:
         messages = [picture_message(known_picture(size)), maps_message(relax)]
     json.dumps(full_state)  # a state that is not JSON would fail in the page with a riddle
-    page.evaluate("([state, messages, views, answer]) => start(state, messages, views, answer)", [full_state, messages, views, answer])
+    page.evaluate(
+        "([state, messages, views, answer]) => start(state, messages, views, answer)",
+        [full_state, messages, views, answer],
+    )
     standin.settle()
     return standin

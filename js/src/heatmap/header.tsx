@@ -88,7 +88,7 @@ function ThemeSwitch() {
       type="button"
       class="xw-button xw-icon xw-theme"
       data-choice={theme.value}
-      aria-label={`Colours of the widget: ${theme.value}. Press for ${themes[theme.value]}.`}
+      aria-label={`Theme: ${theme.value}. Press for ${themes[theme.value]}.`}
       title={`Theme: ${theme.value}`}
       onClick={() => store.set("theme", themes[theme.value])}
     >

@@ -2,7 +2,8 @@
  * One of many, found by typing: the ARIA combobox pattern over a filtered list. The list shows at most 60
  * entries, so that a thousand class names cost nothing.
  */
-import { useEffect, useId, useMemo, useRef, useState } from "preact/hooks";
+import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useUniqueId } from "./id.ts";
 import type { Choice } from "./segmented.tsx";
 
 interface ComboboxProps {
@@ -24,7 +25,7 @@ export function matching(choices: readonly Choice[], text: string): Choice[] {
 }
 
 export function Combobox({ label, value, choices, onChange }: ComboboxProps) {
-  const id = useId();
+  const id = useUniqueId();
   const [typed, setTyped] = useState<string | null>(null); // null: closed
   const [active, setActive] = useState(0);
   const list = useRef<HTMLDivElement>(null);

@@ -1,5 +1,6 @@
 /** A button that opens a short menu of actions. */
-import { useEffect, useId, useRef, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
+import { useUniqueId } from "./id.ts";
 
 export interface MenuItem {
   label: string;
@@ -16,7 +17,7 @@ export function MenuButton({
   items: readonly MenuItem[];
   busy?: boolean;
 }) {
-  const id = useId();
+  const id = useUniqueId();
   const [open, setOpen] = useState(false);
   const anchor = useRef<HTMLSpanElement>(null);
 

@@ -1,5 +1,5 @@
 /** A number to type. What cannot be read as a number, or is out of bounds, leaves the value as it was. */
-import { useId } from "preact/hooks";
+import { useUniqueId } from "./id.ts";
 
 interface NumberInputProps {
   label: string;
@@ -23,7 +23,7 @@ export function NumberInput({
   quiet,
   onChange,
 }: NumberInputProps) {
-  const id = useId();
+  const id = useUniqueId();
   const accept = (input: HTMLInputElement) => {
     const typed = input.valueAsNumber;
     const fits = Number.isFinite(typed) && typed >= (min ?? -Infinity) && typed <= (max ?? Infinity);

@@ -1,5 +1,6 @@
 /** A switch between a few choices, all visible: a radio group, so arrow keys move within it. */
-import { useId, useRef } from "preact/hooks";
+import { useRef } from "preact/hooks";
+import { useUniqueId } from "./id.ts";
 
 export interface Choice {
   value: string;
@@ -26,7 +27,7 @@ export function Segmented({
   choices,
   onChange,
 }: SegmentedProps) {
-  const id = useId();
+  const id = useUniqueId();
   const group = useRef<HTMLDivElement>(null);
   const steps: Record<string, number> = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 };
 

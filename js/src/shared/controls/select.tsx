@@ -1,5 +1,5 @@
 /** A labelled native select: the host's own look, keyboard and screen reader behaviour. */
-import { useId } from "preact/hooks";
+import { useUniqueId } from "./id.ts";
 import type { Choice } from "./segmented.tsx";
 
 interface SelectProps {
@@ -10,7 +10,7 @@ interface SelectProps {
 }
 
 export function Select({ label, value, choices, onChange }: SelectProps) {
-  const id = useId();
+  const id = useUniqueId();
   return (
     <div class="xw-field xw-inline">
       <label class="xw-label" for={id}>

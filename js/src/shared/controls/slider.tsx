@@ -1,6 +1,7 @@
 /** A labelled slider with its value beside it; linear or logarithmic. */
-import { useId } from "preact/hooks";
+
 import { useGesture } from "./gesture.ts";
+import { useUniqueId } from "./id.ts";
 
 interface SliderProps {
   label: string;
@@ -28,7 +29,7 @@ export function Slider({
   disabled,
   onInput,
 }: SliderProps) {
-  const id = useId();
+  const id = useUniqueId();
   const gesture = useGesture();
   // A logarithmic slider moves in equal ratios; its native range is the number of the step.
   const isLog = log && min > 0 && max > min;
