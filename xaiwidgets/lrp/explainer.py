@@ -1,0 +1,231 @@
+"""LRP as an explainer: a model, a composite, and `(x, target) -> Attribution`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Self
+
+import torch
+from torch import Tensor, nn
+
+from xaiwidgets.errors import check_keywords, unknown
+from xaiwidgets.graph import Graph, Propagator
+from xaiwidgets.lrp.account import Account
+from xaiwidgets.lrp.composites import COMPOSITES, Composite, assign, make_composite, parameter_defaults
+from xaiwidgets.lrp.result import Attribution
+from xaiwidgets.lrp.starts import class_starts, contrast
+from xaiwidgets.model import ImageModel
+from xaiwidgets.results import Control, Provenance
+
+__all__ = ["LRP"]
+
+STARTS = ("logit", "one")
+BOXED = frozenset({"epsilon_gamma_box", "lrp_tutorial"})  # composites with a z-box, whose bounds the model knows
+
+
+class LRP:
+    """Layer-wise relevance propagation.
+
+    Args:
+        model: an `ImageModel`, or any module that `ImageModel` takes.
+        composite: a name in `COMPOSITES`, or a `Composite`.
+        start: what relevance begins with at the target: its "logit", or "one".
+        batch: images explained at once; more go in chunks, so memory does not grow with N.
+        precision: "float32" or "bfloat16".
+        parameters: of the composite, such as `gamma=0.5` or `zero_bias=True`.
+
+    Raises:
+        ValueError, TypeError: unknown composite, start or parameter.
+        GraphError: when first called, where the model cannot become a graph or an operation has no rule.
+    """
+
+    def __init__(
+        self,
+        model: ImageModel | nn.Module,
+        composite: str | Composite = "epsilon_plus_flat",
+        *,
+        start: str = "logit",
+        batch: int = 16,
+        precision: str = "float32",
+        **parameters: Any,
+    ) -> None:
+        self.model = model if isinstance(model, ImageModel) else ImageModel(model)
+        if start not in STARTS:
+            raise unknown("start", start, STARTS)
+        if precision not in {"float32", "bfloat16"}:
+            raise unknown("precision", precision, ("float32", "bfloat16"))
+        if batch < 1:
+            raise ValueError(f"batch={batch} must be at least 1.")
+        self.start, self.batch, self.precision = start, batch, precision
+        self.parameters = parameters
+        self.composite = make_composite(composite, **parameters)
+        if self.composite.name in BOXED:
+            missing = {"low": 0.0, "high": 1.0}.items() - parameters.items()
+            bounds = {k: self._pixel(v) for k, v in missing if k not in parameters}
+            self.composite = make_composite(self.composite.name, **parameters, **bounds)
+        self._prepared: tuple[Graph, Propagator] | None = None
+
+    def __call__(
+        self, x: Tensor, target: Any = None, *, layers: Sequence[str] = (), against: Any = None, start: Tensor | None = None
+    ) -> Attribution:
+        """Explain x (N, C, H, W).
+
+        Args:
+            target: None for the predicted class; a class or one an image.
+            layers: names of layers whose relevance and activations to return as well.
+            against: explain the target against this class (or one an image), or against "rest", the mean of all others.
+            start: relevance at the output instead, (N, classes).
+        """
+        x = self.model.validate(x)
+        propagator = self.propagator(x)
+        output, targets, begin = [], [], []
+        found: dict[str, list[Tensor]] = {name: [] for name in ("input", *layers)}
+        activations: dict[str, list[Tensor]] = {name: [] for name in layers}
+        account = Account(propagator)
+        chosen = self._entries(target, len(x)), self._entries(against, len(x))
+        for first in range(0, len(x), self.batch):
+            part = slice(first, first + self.batch)
+            record = propagator.record(x[part], keep=layers)
+            chunk_target = self.model.targets(record.output, chosen[0] and chosen[0][part])
+            chunk_start = self._start(record.output, chunk_target, chosen[1] and chosen[1][part], start, part)
+            passed = self._pass(propagator, record, chunk_start, [*layers, "input"], account)
+            for name, relevance in passed.items():
+                found[str(name)].append(relevance)
+            for name in layers:
+                activations[name].append(record.values[propagator.index(name)])
+            output.append(record.output)
+            targets.append(chunk_target)
+            begin.append(chunk_start.sum())
+        relevance = torch.cat(found.pop("input"))
+        return Attribution(
+            self.provenance,
+            relevance.float(),
+            None if start is not None else torch.cat(targets),
+            torch.cat(output).float(),
+            {name: torch.cat(parts).float() for name, parts in found.items()},
+            {name: torch.cat(parts).float() for name, parts in activations.items()},
+            self._conservation(account, float(sum(begin)), float(relevance.sum())),
+        )
+
+    def classes(self, x: Tensor, targets: Sequence[int], *, layers: Sequence[str] = ()) -> tuple[Attribution, ...]:
+        """One result for each class of `targets`, of one forward pass for all."""
+        x = self.model.validate(x)
+        propagator = self.propagator(x)
+        record = propagator.record(x, keep=layers, memory=True)
+        rows = torch.stack([self.model.targets(record.output, target) for target in targets])
+        names = [*layers, "input"]
+        found = propagator.down(record, {"output": class_starts(record.output, rows, self.start)}, names, chunk=self.batch)
+        activations = {name: record.values[propagator.index(name)].float() for name in layers}
+        return tuple(
+            Attribution(
+                self.provenance,
+                found["input"][k].float(),
+                rows[k],
+                record.output.float(),
+                {name: found[name][k].float() for name in layers},
+                activations,
+            )
+            for k in range(len(rows))
+        )
+
+    # -- parts ---------------------------------------------------------------------------------------------------------
+
+    def propagator(self, x: Tensor) -> Propagator:
+        """The composite on the model's graph for images of x's size; prepared once."""
+        dtype = torch.bfloat16 if self.precision == "bfloat16" else torch.float32
+        graph = self.model.graph_for(x, dtype=dtype)
+        prepared = self._prepared
+        if prepared is None or prepared[0] is not graph:
+            prepared = self._prepared = (graph, Propagator(graph, assign(self.composite, graph)))
+        return prepared[1]
+
+    def _start(self, output: Tensor, target: Tensor, against: Any, start: Tensor | None, part: slice) -> Tensor:
+        if start is not None:
+            given = start[part].to(output)
+            if given.shape != output.shape:
+                raise ValueError(f"start has shape {tuple(start.shape)}; give (N, {output.shape[1]}), relevance at the output.")
+            return given[None]
+        if against is None:
+            return class_starts(output, target[None], self.start)
+        other = "rest" if against[0] == "rest" else self.model.targets(output, against)
+        return contrast(output, target, other, self.start)
+
+    def _pass(self, propagator: Propagator, record: Any, start: Tensor, to: Sequence[str], account: Account) -> dict[Any, Tensor]:
+        found = propagator.down(record, {"output": start}, to, trace=account)
+        return {name: relevance[0] for name, relevance in found.items()}
+
+    def _conservation(self, account: Account, start: float, reached: float) -> Any:
+        return account.close(start, reached)
+
+    @staticmethod
+    def _entries(target: Any, count: int) -> list[Any] | None:
+        """A target as one entry an image, so that chunks take theirs; None stays."""
+        if target is None:
+            return None
+        entries = target.tolist() if hasattr(target, "tolist") else target
+        entries = list(entries) if isinstance(entries, (list, tuple)) else [entries] * count
+        if len(entries) != count:
+            raise ValueError(f"target has {len(entries)} classes for {count} images; give one class, or one an image")
+        return entries
+
+    def _pixel(self, value: float) -> tuple[float, ...]:
+        return tuple((value - mean) / std for mean, std in zip(self.model.mean, self.model.std, strict=True))
+
+    # -- for widgets -----------------------------------------------------------------------------------------------------
+
+    @property
+    def provenance(self) -> Provenance:
+        name = "LRP" if self.composite.name != "abs_lrp" else "absLRP"
+        parameters = {"composite": self.composite.name, **self.parameters, "start": self.start}
+        return Provenance(name, parameters, None, self.model.name)
+
+    def with_parameters(self, **changes: Any) -> Self:
+        """The same explainer with other values of what `controls` lists. A new composite begins with its own defaults."""
+        check_keywords("with_parameters", changes, [control["name"] for control in self.controls()] + list(_all_parameters()))
+        composite: str | Composite = changes.pop("composite", self.composite.name)
+        start = changes.pop("start", self.start)
+        if composite not in COMPOSITES:
+            composite = self.composite
+        kept = dict(self.parameters)
+        if composite != self.composite.name and isinstance(composite, str):
+            kept = {name: value for name, value in kept.items() if name in parameter_defaults(composite)}
+            changes = {name: v for name, v in changes.items() if name in {*parameter_defaults(composite), "zero_bias"}}
+        options: dict[str, Any] = {"start": start, "batch": self.batch, "precision": self.precision}
+        return type(self)(self.model, composite, **options, **(kept | changes))
+
+    def controls(self) -> list[Control]:
+        """What a person may vary in a widget: the composite and its parameters."""
+        name = self.composite.name
+        controls: list[Control] = []
+        if name in COMPOSITES:
+            options = [entry for entry in COMPOSITES if entry != "abs_lrp"]
+            controls.append({"name": "composite", "label": "Composite", "type": "choice", "value": name, "options": options})
+            for parameter, default in parameter_defaults(name).items():
+                if parameter in SLIDERS:
+                    value = self.parameters.get(parameter, default)
+                    slider: Control = {"name": parameter, "label": LABELS[parameter], "type": "float", "value": value or 0.0}
+                    low, high, log = SLIDERS[parameter]
+                    controls.append(slider | {"min": low, "max": high, "step": (high - low) / 100, "log": log})  # type: ignore[arg-type]
+        zero_bias = bool(self.parameters.get("zero_bias", False))
+        controls.append({"name": "zero_bias", "label": "Keep relevance out of biases", "type": "bool", "value": zero_bias})
+        return controls
+
+
+LABELS = {
+    "gamma": "γ: favour positive contributions",
+    "gamma_first": "γ of the first layer",
+    "epsilon": "ε: absorb weak contributions",
+    "alpha": "α: weight of positive contributions",
+}
+SLIDERS = {
+    "gamma": (0.0, 1.0, False),
+    "gamma_first": (0.0, 1.0, False),
+    "epsilon": (1e-9, 1.0, True),
+    "alpha": (1.0, 3.0, False),
+}
+
+
+def _all_parameters() -> set[str]:
+    return {name for composite in COMPOSITES for name in parameter_defaults(composite)} | {"composite", "start", "zero_bias"}
+
+

@@ -1,0 +1,109 @@
+"""`check`: what the engine makes of a model, as a table a person can read, before anything is explained."""
+
+from __future__ import annotations
+
+import html
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+
+from xaiwidgets.graph import Graph
+from xaiwidgets.graph.kinds import kind_of
+from xaiwidgets.lrp.account import leaks_into
+from xaiwidgets.lrp.composites import Composite, assign_known, make_composite
+from xaiwidgets.model import ImageModel
+
+__all__ = ["Report", "ReportRow", "check"]
+
+SILENT = frozenset({"move", "pass", "size", "input"})
+
+
+@dataclass(frozen=True, slots=True)
+class ReportRow:
+    """One operation: the layer it belongs to, its ATen name and kind, the rule it gets, and what to know about it."""
+
+    layer: str
+    operation: str
+    kind: str
+    rule: str
+    note: str
+    supported: bool = True
+
+
+@dataclass(frozen=True)
+class Report:
+    """What each operation of a model gets from a composite. `ok` says whether all have a rule; `unsupported` lists the rest."""
+
+    model: str
+    composite: str
+    rows: tuple[ReportRow, ...]
+
+    @property
+    def unsupported(self) -> tuple[ReportRow, ...]:
+        return tuple(row for row in self.rows if not row.supported)
+
+    @property
+    def ok(self) -> bool:
+        return not self.unsupported
+
+    @property
+    def summary(self) -> str:
+        count = len(self.rows)
+        if self.ok:
+            return f"{self.model}: all {count} operations have a rule under {self.composite!r}."
+        return f"{self.model}: {len(self.unsupported)} of {count} operations have no rule under {self.composite!r}."
+
+    @property
+    def shown(self) -> tuple[ReportRow, ...]:
+        """The rows worth a line: those that change relevance, and any unsupported."""
+        return tuple(row for row in self.rows if row.kind not in SILENT or not row.supported)
+
+    def __str__(self) -> str:
+        titles = ("layer", "operation", "rule", "note")
+        cells = [titles, *[(row.layer, row.operation, row.rule, row.note) for row in self.shown]]
+        widths = [max(len(cell[column]) for cell in cells) for column in range(3)]
+        lines = ["  ".join([*(c.ljust(w) for c, w in zip(cell, widths, strict=False)), cell[3]]).rstrip() for cell in cells]
+        return "\n".join([self.summary, *lines])
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        head = "".join(f"<th style='text-align:left'>{title}</th>" for title in ("Layer", "Operation", "Rule", "Note"))
+        body = ""
+        for row in self.shown:
+            style = "" if row.supported else " style='color:var(--jp-error-color1,#b00020);font-weight:600'"
+            cells = "".join(f"<td style='text-align:left'>{html.escape(c)}</td>" for c in (row.layer, row.operation, row.rule, row.note))
+            body += f"<tr{style}>{cells}</tr>"
+        table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        return f"<div><p>{html.escape(self.summary)}</p><div style='max-height:30em;overflow:auto'>{table}</div></div>"
+
+
+def check(model: ImageModel | nn.Module, composite: str | Composite = "epsilon_plus_flat", **parameters: Any) -> Report:
+    """What every operation of the model gets from a composite, what is unsupported and what to do, where relevance can leak.
+
+    Raises `GraphError` where the model cannot become a graph at all.
+    """
+    model = model if isinstance(model, ImageModel) else ImageModel(model)
+    chosen = make_composite(composite, **parameters)
+    graph = model.graph_for(torch.zeros(1, model.channels, *model.input_size))
+    return Report(model.name, chosen.name, tuple(_rows(graph, chosen)))
+
+
+def _rows(graph: Graph, composite: Composite) -> list[ReportRow]:
+    rules, unknown = assign_known(composite, graph)
+    missing = {operation.index for operation in unknown}
+    rows = []
+    for operation in graph.operations[1:]:
+        kind, rule = kind_of(operation), rules[operation.index]
+        layer = operation.layer or "(model)"
+        if operation.index in missing:
+            advice = f"no rule: give one as Composite(treatments={{{operation.target!r}: …}})"
+            rows.append(ReportRow(layer, operation.target, kind or "unknown", "none", advice, False))
+        elif rule is not None:
+            leak = None if composite.zero_bias and kind != "attention" else leaks_into(operation, getattr(rule, "takes_bias", True))
+            rows.append(
+                ReportRow(layer, operation.target, kind or "", rule.describe(), f"can leak into {leak}" if leak else "")
+            )
+    return rows
