@@ -12,8 +12,8 @@ import argparse
 import os
 import sys
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Final
 
@@ -34,29 +34,34 @@ __all__ = ["RECIPES", "Recipe", "evaluate", "main", "train"]
 
 @dataclass(frozen=True)
 class Recipe:
-    """How one model is trained.
+    """One pass of training.
 
     Pictures seen, batch size, largest learning rate, share of pictures partly covered once the share `covered_from` of
-    the pass is over. Transformers get two helps, without which they need many times the pictures: Muon as the optimiser
-    of their blocks, and a second task that is dropped afterwards, weighed by `outline`: each patch's token tells which
-    of its pixels belong to the object.
+    the pass is over. Transformers get three helps, without which they need many times the pictures: Muon as the
+    optimiser of their blocks; `outline` weighs a second task that is dropped afterwards, in which each patch's token
+    tells which of its pixels belong to the object; `tokens` weighs a third, in which the tokens on the object tell the
+    class, too.
     """
 
     images: int
     batch: int
     rate: float
     covered: float
+    covered_from: float = 0.0
     tagged: str = "none"
     bfloat16: bool = False
     decay: float = 0.05
     outline: float = 0.0
-    covered_from: float = 0.0
+    tokens: float = 0.0
 
 
-RECIPES: Final[dict[str, Recipe]] = {
-    "shapes-cnn": Recipe(images=40_000, batch=64, rate=4e-3, covered=0.5, bfloat16=True),
-    "shapes-vit": Recipe(images=96_000, batch=64, rate=3e-3, covered=0.4, covered_from=0.5, outline=1.0),
-    "shapes-hans": Recipe(images=20_000, batch=64, rate=4e-3, covered=0.0, tagged="class", bfloat16=True),
+RECIPES: Final[dict[str, tuple[Recipe, ...]]] = {
+    "shapes-cnn": (Recipe(images=40_000, batch=64, rate=4e-3, covered=0.5, bfloat16=True),),
+    "shapes-vit": (
+        Recipe(images=96_000, batch=64, rate=3e-3, covered=0.4, covered_from=0.5, outline=1.0),
+        Recipe(images=96_000, batch=32, rate=1.5e-3, covered=0.3, covered_from=0.6, outline=0.5, tokens=0.5),
+    ),
+    "shapes-hans": (Recipe(images=20_000, batch=64, rate=4e-3, covered=0.0, tagged="class", bfloat16=True),),
 }
 
 
@@ -65,20 +70,44 @@ def train(
 ) -> tuple[nn.Module, dict[str, object]]:
     """Train a demo model from scratch; returns the module in eval mode and a plain-data record of how it was made.
 
-    `images` shortens the pass (at least two batches). Same seed, machine and number of threads: same weights.
+    `images` shortens every pass (at least two batches). Same seed, machine and number of threads: same weights.
 
     Raises ValueError for an unknown name or too few images.
     """
     torch.manual_seed(seed)
     module = build(name, len(CLASS_NAMES))
-    recipe = RECIPES[name]
+    recipes = RECIPES[name]
     if images is not None:
-        recipe = replace(recipe, images=images)
-    steps = recipe.images // recipe.batch
-    if steps < 2:
-        raise ValueError(f"images={recipe.images} is too few. Give at least {2 * recipe.batch}, two batches.")
-    outline = nn.Linear(module.embed_dim, 64) if isinstance(module, VisionTransformer) and recipe.outline else None
+        recipes = tuple(replace(recipe, images=images) for recipe in recipes)
+    for recipe in recipes:
+        if recipe.images < 2 * recipe.batch:
+            raise ValueError(f"images={recipe.images} is too few. Give at least {2 * recipe.batch}, two batches.")
+    started = time.perf_counter()
+    first = 0
+    for number, recipe in enumerate(recipes):
+        label = name if len(recipes) == 1 else f"{name} {number + 1}/{len(recipes)}"
+        run_pass(module, recipe, seed=seed, number=number, first=first, label=label, progress=progress)
+        first += recipe.images
+    record: dict[str, object] = {
+        "seed": seed,
+        "passes": [asdict(recipe) for recipe in recipes],
+        "images": first,
+        "data": repr(Shapes(first, seed=seed, split="train", tagged=recipes[0].tagged)),
+        "seconds": round(time.perf_counter() - started, 1),
+    }
+    return module.eval().to(memory_format=torch.contiguous_format), record
+
+
+def run_pass(
+    module: nn.Module, recipe: Recipe, *, seed: int, number: int, first: int, label: str, progress: bool = True
+) -> None:
+    """Train the module in place on the pictures from `first` on; `number` counts the passes before this one."""
+    if number:
+        torch.manual_seed(seed + number)
+    generator = torch.Generator().manual_seed(seed + number)
+    outline = nn.Linear(module.embed_dim, 64) if isinstance(module, VisionTransformer) else None
     parameters = [*module.parameters(), *(outline.parameters() if outline is not None else ())]
+    steps = recipe.images // recipe.batch
     optimisers = _optimisers(module, parameters, recipe)
     schedules = [
         OneCycleLR(optimiser, recipe.rate, total_steps=steps, pct_start=0.15, cycle_momentum=False)
@@ -86,16 +115,17 @@ def train(
         else OneCycleLR(optimiser, recipe.rate, total_steps=steps, pct_start=0.15)
         for optimiser in optimisers
     ]
-    generator = torch.Generator().manual_seed(seed)
     module.train().to(memory_format=torch.channels_last)
-    started = time.perf_counter()
-    bar = tqdm(_batches(recipe, seed, steps), total=steps, desc=name, unit="batch", disable=not progress)
+    dataset = Shapes(first + recipe.images, seed=seed, split="train", tagged=recipe.tagged)
+    bar = tqdm(range(steps), desc=label, unit="batch", disable=not progress)
     loss_mean = 0.0
-    for step, batch in enumerate(bar):
-        x, target = _cover(batch, recipe.covered if step >= recipe.covered_from * steps else 0.0, generator)
+    for step in bar:
+        start = first + step * recipe.batch
+        batch = dataset.batch(range(start, start + recipe.batch))
+        covered = recipe.covered if step >= recipe.covered_from * steps else 0.0
+        x, target = _cover(batch, covered, generator)
         with torch.autocast("cpu", torch.bfloat16, enabled=recipe.bfloat16):
-            scores, outline_loss = _forward(module, outline, x, batch.masks)
-        loss = functional.cross_entropy(scores.float(), target) + recipe.outline * outline_loss
+            loss = _loss(module, outline, recipe, x=x, target=target, masks=batch.masks)
         for optimiser in optimisers:
             optimiser.zero_grad(set_to_none=True)
         loss.backward()
@@ -106,20 +136,6 @@ def train(
         loss_mean += (loss.item() - loss_mean) / min(step + 1, 50)
         if step % 20 == 0:
             bar.set_postfix(loss=f"{loss_mean:.3f}")
-    used = " and ".join(type(optimiser).__name__ for optimiser in optimisers)
-    record: dict[str, object] = {
-        "seed": seed,
-        "images": steps * recipe.batch,
-        "batch": recipe.batch,
-        "optimiser": f"{used}, one cycle to {recipe.rate:g}, weight decay {recipe.decay:g}",
-        "covered": recipe.covered,
-        "covered_from": recipe.covered_from,
-        "outline": recipe.outline,
-        "data": repr(Shapes(steps * recipe.batch, seed=seed, split="train", tagged=recipe.tagged)),
-        "precision": "bfloat16 autocast" if recipe.bfloat16 else "float32",
-        "seconds": round(time.perf_counter() - started, 1),
-    }
-    return module.eval().to(memory_format=torch.contiguous_format), record
 
 
 def _optimisers(module: nn.Module, parameters: list[nn.Parameter], recipe: Recipe) -> list[Optimizer]:
@@ -133,20 +149,22 @@ def _optimisers(module: nn.Module, parameters: list[nn.Parameter], recipe: Recip
     return optimisers
 
 
-def _forward(module: nn.Module, outline: nn.Linear | None, x: Tensor, masks: Tensor) -> tuple[Tensor, Tensor]:
-    """Scores (N, classes) and the loss of the second task (zero without one)."""
+def _loss(
+    module: nn.Module, outline: nn.Linear | None, recipe: Recipe, *, x: Tensor, target: Tensor, masks: Tensor
+) -> Tensor:
+    """Cross-entropy of the scores with `target` (N, classes) and, for transformers, the weighted losses of the helps."""
     if outline is None or not isinstance(module, VisionTransformer):
-        return module(x.to(memory_format=torch.channels_last)), torch.zeros(())
+        return functional.cross_entropy(module(x.to(memory_format=torch.channels_last)).float(), target)
     tokens = module.forward_features(x)
+    loss = functional.cross_entropy(module.forward_head(tokens), target)
+    tokens = tokens[:, module.num_prefix_tokens :]
     patches = functional.pixel_unshuffle(masks[:, None].float(), 8).flatten(2).transpose(1, 2)
-    loss = functional.binary_cross_entropy_with_logits(outline(tokens[:, module.num_prefix_tokens :]), patches)
-    return module.forward_head(tokens), loss
-
-
-def _batches(recipe: Recipe, seed: int, steps: int) -> Iterator[Batch]:
-    dataset = Shapes(steps * recipe.batch, seed=seed, split="train", tagged=recipe.tagged)
-    for start in range(0, len(dataset), recipe.batch):
-        yield dataset.batch(range(start, start + recipe.batch))
+    loss = loss + recipe.outline * functional.binary_cross_entropy_with_logits(outline(tokens), patches)
+    if recipe.tokens:
+        on_object = patches.mean(2) > 0.1
+        wanted = target[:, None].expand(-1, tokens.shape[1], -1)[on_object]
+        loss = loss + recipe.tokens * functional.cross_entropy(module.head(tokens[on_object]), wanted)
+    return loss
 
 
 def _cover(batch: Batch, share: float, generator: torch.Generator) -> tuple[Tensor, Tensor]:
