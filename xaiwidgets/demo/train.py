@@ -152,7 +152,7 @@ def _optimisers(module: nn.Module, parameters: list[nn.Parameter], recipe: Recip
 def _loss(
     module: nn.Module, outline: nn.Linear | None, recipe: Recipe, *, x: Tensor, target: Tensor, masks: Tensor
 ) -> Tensor:
-    """Cross-entropy of the scores with `target` (N, classes) and, for transformers, the weighted losses of the helps."""
+    """Cross-entropy of the scores with `target` (N, classes) and, for a transformer, its weighted helps."""
     if outline is None or not isinstance(module, VisionTransformer):
         return functional.cross_entropy(module(x.to(memory_format=torch.channels_last)).float(), target)
     tokens = module.forward_features(x)
