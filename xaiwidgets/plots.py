@@ -5,6 +5,7 @@ Figures are made without pyplot: nothing is registered globally, so they may be 
 
 from __future__ import annotations
 
+import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,6 +14,16 @@ import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
+
+
+class Picture(Figure):
+    """A figure that notebooks show by itself, without pyplot."""
+
+    def _repr_png_(self) -> bytes:
+        out = io.BytesIO()
+        self.savefig(out, format="png", dpi=100)
+        return out.getvalue()
+
 
 _SEQUENTIAL = "viridis"
 _DIVERGING = "RdBu_r"
@@ -95,7 +106,7 @@ def overlay(pixels: Tensor, maps: Mapping[str, Tensor], views: Sequence[Mapping[
 
 
 def _grid(rows: int, columns: int) -> tuple[Figure, np.ndarray]:
-    figure = Figure(figsize=(_SIDE * columns + 0.6, _SIDE * rows + 0.4), layout="constrained")
+    figure = Picture(figsize=(_SIDE * columns + 0.6, _SIDE * rows + 0.4), layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False)
     for axis in axes.flat:
         axis.set_axis_off()

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Error, sync_playwright
 
+from .jupyterlab import Lab, Notebook
 from .standin import STATIC, StandIn, open_standin
 
 FLAGS = [
@@ -57,3 +58,27 @@ def standin(chromium: Browser) -> Iterator[Callable[..., StandIn]]:
     yield start
     for context in contexts:
         context.close()
+
+
+@pytest.fixture(scope="session")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
+    """A real JupyterLab server, one a session."""
+    server = Lab(tmp_path_factory.mktemp("lab"))
+    yield server
+    server.close()
+
+
+@pytest.fixture
+def notebook(chromium: Browser, lab: Lab) -> Iterator[Callable[..., Notebook]]:
+    """Opens a notebook of the lab's folder in a page of its own; whatever the console calls an error fails the test."""
+    opened = []
+
+    def start(name: str, width: int = 1300, height: int = 1100) -> Notebook:
+        context = chromium.new_context(viewport={"width": width, "height": height}, accept_downloads=True)
+        opened.append((context, found := Notebook.open(context.new_page(), lab, name)))
+        return found
+
+    yield start
+    for context, found in opened:
+        context.close()
+        assert found.errors == []

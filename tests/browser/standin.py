@@ -100,10 +100,10 @@ LRP_METHOD: dict[str, Any] = {
     ],
     "streaming": False,
     "classes": True,
+    "contrast": True,
 }
 
 
-LRP_DEFAULTS = {"composite": "epsilon_plus", "gamma": 0.25, "depth": 3, "absolute": False}
 NAMES = [f"class {i}" for i in range(998)] + ["<img src=x onerror=alert(1)>", "tabby cat"]
 
 
@@ -179,7 +179,7 @@ def lrp_state(**more: Any) -> dict[str, Any]:
 
 def lrp_messages() -> list[dict[str, Any]]:
     relevance = {"relevance": known_maps()["relevance"]}
-    return [picture_message(known_picture()), maps_message(relevance, "lrp", parameters=LRP_DEFAULTS)]
+    return [picture_message(known_picture()), maps_message(relevance, "lrp")]
 
 
 @dataclass

@@ -10,7 +10,6 @@ import pytest
 from playwright.sync_api import expect
 
 from .standin import (
-    LRP_DEFAULTS,
     LRP_METHOD,
     RELAX_METHOD,
     StandIn,
@@ -107,10 +106,10 @@ class TestViews:
         expect(widget.root.locator("canvas")).to_have_count(2)
         widget.page.wait_for_function("model.sent.some(m => m.type === 'compute')")
         [request] = widget.computes
-        assert (request["method"], request["parameters"]) == ("lrp", LRP_DEFAULTS)
+        assert (request["method"], request["parameters"]) == ("lrp", {})
         expect(widget.root.get_by_text("waiting for the first result")).to_be_visible()
         relevance = {"relevance": known_maps()["relevance"]}
-        widget.receive(maps_message(relevance, "lrp", request=request["id"], parameters=LRP_DEFAULTS))
+        widget.receive(maps_message(relevance, "lrp", request=request["id"]))
         red, _, blue = widget.pixel(0.42, 0.45, pane=1)
         assert red > blue + 60, "positive relevance is red"
         red, _, blue = widget.pixel(0.75, 0.7, pane=1)

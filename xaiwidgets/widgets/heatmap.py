@@ -139,6 +139,7 @@ class HeatmapOverlay(Widget):
         self._n_masks = n_masks
         self._answers: OrderedDict[Question, Answer] = OrderedDict()
         self._working: Question | None = None
+        self._heard = False
         view = {"title": " · ".join(known), "show": known[first].views[0]["name"], **view, "method": first}
         super().__init__(**view)
         self.images = len(x)
@@ -177,6 +178,7 @@ class HeatmapOverlay(Widget):
     # -- messages ------------------------------------------------------------------------------------------------------
 
     def _on_ready(self, content: dict[str, Any]) -> None:
+        self._heard = True
         for packet in self._recorded():
             self._post(packet)
         if self.status.get("state") in ("idle", "done"):
@@ -261,6 +263,9 @@ class HeatmapOverlay(Widget):
             answer = Answer(_settled(result) if enough else result, row, maps, enough, steps)
             self._keep(question, answer)
             if enough or clock.due():
+                # While a cell keeps the kernel busy, a new view's question for the picture waits; this thread does not.
+                if not self._heard and clock.due("picture", 1.0):
+                    self._post(picture_packet(question.image, self._pixels[question.image]))
                 self._post(self._packet(question, answer, request))
                 self._say("running", answer, clock.left(answer, wanted), wanted, request)
             yield
@@ -397,14 +402,16 @@ class _Clock:
     """When to show the next partial result, and how long the rest will take."""
 
     def __init__(self) -> None:
-        self._begin = self._shown = time.monotonic()
+        self._begin = time.monotonic()
+        self._last: dict[str, float] = {}
         self._first: int | None = None
 
-    def due(self) -> bool:
+    def due(self, what: str = "maps", pause: float = _PAUSE) -> bool:
+        """True at most once in ``pause`` seconds, and the first time."""
         now = time.monotonic()
-        if self._first is not None and now - self._shown < _PAUSE:
+        if now - self._last.get(what, -pause) < pause:
             return False
-        self._shown = now
+        self._last[what] = now
         return True
 
     def left(self, answer: Answer, wanted: int) -> float | None:

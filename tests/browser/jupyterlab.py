@@ -1,0 +1,195 @@
+"""A real JupyterLab for tests: a server in a folder of its own, a page in Chromium, a kernel to ask."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from playwright.sync_api import ConsoleMessage, Page
+
+ROOT = Path(__file__).parents[2]
+_STARTED = 60.0
+
+
+class Lab:
+    """A JupyterLab server over a folder of notebooks."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.port = _free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        # Threads beyond the two cores of a small machine would starve the browser.
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "JUPYTER_CONFIG_DIR": str(folder / ".config")}
+        environment["PYTHONPATH"] = os.pathsep.join([str(ROOT), environment.get("PYTHONPATH", "")])
+        self._log = (folder / "server.log").open("w")
+        self._process = subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "jupyterlab",
+                "--no-browser",
+                "--allow-root",
+                "--expose-app-in-browser",
+                f"--ServerApp.port={self.port}",
+                "--ServerApp.port_retries=0",
+                "--IdentityProvider.token=",
+                f"--ServerApp.root_dir={folder}",
+                "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+                "--LabApp.news_url=",
+            ],
+            env=environment,
+            stdout=self._log,
+            stderr=subprocess.STDOUT,
+        )
+        self._wait()
+
+    def _wait(self) -> None:
+        deadline = time.monotonic() + _STARTED
+        while time.monotonic() < deadline:
+            if self._process.poll() is not None:
+                break
+            try:
+                with urllib.request.urlopen(f"{self.url}/api", timeout=2):
+                    return
+            except OSError:
+                time.sleep(0.1)
+        self.close()
+        raise RuntimeError(f"JupyterLab did not start:\n{(self.folder / 'server.log').read_text()[-3000:]}")
+
+    def close(self) -> None:
+        """End the server and its kernels."""
+        self._process.terminate()
+        try:
+            self._process.wait(10)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+        self._log.close()
+
+    def write(self, name: str, cells: Sequence[str]) -> str:
+        """A notebook of code cells; gives its name."""
+        notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(cell) for cell in cells])
+        notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3", "language": "python"}
+        nbformat.write(notebook, self.folder / name)
+        return name
+
+
+@dataclass
+class Notebook:
+    """A notebook open in the browser. ``ask`` evaluates in its kernel, beside whatever the cells do."""
+
+    page: Page
+    lab: Lab
+    name: str
+    errors: list[str] = field(default_factory=list)
+
+    @classmethod
+    def open(cls, page: Page, lab: Lab, name: str) -> Notebook:
+        notebook = cls(page, lab, name)
+        page.on("console", notebook._heard)
+        page.on("pageerror", lambda error: notebook.errors.append(str(error)))
+        page.goto(f"{lab.url}/lab/tree/{name}?reset")
+        notebook._ready()
+        return notebook
+
+    def _heard(self, message: ConsoleMessage) -> None:
+        # What JupyterLab itself grumbles about is not ours.
+        if message.type == "error" and not re.search(
+            r"favicon|404|mathjax|source map|Failed to load resource", message.text
+        ):
+            self.errors.append(message.text)
+
+    def _ready(self) -> None:
+        # Without the wait for both, a "Select Kernel" dialog blocks everything.
+        self.page.wait_for_function("() => window.jupyterapp?.shell?.currentWidget?.context", timeout=60_000)
+        self.page.evaluate(
+            """async () => {
+                const { context } = window.jupyterapp.shell.currentWidget;
+                await context.ready;
+                await context.sessionContext.ready;
+            }"""
+        )
+
+    def run_all(self) -> None:
+        """Run all cells, without waiting for them."""
+        self.page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); }")
+
+    def wait_until_run(self, timeout: float = 120) -> None:
+        """Wait until the kernel is idle and no cell waits."""
+        self.page.wait_for_function(
+            """() => {
+                const panel = window.jupyterapp.shell.currentWidget;
+                const cells = panel.content.widgets.filter((c) => c.model.type === 'code');
+                const idle = panel.context.sessionContext.session?.kernel?.status === 'idle';
+                return idle && cells.every((c) => c.model.sharedModel.getSource() === '' || c.model.executionCount !== null);
+            }""",
+            timeout=timeout * 1000,
+        )
+
+    def run(self, code: str) -> None:
+        """Run code in the notebook's kernel without waiting, as a cell would."""
+        self.page.evaluate(
+            """(code) => {
+                const { kernel } = window.jupyterapp.shell.currentWidget.context.sessionContext.session;
+                kernel.requestExecute({ code, silent: false, store_history: false });
+            }""",
+            code,
+        )
+
+    def ask(self, expression: str) -> Any:
+        """The value of a Python expression (plain data) in the kernel, once it is free."""
+        text = self.page.evaluate(
+            """async (expression) => {
+                const { kernel } = window.jupyterapp.shell.currentWidget.context.sessionContext.session;
+                const code = `import json as _json\\n_answer = _json.dumps(${expression})`;
+                const future = kernel.requestExecute({
+                    code, silent: true, store_history: false, user_expressions: { answer: '_answer' },
+                });
+                const reply = await future.done;
+                if (reply.content.status !== 'ok') throw new Error(`${reply.content.ename}: ${reply.content.evalue}`);
+                return reply.content.user_expressions.answer.data['text/plain'];
+            }""",
+            expression,
+        )
+        import ast
+        import json
+
+        return json.loads(ast.literal_eval(text))
+
+    def reload(self) -> None:
+        """Reload the page, as a person would, after saving."""
+        self.page.evaluate("async () => { await window.jupyterapp.commands.execute('docmanager:save'); }")
+        self.page.reload()
+        self._ready()
+
+    def count_messages(self) -> None:
+        """Begin to count what the browser sends to the kernel about widgets."""
+        self.page.evaluate(
+            """() => {
+                const { kernel } = window.jupyterapp.shell.currentWidget.context.sessionContext.session;
+                window.sentMessages = [];
+                kernel.anyMessage.connect((_, { direction, msg }) => {
+                    if (direction === 'send' && msg.header.msg_type.startsWith('comm_')) window.sentMessages.push(msg.content.data);
+                });
+            }"""
+        )
+
+    def messages(self) -> list[Any]:
+        """What was counted so far."""
+        sent: list[Any] = self.page.evaluate("() => window.sentMessages")
+        return sent
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
