@@ -4,7 +4,7 @@ import { useMemo } from "preact/hooks";
 import { AxisTicks } from "../shared/axis.tsx";
 import { cssGradient } from "../shared/colormaps.ts";
 import { formatNumber } from "../shared/format.ts";
-import type { contentOf, Pane } from "./panes.ts";
+import { type contentOf, type Pane, unitOf } from "./panes.ts";
 
 export function ColorBar({
   pane,
@@ -23,7 +23,8 @@ export function ColorBar({
   ).value;
   if (!legend) return <div class="xw-colorbar" />;
   const [range, colormap] = JSON.parse(legend) as [[number, number], string];
-  const { label, unit } = pane.view;
+  const { label } = pane.view;
+  const unit = unitOf(pane.view);
   const name = unit ? `${label} (${unit})` : label;
   return (
     <div

@@ -7,7 +7,7 @@ import { formatNumber, formatPercent } from "../shared/format.ts";
 import { ticksOf } from "../shared/ticks.ts";
 import { visiblePart } from "../shared/viewport.ts";
 import { Painter } from "./painter.ts";
-import { contentOf, type Pane, type PaneContent, panesOf } from "./panes.ts";
+import { contentOf, type Pane, type PaneContent, panesOf, unitOf } from "./panes.ts";
 import type { HeatmapStore } from "./store.ts";
 
 const namespace = "http://www.w3.org/2000/svg";
@@ -68,7 +68,7 @@ function drawPane(
 ): void {
   const { threshold, opacity, zoom } = store.state;
   const { paint } = content;
-  const unit = pane.view.unit ? ` (${pane.view.unit})` : "";
+  const unit = unitOf(pane.view) ? ` (${unitOf(pane.view)})` : "";
   const cut = paint.filter && threshold.value < 1 ? `, surest ${formatPercent(threshold.value)}` : "";
   const base = text.caption - 2;
   element(group, "text", { y: base, "font-size": text.caption }, `${pane.label}${unit}${cut}`);

@@ -8,7 +8,7 @@ import { useView } from "./context.ts";
 import { keepDrawn } from "./draw.ts";
 import { pinKey, zoomKey } from "./keys.ts";
 import { Markers, PointValue } from "./markers.tsx";
-import { contentOf, type Pane } from "./panes.ts";
+import { contentOf, type Pane, unitOf } from "./panes.ts";
 
 export function PaneView({ pane }: { pane: Pane }) {
   const { store, hover } = useView();
@@ -69,7 +69,7 @@ export function PaneView({ pane }: { pane: Pane }) {
     <figure class="xw-pane" data-pane={pane.key}>
       <figcaption class="xw-caption">
         <span class="xw-caption-label">
-          {pane.label} {pane.view.unit && <small>{pane.view.unit}</small>}
+          {pane.label} {unitOf(pane.view) && <small>{unitOf(pane.view)}</small>}
         </span>
         <PointValue pane={pane} content={content} />
       </figcaption>
@@ -86,11 +86,17 @@ export function PaneView({ pane }: { pane: Pane }) {
       >
         <canvas ref={canvas} class="xw-canvas" />
         <Markers pane={pane} content={content} />
-        {empty && (
-          <p class="xw-empty">{picture ? "waiting for the first result" : "waiting for the picture"}</p>
-        )}
+        {!current && <Waiting empty={empty} picture={picture !== null} />}
       </div>
       <ColorBar pane={pane} content={content} />
     </figure>
   );
+}
+
+/** Why there is nothing to see, or not yet what was asked for. */
+function Waiting({ empty, picture }: { empty: boolean; picture: boolean }) {
+  const { store } = useView();
+  if (!store.canCompute.value) return <p class="xw-empty xw-note">not saved here: it needs a kernel</p>;
+  if (!empty) return null;
+  return <p class="xw-empty">{picture ? "waiting for the first result" : "waiting for the picture"}</p>;
 }

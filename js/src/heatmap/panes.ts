@@ -40,6 +40,11 @@ export function shownView(method: Method, show: string): View | undefined {
   return method.views.find(({ name }) => name === show) ?? method.views[0];
 }
 
+/** The unit, unless it only repeats the label. */
+export function unitOf({ label, unit }: View): string {
+  return unit.toLowerCase() === label.toLowerCase() ? "" : unit;
+}
+
 export function contentOf(store: HeatmapStore, { method, view }: Pane): PaneContent | null {
   const { set, current } = store.result(method);
   const map = set?.maps.get(view.map);

@@ -9,7 +9,7 @@ import { formatNumber } from "../shared/format.ts";
 import { useView } from "./context.ts";
 import type { Control, Method, ParameterValue } from "./types.ts";
 
-export function ClassChoice() {
+export function ClassChoice({ contrast }: { contrast: boolean }) {
   const { store } = useView();
   const { class_names, target, against } = store.state;
   const classes = class_names.value.map((name, i) => ({ value: String(i), label: `${name}` }));
@@ -23,12 +23,14 @@ export function ClassChoice() {
         choices={[{ value: "", label: "predicted class" }, ...classes]}
         onChange={(value) => store.ask({ target: read(value) })}
       />
-      <Combobox
-        label="Against"
-        value={against.value === null ? "" : String(against.value)}
-        choices={[{ value: "", label: "nothing" }, ...classes]}
-        onChange={(value) => store.ask({ against: read(value) })}
-      />
+      {contrast && (
+        <Combobox
+          label="Against"
+          value={against.value === null ? "" : String(against.value)}
+          choices={[{ value: "", label: "nothing" }, ...classes]}
+          onChange={(value) => store.ask({ against: read(value) })}
+        />
+      )}
     </section>
   );
 }

@@ -26,7 +26,6 @@ type Signals = { readonly [K in keyof HeatmapState]: Signal<HeatmapState[K]> };
 /** How things stand with the kernel: not known yet, answering, not answering, or none by design. */
 export type Connection = "waiting" | "live" | "silent" | "none";
 
-const asksSomethingElse = new Set(["image", "method", "target", "against", "parameters"]);
 const patience = 6000; // ms without an answer before we say that the kernel does not answer
 
 export class HeatmapStore {
@@ -58,10 +57,7 @@ export class HeatmapStore {
         // What the person is changing right now wins over what the kernel says.
         if (this.committer.holds(name)) return;
         const news = host.get(name) ?? initialState[name];
-        if (same(value.peek(), news)) return;
-        value.value = news;
-        // Python asked something else by itself: its answer is for what is now on screen.
-        if (asksSomethingElse.has(name)) this.requests.forget();
+        if (!same(value.peek(), news)) value.value = news;
       });
     }
     this.state = signals as unknown as Signals;
@@ -110,13 +106,13 @@ export class HeatmapStore {
 
   question(method: Method): Question {
     const { image, target, against, parameters } = this.state;
-    const values = Object.fromEntries(method.controls.map((control) => [control.name, control.value]));
     return {
       image: image.value,
       method: method.name,
       target: method.classes ? target.value : null,
       against: method.classes ? against.value : null,
-      parameters: { ...values, ...parameters.value[method.name] },
+      // Only what was changed: Python knows its defaults, and asks itself in the same words.
+      parameters: parameters.value[method.name] ?? {},
     };
   }
 
@@ -192,23 +188,25 @@ export class HeatmapStore {
   private receiveMaps(message: MapsMessage, buffers: Bytes[]): void {
     const method = this.state.methods.peek().find(({ name }) => name === message.method);
     if (!method) return;
-    const key = this.requests.keyOf(message, method);
-    if (key === null) return;
-    this.remember(key, message, decodeMaps(message, buffers));
+    const set = decodeMaps(message, buffers);
+    this.remember(message, method, set);
+    if (set.final) this.requests.answered();
   }
 
-  private remember(key: string, { image, method }: Pick<Question, "image" | "method">, set: MapSet): void {
-    this.cache.put(key, set);
-    this.lastGood.set(`${image} ${method}`, set);
+  /** Keeps a result under the question that it says it answers: one for an older question is not shown. */
+  private remember(question: Question, method: Method, set: MapSet): void {
+    const asked = { ...question, parameters: question.parameters ?? {} };
+    this.cache.put(questionKey(asked, method.classes), set);
+    this.lastGood.set(`${question.image} ${method.name}`, set);
     this.resultVersion.value++;
   }
 
   /** What a saved notebook kept, so that there is something to see before, or without, a kernel. */
   private loadSnapshot(): void {
     const snapshot = parseSnapshot(this.state.snapshot.peek());
-    const method = this.method.peek();
     if (!snapshot) return;
     const { header } = snapshot;
+    const method = this.state.methods.peek().find(({ name }) => name === header.method) ?? this.method.peek();
     const buffers = [...snapshot.buffers];
     try {
       const image = typeof header.image === "number" ? header.image : this.state.image.peek();
@@ -218,15 +216,9 @@ export class HeatmapStore {
       }
       if (header.maps && method) {
         const set = decodeMaps(header as unknown as MapsMessage, buffers);
+        const asked = { ...this.question(method), ...header, image } as Question;
         // Not final: the kernel has the full resolution and will be asked.
-        this.remember(
-          questionKey(this.question(method), method.classes),
-          { image, method: method.name },
-          {
-            ...set,
-            final: false,
-          },
-        );
+        this.remember(asked, method, { ...set, final: false });
       }
     } catch (error) {
       console.warn("xaiwidgets: the saved picture could not be read", error);

@@ -100,6 +100,8 @@ export interface Method {
   streaming: boolean;
   /** Whether its result depends on the class asked about. */
   classes: boolean;
+  /** Whether it can hold the class against another one. */
+  contrast?: boolean;
 }
 
 export interface Status {
@@ -114,7 +116,7 @@ export interface Status {
   request?: number | null;
 }
 
-/** What a result depends on. */
+/** What a result depends on; an answer repeats it word for word. `parameters` holds what differs from the defaults. */
 export interface Question {
   image: number;
   method: string;

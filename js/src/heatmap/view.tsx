@@ -77,7 +77,7 @@ function Panel({ method }: { method: Method }) {
   return (
     <div class="xw-panel">
       {!comparing && <ViewChoice method={method} />}
-      {shown.some((each) => each.classes) && <ClassChoice />}
+      {shown.some((each) => each.classes) && <ClassChoice contrast={shown.some((each) => each.contrast)} />}
       <Opacity />
       {sure && <UncertaintyFilter method={sure} />}
       <Colours method={method} />
