@@ -161,13 +161,14 @@ class Graph:
             result = value
         return result
 
-    def steps(self, x: Tensor, stop: int, overwrite: bool = False) -> Iterator[tuple[int, Any]]:
+    def steps(self, x: Tensor, stop: int, overwrite: bool = False, attached: bool = False) -> Iterator[tuple[int, Any]]:
         """(index, value) of every step that leads to `stop`, which comes last. Values nobody reads any more are let go.
 
-        With `overwrite`, element-wise steps write into values that only they read: for callers that keep none.
+        With `overwrite`, element-wise steps write into values that only they read: for callers that keep none. With `attached`, x
+        goes in as it is, so that autograd sees the way to it.
         """
         values: list[Any] = [None] * len(self.operations)
-        values[0] = self.prepare(x)
+        values[0] = x if attached else self.prepare(x)
         yield 0, values[0]
         for step in self._plan(stop, overwrite):
             if step.holes is None:

@@ -1,0 +1,142 @@
+"""Graphs against the modules they came from."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from xaiwidgets.graph import GraphError, export
+
+
+class Block(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(3, 6, 3, padding=1, bias=False)
+        self.bn = nn.BatchNorm2d(6)
+        self.act = nn.ReLU(inplace=True)
+        self.mix = nn.Conv2d(6, 6, 1)
+        self.head = nn.Linear(6, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.act(self.bn(self.conv(x)))
+        a, b = self.mix(x).chunk(2, 1)
+        x = torch.cat([a.add_(b), b], 1)
+        return self.head(self.act(x).flatten(2).mean(-1))
+
+
+@pytest.fixture
+def block() -> Block:
+    torch.manual_seed(0)
+    module = Block()
+    nn.init.uniform_(module.bn.weight)
+    nn.init.normal_(module.bn.bias)
+    assert module.bn.running_mean is not None
+    module.bn.running_mean.normal_()
+    return module.eval()
+
+
+def test_same_output_at_any_batch_size(block: Block) -> None:
+    graph = export(block, torch.randn(1, 3, 8, 6))
+    for batch in (1, 2, 5):
+        x = torch.randn(batch, 3, 8, 6)
+        assert torch.allclose(graph.run(x), block(x), atol=1e-5)
+        assert torch.allclose(graph.to(memory_format=torch.channels_last).run(x), block(x), atol=1e-5)
+        assert torch.allclose(graph.to(torch.float64).run(x).float(), block(x), atol=1e-5)
+
+
+def test_batch_norm_is_folded_and_goes_by_both_names(block: Block) -> None:
+    graph = export(block, torch.randn(1, 3, 8, 6))
+    assert "batch_norm" not in [operation.target for operation in graph.operations]
+    x = torch.randn(2, 3, 8, 6)
+    expected = block.bn(block.conv(x))
+    assert torch.allclose(graph.run(x, stop="conv"), expected, atol=1e-5)
+    assert torch.equal(graph.run(x, stop="conv"), graph.run(x, stop="bn"))
+
+
+def test_layers_and_the_point_before_the_classifier(block: Block) -> None:
+    graph = export(block, torch.randn(1, 3, 8, 6))
+    assert graph.concept_layers == ("conv", "mix", "head")
+    assert {"conv", "bn", "mix", "head"} <= set(graph.layer_names)
+    features = graph.run(torch.randn(2, 3, 8, 6), stop="pre_logits")
+    assert features.shape == (2, 6)
+    with pytest.raises(GraphError, match="does not end in a classifier"):
+        export(block.conv, torch.randn(1, 3, 8, 6)).run(torch.randn(1, 3, 8, 6), stop="pre_logits")
+
+
+def test_the_module_and_its_hooks_are_not_touched(block: Block) -> None:
+    block.train()
+    called: list[int] = []
+    block.conv.register_forward_hook(lambda *_: called.append(1))
+    before = {key: value.clone() for key, value in block.state_dict().items()}
+    export(block, torch.randn(1, 3, 8, 6))
+    assert block.training
+    assert block.act.training
+    assert all(torch.equal(value, before[key]) for key, value in block.state_dict().items())
+    assert all(type(parameter) is nn.Parameter for parameter in block.parameters())
+
+
+def test_inputs_are_not_written_to(block: Block) -> None:
+    net = nn.Sequential(nn.ReLU(inplace=True), block)
+    x = torch.randn(2, 3, 8, 6)
+    kept = x.clone()
+    graph = export(net, x)
+    graph.run(x)
+    assert torch.equal(x, kept)
+
+
+class Writes(nn.Module):
+    """Writes into part of an activation that is read again as a whole."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = x * 2
+        y[:, 0].mul_(3)
+        return y.sum((2, 3))
+
+
+def test_writing_into_a_view_is_made_functional() -> None:
+    x = torch.randn(2, 3, 4, 4)
+    assert torch.allclose(export(Writes(), x).run(x), Writes()(x), atol=1e-6)
+
+
+class Branches(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x.mean((2, 3)) if x.sum() > 0 else x.amax((2, 3))
+
+
+class Fixed(nn.Module):
+    def forward(self, x: Tensor) -> Tensor:
+        return x.reshape(2, -1)
+
+
+def test_export_errors_are_explained() -> None:
+    with pytest.raises(GraphError, match="control flow depends on values"):
+        export(Branches(), torch.randn(1, 3, 4, 4))
+    with pytest.raises(GraphError, match="batch size"):
+        export(Fixed(), torch.randn(1, 3, 4, 4))
+    with pytest.raises(GraphError, match=r"fails on an input of shape"):
+        export(nn.Conv2d(4, 2, 3), torch.randn(1, 3, 8, 8))
+    with pytest.raises(GraphError, match="is a str"):
+        export("resnet", torch.randn(1, 3, 8, 8))  # type: ignore[arg-type]
+    with pytest.raises(GraphError, match="exported for"):
+        export(nn.Conv2d(3, 2, 3), torch.randn(1, 3, 8, 8)).run(torch.randn(1, 3, 9, 9))
+
+
+def test_two_threads_export_at_once(block: Block) -> None:
+    x = torch.randn(2, 3, 8, 6)
+    results: list[Tensor] = []
+    threads = [threading.Thread(target=lambda: results.append(export(block, x).run(x))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(results) == 4
+    assert all(torch.equal(results[0], result) for result in results)
+
+
+def test_models_may_share_modules(block: Block) -> None:
+    first, second = nn.Sequential(block), nn.Sequential(nn.Identity(), block)
+    x = torch.randn(2, 3, 8, 6)
+    assert torch.allclose(export(first, x).run(x), export(second, x).run(x))
