@@ -23,7 +23,7 @@ class Block(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         x = self.act(self.bn(self.conv(x)))
         a, b = self.mix(x).chunk(2, 1)
-        x = torch.cat([a.add_(b), b], 1)
+        x = torch.cat([(a + b).mul_(2), b], 1)
         return self.head(self.act(x).flatten(2).mean(-1))
 
 

@@ -20,7 +20,7 @@ from xaiwidgets.graph.operation import GraphError, Operation, Value, rewrite, va
 
 __all__ = ["export"]
 
-_export_lock = threading.Lock()  # torch.export keeps global state while it traces
+_export_lock = threading.Lock()  # torch.export keeps global state while it traces, and sizes of its results use that state
 
 # Results share memory with the first argument.
 VIEWS = frozenset(
@@ -49,15 +49,18 @@ def export(module: nn.Module, example: Tensor) -> Graph:
     if not isinstance(example, Tensor) or example.ndim < 2 or example.shape[0] < 1:
         shape = tuple(example.shape) if isinstance(example, Tensor) else type(example).__name__
         raise GraphError(f"example is {shape}: give one batch of inputs, (N, C, H, W) with N ≥ 1.")
-    program = _program(_private_copy(module), example.detach()[:1].repeat(2, *[1] * (example.ndim - 1)), type(module))
+    with _export_lock:
+        return _export(module, example.detach()[:1].repeat(2, *[1] * (example.ndim - 1)))
+
+
+def _export(module: nn.Module, example: Tensor) -> Graph:
+    program = _program(_private_copy(module), example, type(module))
     reading = _read(program)
     if reading is None:  # an in-place step on part of a tensor that is read again: let torch make the graph functional
         reading = _read(program.run_decompositions({}))
         if reading is None:
             raise GraphError(f"{type(module).__name__} writes into views of its activations: use out-of-place steps.")
-    operations, output, names = reading
-    folded = fold_batch_norms(*_without_dead_steps(operations, output, names))
-    operations, output, names = _without_dead_steps(*folded)
+    operations, output, names = _without_dead_steps(*fold_batch_norms(*_without_dead_steps(*reading)))
     return Graph(operations, output, names, example_shape=tuple(example.shape[1:]))
 
 
@@ -79,7 +82,7 @@ def _private_copy(module: nn.Module) -> nn.Module:
 
 def _program(module: nn.Module, example: Tensor, kind: type) -> torch.export.ExportedProgram:
     batch = torch.export.Dim.DYNAMIC
-    with _export_lock, warnings.catch_warnings(), torch.no_grad():
+    with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")
         chatter = logging.getLogger("torch.fx.experimental.symbolic_shapes")
         level = chatter.level
@@ -175,11 +178,7 @@ def _read(
             if in_place:
                 if not isinstance(known[node], Value):
                     continue
-                if any(
-                    root[n] is root[mutated] and n is not mutated and last_reader.get(n, 0) > order[node]
-                    for n in root
-                    if n is not node
-                ):
+                if _read_later_elsewhere(mutated, order[node], root, order, last_reader):
                     return None
                 known[mutated] = known[node]  # later readers of the old name see the new content
     return None
@@ -296,7 +295,7 @@ def _name(target: Any) -> str:
 
 def _scope(node: Any) -> tuple[str, ...]:
     stack = node.meta.get("nn_module_stack") or {}
-    return tuple(path.split("@")[0] for path, _ in stack.values() if path)
+    return tuple(path.split("@")[0] for path, _ in stack.values() if path and not path.startswith("_empty_nn_module"))
 
 
 def _shares_memory(node: Any) -> bool:
@@ -305,6 +304,16 @@ def _shares_memory(node: Any) -> bool:
         and bool(node.args)
         and _name(node.target) in VIEWS
         and isinstance(node.args[0], torch.fx.Node)
+    )
+
+
+def _read_later_elsewhere(
+    mutated: Any, now: int, root: dict[Any, Any], order: dict[Any, int], last_reader: dict[Any, int]
+) -> bool:
+    """Whether another name of the memory written to at position `now`, taken before that, is read after it."""
+    return any(
+        root[other] is root[mutated] and other is not mutated and order[other] < now < last_reader.get(other, 0)
+        for other in root
     )
 
 
