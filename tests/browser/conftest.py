@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Error, sync_playwright
+
+from tests.chromium import find_chromium
 
 from .jupyterlab import Lab, Notebook
 from .standin import STATIC, StandIn, open_standin
@@ -28,7 +29,7 @@ def chromium() -> Iterator[Browser]:
     """A headless Chromium: the machine's own, else Playwright's."""
     with sync_playwright() as playwright:
         try:
-            browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=FLAGS)
+            browser = playwright.chromium.launch(executable_path=find_chromium(), args=FLAGS)
         except Error as error:
             pytest.fail(
                 "the browser tests need Chromium: install the system's package 'chromium' (on Debian: "

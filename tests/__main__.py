@@ -1,0 +1,48 @@
+"""``python -m tests``: everything a change must pass, on a machine that may lack a browser.
+
+Extra arguments go to pytest: ``python -m tests -m "not browser"``.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+from tests.chromium import ensure_chromium
+
+ROOT = Path(__file__).parent.parent
+
+
+def main(arguments: list[str]) -> int:
+    """Run the checks one after the other; the exit status of the first that fails."""
+    sys.path.insert(0, str(ROOT / "js"))
+    from hatch_build import npm
+
+    run_npm = npm()
+    python = [sys.executable, "-m"]
+    checks = [
+        ("the browser", ensure_chromium),
+        ("Python style", lambda: _run([*python, "ruff", "check", "."]) or _run([*python, "ruff", "format", "--check", "."])),
+        ("Python types", lambda: _run([*python, "mypy"])),
+        ("JavaScript style", lambda: run_npm(["run", "lint"], ROOT / "js")),
+        ("TypeScript types", lambda: run_npm(["run", "check"], ROOT / "js")),
+        ("bundle sizes", lambda: run_npm(["run", "build", "--", "--check-size"], ROOT / "js")),
+        ("JavaScript units", lambda: run_npm(["test"], ROOT / "js")),
+        ("Python", lambda: _run([*python, "pytest", *arguments])),
+    ]
+    for name, check in checks:
+        print(f"\n── {name}", flush=True)
+        status = check()
+        if status:
+            print(f"── {name}: failed", flush=True)
+            return int(status)
+    return 0
+
+
+def _run(command: list[str]) -> int:
+    return subprocess.run(command, cwd=ROOT, check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
