@@ -182,6 +182,19 @@ test("silence is noticed, and an answer ends it", () => {
   assert.equal(store.connection.value, "live");
 });
 
+test("a kernel that goes away is asked whether it is there, and what it was doing has stopped", () => {
+  start({ status: { state: "running", done: 3 } });
+  store.hello();
+  answer(1);
+  assert.ok(store.busy.value);
+  (model as unknown as { emit: (name: string) => void }).emit("comm_live_update");
+  mock.timers.tick(6000);
+  assert.equal(store.connection.value, "silent");
+  assert.equal(store.progress.value.state, "stopped");
+  answer(2);
+  assert.ok(store.busy.value);
+});
+
 test("damaged and unknown messages leave everything as it was", () => {
   const warn = mock.method(console, "warn", () => undefined);
   answer(1);

@@ -295,6 +295,24 @@ class TestZoom:
         widget.page.keyboard.press("0")
         widget.page.wait_for_function("model.state.zoom[0] === 1")
 
+    def test_two_fingers_zoom(self, standin: Start) -> None:
+        widget = standin()
+        touch = widget.page.context.new_cdp_session(widget.page)
+
+        def fingers(kind: str, spread: float) -> None:
+            points = [widget.frame_point(0.5 - spread, 0.5), widget.frame_point(0.5 + spread, 0.5)]
+            where = [{"x": x, "y": y, "id": i} for i, (x, y) in enumerate(points)] if kind != "touchEnd" else []
+            touch.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": where})
+
+        fingers("touchStart", 0.1)
+        for step in range(1, 9):
+            fingers("touchMove", 0.1 + step * 0.025)
+        assert widget.saved == []
+        fingers("touchEnd", 0)
+        widget.page.wait_for_function("model.saved.length > 0")
+        assert widget.page.evaluate("model.state.zoom[0]") == pytest.approx(3, rel=0.1)
+        assert widget.page.evaluate("model.state.selection ?? null") is None
+
     def test_scrolling_the_page_is_not_caught(self, standin: Start) -> None:
         widget = standin(height=400)
         widget.page.mouse.move(*widget.frame_point(0.5, 0.3))

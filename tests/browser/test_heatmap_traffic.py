@@ -223,6 +223,11 @@ class TestWithoutKernel:
         assert np.allclose(widget.pixel(0.9, 0.2), known_picture()[45, 201], atol=12)
         expect(widget.root.get_by_role("button", name="More")).to_have_count(0)
 
+    def test_an_empty_selection_reads_nothing(self, standin: Start) -> None:
+        widget = standin(state={"selection": {}})
+        expect(widget.root.locator(".xw-caption-value")).to_have_text("")
+        expect(widget.root.locator(".xw-pin")).to_have_count(0)
+
     def test_no_kernel_and_nothing_saved_says_so(self, standin: Start) -> None:
         widget = standin(answer=False)
         expect(widget.root.get_by_text("no picture was saved")).to_be_visible(timeout=9000)

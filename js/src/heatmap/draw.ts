@@ -15,7 +15,7 @@ interface Layers {
 }
 
 const sharpest = 2; // device pixels a CSS pixel; more costs time and shows nothing
-const crisp = 6; // screen pixels a data pixel; from here on people want to see the pixels themselves
+const crisp = 12; // screen pixels a data pixel; from here on people want to see the pixels themselves
 
 export function drawLayers(
   context: CanvasRenderingContext2D,

@@ -7,7 +7,6 @@ import { saveHtml, savePng, saveSvg } from "./save.ts";
 export function Footer() {
   const view = useView();
   const { store, trouble } = view;
-  const { status } = store.state;
   const method = store.method.value;
   const guard = (work: () => Promise<void>) => () => {
     trouble.value = "";
@@ -18,7 +17,7 @@ export function Footer() {
   const live = store.canCompute.value;
   return (
     <footer class="xw-footer">
-      <ProgressBar progress={status.value} />
+      <ProgressBar progress={store.progress.value} />
       {method?.streaming && live && (
         <>
           <button type="button" class="xw-button" disabled={!store.busy.value} onClick={() => store.stop()}>

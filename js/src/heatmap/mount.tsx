@@ -8,6 +8,8 @@ import { HeatmapView } from "./view.tsx";
 export function mount(element: HTMLElement, store: HeatmapStore): () => void {
   const root = document.createElement("div");
   root.className = "xw xw-heatmap";
+  // JupyterLab reads keys before we do, and "0 0" restarts its kernel: within the widget, keys are ours.
+  root.dataset.lmSuppressShortcuts = "true";
   element.append(root);
   const stopTheme = followTheme(root, store.state.theme);
   render(

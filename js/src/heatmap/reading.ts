@@ -13,7 +13,8 @@ export interface Reading {
 
 export function readPixel(pane: Pane, content: PaneContent, x: number, y: number): Reading | null {
   const { map } = content.paint;
-  if (x < 0 || y < 0 || x >= map.width || y >= map.height) return null;
+  // Python may hold a selection of another image's size, or an empty one.
+  if (!(x >= 0 && y >= 0 && x < map.width && y < map.height)) return null;
   // The standard error is that of the method's first map; its uncertainty has none.
   const hasError = content.error !== null && pane.view.map === pane.method.views[0]?.map;
   const value = map.at(x, y);

@@ -19,6 +19,7 @@ import {
   type ParameterValue,
   type PictureMessage,
   type Question,
+  type Status,
 } from "./types.ts";
 
 type Signals = { readonly [K in keyof HeatmapState]: Signal<HeatmapState[K]> };
@@ -64,7 +65,10 @@ export class HeatmapStore {
     this.committer = new Committer((values) => host.commit(values));
     this.requests = new Requests(this);
     host.onMessage((message, buffers) => this.receive(message, buffers));
-    host.onConnectionChange(() => this.hello());
+    host.onConnectionChange(() => {
+      if (this.connection.peek() === "live") this.connection.value = "waiting";
+      this.hello();
+    });
     this.loadSnapshot();
   }
 
@@ -75,7 +79,13 @@ export class HeatmapStore {
 
   readonly picture = computed<Picture | null>(() => this.pictures.value.get(this.state.image.value) ?? null);
 
-  readonly busy = computed(() => this.state.status.value.state === "running");
+  /** What is being computed; without a kernel nothing is, whatever was saved. */
+  readonly progress = computed<Status>(() => {
+    const status = this.state.status.value;
+    return status.state === "running" && !this.canCompute.value ? { ...status, state: "stopped" } : status;
+  });
+
+  readonly busy = computed(() => this.progress.value.state === "running");
 
   /** Whether new numbers can be asked for. */
   readonly canCompute = computed(

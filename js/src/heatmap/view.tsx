@@ -77,12 +77,14 @@ function Panel({ method }: { method: Method }) {
   return (
     <div class="xw-panel">
       {!comparing && <ViewChoice method={method} />}
-      {shown.some((each) => each.classes) && <ClassChoice contrast={shown.some((each) => each.contrast)} />}
-      <Opacity />
-      {sure && <UncertaintyFilter method={sure} />}
-      <Colours method={method} />
-      {store.connection.value !== "none" &&
-        shown.map((each) => <MethodSettings key={each.name} method={each} open={!comparing} />)}
+      <div class="xw-parts">
+        {shown.some((each) => each.classes) && <ClassChoice contrast={shown.some((each) => each.contrast)} />}
+        <Opacity />
+        {sure && <UncertaintyFilter method={sure} />}
+        <Colours method={method} />
+        {store.connection.value !== "none" &&
+          shown.map((each) => <MethodSettings key={each.name} method={each} open={!comparing} />)}
+      </div>
     </div>
   );
 }

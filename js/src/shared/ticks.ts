@@ -9,8 +9,16 @@ export interface Tick {
   text: string;
 }
 
+const roomy = 26; // characters that fit under the narrowest axis, with air between the numbers
+
+/** At most about `count` ticks; fewer where their numbers are long. */
 export function ticksOf([low, high]: [number, number], count = 4): Tick[] {
   if (!(high > low)) return [{ value: low, at: 0.5, text: formatNumber(low) }];
   const scale = scaleLinear([low, high], [0, 1]);
-  return scale.ticks(count).map((value) => ({ value, at: scale(value), text: formatNumber(value, 4) }));
+  const at = (n: number) =>
+    scale.ticks(n).map((value) => ({ value, at: scale(value), text: formatNumber(value, 4) }));
+  const length = (ticks: Tick[]) => ticks.reduce((sum, { text }) => sum + text.length + 1, 0);
+  let ticks = at(count);
+  for (let n = count - 1; n > 0 && length(ticks) > roomy; n--) ticks = at(n);
+  return ticks;
 }
