@@ -66,7 +66,9 @@ def npm() -> Callable[[list[str], Path], int]:
         command = [str(node), str(script)]
         # npm's scripts call "node" by name.
         environment["PATH"] = f"{node.parent}{os.pathsep}{environment.get('PATH', '')}"
-    return lambda arguments, folder: subprocess.run([*command, *arguments], cwd=folder, env=environment, check=False).returncode
+    return lambda arguments, folder: (
+        subprocess.run([*command, *arguments], cwd=folder, env=environment, check=False).returncode
+    )
 
 
 def _checked(run: Callable[[list[str], Path], int], arguments: list[str], folder: Path) -> None:

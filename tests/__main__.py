@@ -23,7 +23,10 @@ def main(arguments: list[str]) -> int:
     python = [sys.executable, "-m"]
     checks = [
         ("the browser", ensure_chromium),
-        ("Python style", lambda: _run([*python, "ruff", "check", "."]) or _run([*python, "ruff", "format", "--check", "."])),
+        (
+            "Python style",
+            lambda: _run([*python, "ruff", "check", "."]) or _run([*python, "ruff", "format", "--check", "."]),
+        ),
         ("Python types", lambda: _run([*python, "mypy"])),
         ("JavaScript style", lambda: run_npm(["run", "lint"], ROOT / "js")),
         ("TypeScript types", lambda: run_npm(["run", "check"], ROOT / "js")),

@@ -160,7 +160,9 @@ def test_stop_more_and_errors_while_the_kernel_is_busy(lab: Lab, notebook: Calla
     shown = time.monotonic()
     expect(widget(page)).to_be_visible(timeout=60_000)
     # The first numbers come while the next cell keeps the kernel busy.
-    expect(widget(page).locator(".xw-progress-text")).to_contain_text(re.compile(r"\d+ of 20\s000 masks"), timeout=10_000)
+    expect(widget(page).locator(".xw-progress-text")).to_contain_text(
+        re.compile(r"\d+ of 20\s000 masks"), timeout=10_000
+    )
     assert time.monotonic() - shown < 30
     open_.wait_until_run()
     stop = widget(page).get_by_role("button", name="Stop")
@@ -193,13 +195,12 @@ def test_first_partial_heatmap_within_a_second(lab: Lab, notebook: Callable[...,
     open_.run_all()
     open_.wait_until_run()
     page.evaluate(
-        """() => new Promise((resolve) => {
-            const panel = window.jupyterapp.shell.currentWidget;
-            panel.model?.sharedModel?.insertCell?.(1, { cell_type: 'code', source: 'overlay = xw.HeatmapOverlay(relax, x); overlay' });
-            panel.content.model.sharedModel.insertCell(1, { cell_type: 'code', source: 'overlay = xw.HeatmapOverlay(relax, x); overlay' });
-            panel.content.activeCellIndex = 1;
-            resolve();
-        })"""
+        """() => {
+            const { content } = window.jupyterapp.shell.currentWidget;
+            const source = 'overlay = xw.HeatmapOverlay(relax, x); overlay';
+            content.model.sharedModel.insertCell(1, { cell_type: 'code', source });
+            content.activeCellIndex = 1;
+        }"""
     )
     began = time.monotonic()
     page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-cell'); }")
