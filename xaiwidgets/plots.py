@@ -90,7 +90,9 @@ def picture(pixels: Tensor, *, title: str = "") -> Figure:
     return figure
 
 
-def overlay(pixels: Tensor, maps: Mapping[str, Tensor], views: Sequence[Mapping[str, Any]], *, title: str = "") -> Figure:
+def overlay(
+    pixels: Tensor, maps: Mapping[str, Tensor], views: Sequence[Mapping[str, Any]], *, title: str = ""
+) -> Figure:
     """A picture (C, H, W) and each view's map (H, W) over it, as a widget shows them."""
     shown = {view["map"]: view for view in reversed(views)}
     figure, axes = _grid(1, 1 + len(shown))
@@ -121,12 +123,10 @@ def _show_picture(axis: Axes, pixels: Tensor, title: str) -> None:
 
 def _show_map(figure: Figure, axis: Axes, values: Tensor, title: str, *, diverging: bool, alpha: float = 1.0) -> None:
     array = values.detach().cpu().numpy()
-    limits: dict[str, float] = {}
-    if diverging:
-        # The middle colour means zero.
-        largest = float(np.nanmax(np.abs(array))) or 1.0
-        limits = {"vmin": -largest, "vmax": largest}
-    drawn = axis.imshow(array, cmap=_DIVERGING if diverging else _SEQUENTIAL, alpha=alpha, **limits)
+    # In a diverging map the middle colour means zero.
+    largest = float(np.nanmax(np.abs(array))) or 1.0
+    low, high = (-largest, largest) if diverging else (None, None)
+    drawn = axis.imshow(array, cmap=_DIVERGING if diverging else _SEQUENTIAL, alpha=alpha, vmin=low, vmax=high)
     axis.set_title(title, fontsize="medium")
     figure.colorbar(drawn, ax=axis, shrink=0.8)
 

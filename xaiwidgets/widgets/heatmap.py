@@ -27,7 +27,18 @@ _KEPT_ANSWERS = 64
 _PAUSE = 0.1
 """Seconds between two partial pictures: more often, the eye sees no more and the wire fills."""
 _ENDLESS = 2**40
-_DRAWING = ("show", "opacity", "threshold", "filter_mode", "colormap", "clip", "scale", "fixed_range", "zoom", "selection")
+_DRAWING = (
+    "show",
+    "opacity",
+    "threshold",
+    "filter_mode",
+    "colormap",
+    "clip",
+    "scale",
+    "fixed_range",
+    "zoom",
+    "selection",
+)
 _QUESTION = ("image", "method", "target", "against", "parameters")
 
 
@@ -65,19 +76,21 @@ class Answer:
 
 
 class HeatmapOverlay(Widget):
-    """An image under its explanation. Colours, opacity, the uncertainty threshold and zoom live in the browser; Python computes.
+    """An image under its explanation. What is drawn lives in the browser; Python computes the numbers.
 
     Args:
-        explainers: an explainer (``RELAX``, ``LRP``, any callable ``(x, target) -> heatmap``), a finished result or heatmap (N, H, W),
-            or several of these by name.
+        explainers: an explainer (``RELAX``, ``LRP``, any callable ``(x, target) -> heatmap``), a finished result or
+            heatmap (N, H, W), or several of these by name.
         x: images (N, C, H, W), as :meth:`ImageModel.prepare` makes.
         target: the class to explain, for methods that explain a class; None for the predicted one.
         model: an :class:`ImageModel`, for pixels and class names; default: the explainers' own.
         pixels: what to show beneath, (N, C, H, W) in [0, 1]; default: x as people see it.
         n_masks: masks to stream before stopping; default: what the explainer says.
-        view: any trait of the view, such as ``show="u_relax"``, ``threshold=0.5``, ``colormap="magma"``, ``opacity=0.6``.
+        view: any trait of the view, such as ``show="u_relax"``, ``threshold=0.5``, ``colormap="magma"``,
+            ``opacity=0.6``.
 
-    Every part of the view is a trait that can be read and set in Python, such as ``w.threshold``; ``w.result`` is the result on screen.
+    Every part of the view is a trait that can be read and set in Python, such as ``w.threshold``; ``w.result`` is the
+    result on screen.
 
     Raises:
         TypeError, ValueError: explainers or images that do not fit, or an unknown keyword.
@@ -124,7 +137,9 @@ class HeatmapOverlay(Widget):
         **view: Any,
     ) -> None:
         sources = _by_name(explainers)
-        self._model = model or next((m for s in sources.values() if isinstance(m := getattr(s, "model", None), ImageModel)), None)
+        self._model = model or next(
+            (m for s in sources.values() if isinstance(m := getattr(s, "model", None), ImageModel)), None
+        )
         x = self._model.validate(x) if self._model is not None else _batch(x)
         known = {name: method_of(name, source, len(x)) for name, source in sources.items()}
         for name, method in known.items():
@@ -196,7 +211,13 @@ class HeatmapOverlay(Widget):
 
     def _question(self) -> Question:
         own = self.parameters.get(self.method, {})
-        state = {"image": self.image, "method": self.method, "target": self.target, "against": self.against, "parameters": own}
+        state = {
+            "image": self.image,
+            "method": self.method,
+            "target": self.target,
+            "against": self.against,
+            "parameters": own,
+        }
         return self._read(state)
 
     def _read(self, content: Mapping[str, Any]) -> Question:
@@ -210,7 +231,7 @@ class HeatmapOverlay(Widget):
         return question
 
     def _ask_again(self, change: Any) -> None:
-        """The state asks for something else: from Python, or from the browser, whose own request then finds the work under way."""
+        """The state asks for something else; a request of the browser for the same finds the work under way."""
         try:
             self.compute()
         except ValueError as error:
@@ -219,9 +240,10 @@ class HeatmapOverlay(Widget):
     def _class_index(self, target: int | str | None) -> int | None:
         if not isinstance(target, str):
             return target
-        if target not in self.class_names:
-            raise unknown("target", target, self.class_names)
-        return self.class_names.index(target)
+        names: list[str] = self.class_names
+        if target not in names:
+            raise unknown("target", target, names)
+        return names.index(target)
 
     # -- work ----------------------------------------------------------------------------------------------------------
 
@@ -244,12 +266,13 @@ class HeatmapOverlay(Widget):
 
     def _start(self, question: Question, request: int | None, wanted: int) -> None:
         self._working = question
-        self.status = {"state": "running", "done": 0, "total": None, "unit": "", "request": request}
+        begun: dict[str, Any] = {"state": "running", "done": 0, "total": None, "unit": "", "request": request}
+        self.status = begun
         self._runner.submit(
             Job(
                 start=lambda: self._steps(question, request, wanted),
                 on_stop=lambda: self._end("stopped", question),
-                on_error=lambda error: self._fail(error),
+                on_error=self._fail,
             )
         )
 
@@ -273,7 +296,9 @@ class HeatmapOverlay(Widget):
                 break
         self._end("done", question)
 
-    def _partial_results(self, method: Method, question: Question, wanted: int) -> Iterator[tuple[Any, int, Iterator[Any] | None]]:
+    def _partial_results(
+        self, method: Method, question: Question, wanted: int
+    ) -> Iterator[tuple[Any, int, Iterator[Any] | None]]:
         """(result so far, the image's row in it, where to go on)."""
         if method.finished:
             yield method.source, question.image, None
@@ -317,16 +342,31 @@ class HeatmapOverlay(Widget):
     # -- what the browser is told --------------------------------------------------------------------------------------
 
     def _say(
-        self, state: str, answer: Answer, left: float | None = None, total: int | None = None, request: int | None = None
+        self,
+        state: str,
+        answer: Answer,
+        left: float | None = None,
+        total: int | None = None,
+        request: int | None = None,
     ) -> None:
         said: dict[str, Any] = {"state": state, "request": request, "seconds_left": left}
         if isinstance(answer.result, RelaxResult):
             done = answer.result.n_masks
-            said |= {"done": done, "total": total or done, "unit": "masks", "largest_error": float(answer.maps["standard_error"].max())}
+            said |= {
+                "done": done,
+                "total": total or done,
+                "unit": "masks",
+                "largest_error": float(answer.maps["standard_error"].max()),
+            }
         self.status = said
 
     def _packet(self, question: Question, answer: Answer, request: int | None) -> Packet:
-        return maps_packet({**question.plain(), "request": request}, answer.maps, final=answer.final, shared=self._shared(question.method))
+        return maps_packet(
+            {**question.plain(), "request": request},
+            answer.maps,
+            final=answer.final,
+            shared=self._shared(question.method),
+        )
 
     def _shared(self, method: str) -> dict[str, list[float]]:
         """The range of each map over all images computed so far: one scale to compare them on."""
