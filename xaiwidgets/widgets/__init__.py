@@ -1,4 +1,4 @@
-"""Live views for notebooks: each is an ipywidget whose view is drawn in the browser and whose numbers come from Python."""
+"""Live views for notebooks: ipywidgets drawn in the browser, with numbers that come from Python."""
 
 from xaiwidgets.widgets.heatmap import HeatmapOverlay
 

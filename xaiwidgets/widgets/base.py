@@ -33,12 +33,14 @@ def bundle(name: str) -> str:
     """
     path = STATIC / name
     if not path.is_file():
-        raise FileNotFoundError(f"the browser bundle {name} is missing; run 'pip install -e .' in the checkout, which builds it")
+        raise FileNotFoundError(
+            f"the browser bundle {name} is missing; run 'pip install -e .' in the checkout, which builds it"
+        )
     return path.read_text(encoding="utf-8")
 
 
 class Widget(anywidget.AnyWidget):
-    """Base of the widgets. A subclass names its bundle, handles messages in ``_on_<type>`` methods, and runs long work as jobs."""
+    """Base of the widgets: a subclass names its bundle, handles messages in ``_on_<type>``, runs long work as jobs."""
 
     theme = traitlets.Enum(["auto", "light", "dark"], "auto").tag(sync=True)
     title = traitlets.Unicode("").tag(sync=True)
@@ -76,7 +78,7 @@ class Widget(anywidget.AnyWidget):
         self.stop()
 
     def _on_export(self, content: dict[str, Any]) -> None:
-        answer = {"type": "export", "id": content.get("id"), "format": "html", "name": f"{_file_name(self.title)}.html"}
+        answer: dict[str, Any] = {"type": "export", "id": content.get("id"), "format": "html", "name": f"{_file_name(self.title)}.html"}
         try:
             self._post(Packet(answer, (self._page().encode(),)))
         except Exception as error:
@@ -84,7 +86,8 @@ class Widget(anywidget.AnyWidget):
 
     def _show_error(self, error: Exception) -> None:
         message = str(error) or type(error).__name__
-        self.status = {**self.status, "state": "error", "message": message, "hint": _hint(error), "seconds_left": None}
+        said: dict[str, Any] = {**self.status, "state": "error", "message": message, "hint": _hint(error), "seconds_left": None}
+        self.status = said
 
     # -- work --------------------------------------------------------------------------------------------------------
 
@@ -112,7 +115,7 @@ class Widget(anywidget.AnyWidget):
         """Messages from which a page without a kernel can show everything computed so far."""
 
     def save(self, path: str | Path) -> Path:
-        """Write what the widget shows: ``.html`` (interactive, one file, works offline), ``.png``, ``.svg`` or ``.pdf``.
+        """Write what the widget shows: ``.html`` (interactive, one offline file), ``.png``, ``.svg`` or ``.pdf``.
 
         Raises:
             ValueError: another file name extension.

@@ -262,7 +262,7 @@ class HeatmapOverlay(Widget):
         """How many masks to stream."""
         source = self._known[question.method].source
         settings = getattr(source, "settings", None)
-        return self._n_masks or getattr(settings, "n_masks", 0)
+        return int(self._n_masks or getattr(settings, "n_masks", 0))
 
     def _start(self, question: Question, request: int | None, wanted: int) -> None:
         self._working = question

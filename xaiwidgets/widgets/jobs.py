@@ -1,7 +1,8 @@
 """Long work beside the notebook: one worker thread a widget, the newest request wins, every job can be stopped.
 
-A busy kernel queues what the browser says until the cell ends, so handlers must return at once; and only a job that looks up now and then can
-be stopped. Here a job is a generator: between two steps the runner looks whether anybody still wants the answer.
+A busy kernel queues what the browser says until the cell ends, so handlers must return at once; and only a job that
+looks up now and then can be stopped. Here a job is a generator: between two steps the runner looks whether anybody
+still wants the answer.
 """
 
 from __future__ import annotations

@@ -13,18 +13,49 @@ from xaiwidgets.relax import MaskingExplainer, RelaxResult
 from xaiwidgets.results import Control, Result, heatmap_of
 
 _RELAX_VIEWS = (
-    {"name": "importance", "label": "Importance", "map": "importance", "kind": "sequential", "unit": "mean similarity", "filtered": True},
-    {"name": "uncertainty", "label": "Uncertainty", "map": "uncertainty", "kind": "sequential", "unit": "variance", "filtered": False},
-    {"name": "u_relax", "label": "U-RELAX", "map": "importance", "kind": "sequential", "unit": "mean similarity", "filtered": True},
+    {
+        "name": "importance",
+        "label": "Importance",
+        "map": "importance",
+        "kind": "sequential",
+        "unit": "mean similarity",
+        "filtered": True,
+    },
+    {
+        "name": "uncertainty",
+        "label": "Uncertainty",
+        "map": "uncertainty",
+        "kind": "sequential",
+        "unit": "variance",
+        "filtered": False,
+    },
+    {
+        "name": "u_relax",
+        "label": "U-RELAX",
+        "map": "importance",
+        "kind": "sequential",
+        "unit": "mean similarity",
+        "filtered": True,
+    },
 )
 _RISE_VIEWS = tuple(
     {**view, "unit": unit, "label": label}
     for view, unit, label in zip(
-        _RELAX_VIEWS, ("mean score", "variance", "mean score"), ("Importance", "Uncertainty", "Sure importance"), strict=True
+        _RELAX_VIEWS,
+        ("mean score", "variance", "mean score"),
+        ("Importance", "Uncertainty", "Sure importance"),
+        strict=True,
     )
 )
 _HEATMAP_VIEWS = (
-    {"name": "relevance", "label": "Relevance", "map": "relevance", "kind": "diverging", "unit": "relevance", "filtered": False},
+    {
+        "name": "relevance",
+        "label": "Relevance",
+        "map": "relevance",
+        "kind": "diverging",
+        "unit": "relevance",
+        "filtered": False,
+    },
 )
 
 
@@ -69,7 +100,10 @@ def method_of(name: str, source: Any, count: int) -> Method:
             _as_masking(method, rise=source.provenance.method == "RISE")
         return method
     if not callable(source):
-        raise TypeError(f"explainer {name!r} is {type(source).__name__}; give an explainer, a result, or a heatmap for each of the {count} images")
+        raise TypeError(
+            f"explainer {name!r} is {type(source).__name__}; "
+            f"give an explainer, a result, or a heatmap for each of the {count} images"
+        )
     controls = source.controls() if hasattr(source, "controls") else []
     method = Method(name, source, controls=controls, streaming=hasattr(source, "stream"), classes=True)
     method.contrast = bool(getattr(source, "contrastive", False))

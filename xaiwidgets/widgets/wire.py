@@ -36,7 +36,9 @@ def picture_packet(image: int, pixels: Tensor) -> Packet:
     return Packet({"type": "picture", "image": image, "shape": list(array.shape)}, (array.tobytes(),))
 
 
-def maps_packet(question: Mapping[str, Any], maps: Mapping[str, Tensor], *, final: bool, shared: Mapping[str, Any]) -> Packet:
+def maps_packet(
+    question: Mapping[str, Any], maps: Mapping[str, Tensor], *, final: bool, shared: Mapping[str, Any]
+) -> Packet:
     """Maps (H, W) by name, as the answer to ``question``."""
     headers, buffers = _encoded(maps)
     content = {"type": "maps", **question, "maps": headers, "final": final, "shared_range": dict(shared)}
@@ -46,8 +48,8 @@ def maps_packet(question: Mapping[str, Any], maps: Mapping[str, Tensor], *, fina
 def snapshot(picture: Tensor, question: Mapping[str, Any], maps: Mapping[str, Tensor]) -> bytes:
     """Picture (C, H, W) and maps (H, W) as one blob that is small enough to be saved in a notebook.
 
-    A large picture is halved, as often as it takes. The layout: the header's length (uint32, little endian), the header (JSON), then
-    each buffer on a multiple of eight bytes.
+    A large picture is halved, as often as it takes. The layout: the header's length (uint32, little endian), the header
+    (JSON), then each buffer on a multiple of eight bytes.
     """
     while True:
         first = picture_packet(int(question["image"]), picture)
@@ -78,7 +80,7 @@ def _encoded(maps: Mapping[str, Tensor]) -> tuple[list[dict[str, Any]], tuple[by
 
 
 def _as_half(array: np.ndarray) -> np.ndarray | None:
-    """The array in half precision where nobody can see a difference, or None: a narrow range far from zero needs more digits."""
+    """The array in half precision where nobody sees a difference, or None: a narrow range far from zero needs more."""
     with np.errstate(over="ignore"):
         half = array.astype("<f2")
     spread = float(array.max() - array.min())
