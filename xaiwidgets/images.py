@@ -98,7 +98,7 @@ def _to_bytes(image: np.ndarray, kind: str) -> np.ndarray:
     # A little beyond [0, 1] is rounding; more says that the image was normalised already.
     if values.min() < -1e-3 or values.max() > limit + 1e-3:
         raise ValueError(
-            f"an image {kind} of {image.dtype} has values from {values.min():.3g} to {values.max():.3g}, not in [0, {limit:g}]; "
-            "give pixel values, or pass a normalised batch (N, C, H, W) straight to the explainer"
+            f"an image {kind} of {image.dtype} has values from {values.min():.3g} to {values.max():.3g}, "
+            f"not in [0, {limit:g}]; give pixel values, or pass a normalised batch (N, C, H, W) to the explainer"
         )
     return np.rint(np.clip(values / limit, 0, 1) * 255).astype(np.uint8)

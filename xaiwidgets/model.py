@@ -104,7 +104,8 @@ class ImageModel:
 
     def __repr__(self) -> str:
         classes = "" if self.class_names is None else f", {len(self.class_names)} classes"
-        return f"ImageModel({self.name}, {self.channels}×{self.input_size[0]}×{self.input_size[1]}{classes}, {self.device})"
+        size = f"{self.channels}×{self.input_size[0]}×{self.input_size[1]}"
+        return f"ImageModel({self.name}, {size}{classes}, {self.device})"
 
     # -- images in and out -------------------------------------------------------------------------------------------
 
@@ -112,8 +113,8 @@ class ImageModel:
         """Images as the model takes them, shape (N, C, H, W), on the model's device.
 
         Args:
-            images: a path, a PIL image, an (H, W, C) uint8 array, a (C, H, W) tensor of pixel values in [0, 1] or uint8,
-                or a list of these.
+            images: a path, a PIL image, an (H, W, C) uint8 array, a (C, H, W) tensor of pixel values in [0, 1] or
+                uint8, or a list of these.
             size: (H, W) to resize to, whatever the aspect ratio; default: the model's own transform.
 
         Raises:
@@ -146,7 +147,8 @@ class ImageModel:
         """
         if not isinstance(x, Tensor):
             raise TypeError(
-                f"{argument} is {type(x).__name__}; give a tensor (N, {self.channels}, H, W), as model.prepare(image) makes"
+                f"{argument} is {type(x).__name__}; "
+                f"give a tensor (N, {self.channels}, H, W), as model.prepare(image) makes"
             )
         if x.ndim == 3:
             x = x[None]
@@ -259,8 +261,8 @@ class ImageModel:
             )
         if out.ndim != 2 or out.shape[0] != 2:
             raise ValueError(
-                f"layer={layer!r} of {self.name} gives shape {tuple(out.shape)} for 2 images, not one vector (2, D) each; "
-                "choose pool='mean' or pool='flatten', or a later layer"
+                f"layer={layer!r} of {self.name} gives shape {tuple(out.shape)} for 2 images, not one vector (2, D) "
+                "each; choose pool='mean' or pool='flatten', or a later layer"
             )
         return encode
 
@@ -308,7 +310,8 @@ class ImageModel:
             if size not in self._graphs:
                 if self.module.training:
                     warnings.warn(
-                        f"{self.name} is in training mode; it is explained in evaluation mode (the module itself stays as it is). "
+                        f"{self.name} is in training mode; it is explained in evaluation mode "
+                        "(the module itself stays as it is). "
                         "Call module.eval() to silence this.",
                         UserWarning,
                         stacklevel=3,

@@ -50,7 +50,7 @@ class Result:
         raise AttributeError(f"{type(self).__name__} has no heatmap")
 
     def plot(self, image: Any = None, **options: Any) -> Figure:
-        """A matplotlib figure of this result. ``image`` is what :meth:`ImageModel.prepare` made or pixels to lay beneath."""
+        """A matplotlib figure. ``image``: pixel values in [0, 1] to lay beneath, such as ``model.pixels(x)``."""
         from xaiwidgets import plots
 
         return plots.plot(self, image=image, **options)

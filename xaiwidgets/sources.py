@@ -34,7 +34,8 @@ def load(
     Args:
         name: ``"demo:…"`` (ships with the package), ``"torchvision:…"`` or ``"timm:…"``.
         pretrained: fetch the library's default weights; not for demo models, whose weights are always there.
-        checkpoint: weights on disk instead, a ``.safetensors`` file or a state dict that loads with ``weights_only=True``.
+        checkpoint: weights on disk instead, a ``.safetensors`` file or a state dict that loads with
+            ``weights_only=True``.
         device: where to put the model; default: the CPU, or a GPU where one is at hand.
         options: passed on to the library's own constructor, such as ``num_classes=10``.
 
@@ -61,7 +62,7 @@ def _default_device() -> torch.device:
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
 
-# -- one function a source: (name, pretrained, options) -> module and ImageModel's other arguments ------------------------
+# -- one function a source: (name, pretrained, options) -> module and ImageModel's other arguments ---------------------
 
 
 def _demo(name: str, pretrained: bool, options: dict[str, Any]) -> tuple[nn.Module, dict[str, Any]]:
@@ -85,7 +86,8 @@ def _torchvision(name: str, pretrained: bool, options: dict[str, Any]) -> tuple[
     weights = models.get_model_weights(name).DEFAULT
     builder = models.get_model_builder(name)
     if not pretrained and name in ("googlenet", "inception_v3"):
-        # These two warn unless told; their own initialisation takes half a minute, and random weights are random anyway.
+        # These two warn unless told; their own initialisation takes half a minute, and random weights are random
+        # anyway.
         options.setdefault("init_weights", False)
     if pretrained:
         host = urlsplit(weights.url).hostname or ""
@@ -110,7 +112,7 @@ def _timm(name: str, pretrained: bool, options: dict[str, Any]) -> tuple[nn.Modu
     import timm
     from timm.data import create_transform, resolve_model_data_config
 
-    if not timm.is_model(name.split(".")[0]):
+    if not timm.is_model(name.split(".", 1)[0]):
         raise unknown("name", f"timm:{name}", [f"timm:{entry}" for entry in timm.list_models()])
 
     def create() -> nn.Module:
@@ -152,7 +154,7 @@ def _timm_class_names(module: nn.Module) -> tuple[str, ...] | None:
     return tuple(info.index_to_description(index).split(",")[0] for index in range(info.num_classes()))
 
 
-# -- weights -------------------------------------------------------------------------------------------------------------
+# -- weights -----------------------------------------------------------------------------------------------------------
 
 
 def _fetch(name: str, host: str, get: Callable[[], Any], *, cached: bool) -> Any:
@@ -236,7 +238,8 @@ def _load_weights(module: nn.Module, path: Path) -> None:
             if keys
         )
         raise ValueError(
-            f"checkpoint={str(path)!r} does not fit {type(module).__name__}: {said}; check the model's name and num_classes"
+            f"checkpoint={str(path)!r} does not fit {type(module).__name__}: {said}; "
+            "check the model's name and num_classes"
         )
     module.load_state_dict(state)
 

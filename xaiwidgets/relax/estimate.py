@@ -11,27 +11,28 @@ from xaiwidgets.relax.result import RelaxResult
 from xaiwidgets.results import Provenance
 
 _PRIOR_BLOCKS = 4.0
-"""How many blocks' worth of belief the image's average variance gets beside a pixel's own, which few blocks tell badly."""
+"""How many blocks the image's average variance counts beside a pixel's own, which few blocks tell badly."""
 
 
 class Estimate:
     """The growing answer for N images that share their masks.
 
-    Independent masks give the standard error of a ratio estimate. Balanced ones are not independent within a block: their standard
-    error is what blocks differ by. With few blocks that is noisy pixel by pixel, so each pixel's variance between blocks is drawn towards
-    the image's mean (as in moderated statistics, Smyth 2004, doi 10.2202/1544-6115.1027).
+    Independent masks give the standard error of a ratio estimate. Balanced ones are not independent within a block:
+    their standard error is what blocks differ by. With few blocks that is noisy pixel by pixel, so each pixel's
+    variance between blocks is drawn towards the image's mean (as in moderated statistics, Smyth 2004, doi
+    10.2202/1544-6115.1027).
     """
 
     def __init__(
         self,
         images: int,
         size: tuple[int, int],
+        device: torch.device,
+        *,
         total: int,
         keep: float,
         aggregate: Aggregate,
         provenance: Provenance,
-        device: torch.device,
-        *,
         blocks: bool,
     ) -> None:
         self._shape = (images, size, device)

@@ -150,7 +150,14 @@ class MaskingExplainer(ABC):
         batch_size = self.settings.batch_size or _batch_size(x)
         balanced = isinstance(self.settings.masks, str) and self.settings.masks == "balanced"
         estimate = Estimate(
-            len(x), size, total, self.settings.keep, self._aggregate, self.provenance, x.device, blocks=balanced
+            len(x),
+            size,
+            x.device,
+            total=total,
+            keep=self.settings.keep,
+            aggregate=self._aggregate,
+            provenance=self.provenance,
+            blocks=balanced,
         )
         for block in self._blocks(total, size, generator):
             for start in range(0, len(block), batch_size):
@@ -229,7 +236,8 @@ class RELAX(MaskingExplainer):
         cells: cells along each side of a mask.
         keep: probability that a cell of the image is shown.
         seed: of all random numbers.
-        similarity: ``"cosine"``, ``"dot"``, ``"l2"`` (negative distance), or a function (h (n, D), reference (D,)) -> (n,).
+        similarity: ``"cosine"``, ``"dot"``, ``"l2"`` (negative distance), or a function of
+            (h (n, D), reference (D,)) that gives (n,).
         masks: ``"balanced"`` (about a tenth of the masks for the same error), ``"random"``, masks (n, H, W) in [0, 1],
             or a function (n, (H, W), generator) -> such masks.
         perturb: what shows where the image is hidden: ``"zero"`` (of the normalised image), ``"mean"``, ``"blur"``,
@@ -317,7 +325,8 @@ class RELAX(MaskingExplainer):
             given = given[None]
         if given.ndim != 2 or given.shape[1] != own.shape[1] or given.shape[0] not in (1, len(x)):
             raise ValueError(
-                f"reference gives {tuple(given.shape)}; give an image, or a vector ({own.shape[1]},), or one for each of the {len(x)} images"
+                f"reference gives {tuple(given.shape)}; give an image, or a vector ({own.shape[1]},), "
+                f"or one for each of the {len(x)} images"
             )
         if not torch.isfinite(given).all():
             raise ValueError("reference has NaN or infinite values; clean it first")
@@ -325,9 +334,10 @@ class RELAX(MaskingExplainer):
 
 
 class RISE(MaskingExplainer):
-    """Which pixels a class score rests on: RELAX's machinery with a class in place of a representation (arXiv 1806.07421).
+    """Which pixels a class score rests on: RELAX's machinery with a class for a representation (arXiv 1806.07421).
 
-    Takes :class:`RELAX`'s parameters but those of the representation, and ``score``: ``"probability"`` (as published) or ``"logit"``.
+    Takes :class:`RELAX`'s parameters but those of the representation, and ``score``: ``"probability"`` (as published)
+    or ``"logit"``.
     """
 
     method = "RISE"
@@ -341,7 +351,7 @@ class RISE(MaskingExplainer):
             raise unknown("score", self._own["score"], ("probability", "logit"))
 
     def __call__(self, x: Tensor, target: Any = None, *, progress: bool = True) -> RelaxResult:
-        """Explain the score of ``target`` (None: the predicted class; a class; or one an image) on images (N, C, H, W)."""
+        """Explain the score of ``target`` on images (N, C, H, W): None for the predicted class, one, or one each."""
         return self._last(self.stream(x, target), progress)
 
     def stream(self, x: Tensor, target: Any = None, *, n_masks: int | None = None) -> Iterator[RelaxResult]:

@@ -1,14 +1,14 @@
 """Masks for RELAX and RISE: small random grids, enlarged smoothly and shifted.
 
-A mask is made as in RISE (arXiv 1806.07421, section 3.2) with RELAX's choices (arXiv 2112.10161, section 3.4): a grid of
-cells that are kept with probability ``keep``, enlarged bilinearly to the image's size, moved by a few pixels. Two designs say which
-grids are drawn together:
+A mask is made as in RISE (arXiv 1806.07421, section 3.2) with RELAX's choices (arXiv 2112.10161, section 3.4): a grid
+of cells that are kept with probability ``keep``, enlarged bilinearly to the image's size, moved by a few pixels. Two
+designs say which grids are drawn together:
 
 * ``"random"``: every cell of every grid for itself.
-* ``"balanced"``: blocks in which every cell is hidden exactly as often as kept, and every pair of cells in all four ways
-  equally often (an orthogonal array, from a Hadamard matrix), followed by the complements of all grids (foldover). A pixel's estimate is
-  then free of the other cells' effects, which are most of the noise of random masks. One mask for itself is
-  distributed as before, so both designs estimate the same quantity.
+* ``"balanced"``: blocks in which every cell is hidden exactly as often as kept, and every pair of cells in all four
+  ways equally often (an orthogonal array, from a Hadamard matrix), followed by the complements of all grids (foldover).
+  A pixel's estimate is then free of the other cells' effects, which are most of the noise of random masks. One mask for
+  itself is distributed as before, so both designs estimate the same quantity.
 """
 
 from __future__ import annotations
@@ -51,17 +51,18 @@ def balanced_block(cells: int) -> int:
 
 
 def balanced_grids(cells: int, keep: float, shift: tuple[int, int], generator: torch.Generator) -> Grids:
-    """One block of balanced grids, :func:`balanced_block` of them, each followed by its complement, all moved by ``shift``.
+    """One block of :func:`balanced_block` balanced grids, each followed by its complement, all moved by ``shift``.
 
     With one shift a block, cells mean the same place in all its masks and balance exactly; :class:`Shifts` spreads the
-    shifts over blocks. Levels other than one half come from a Latin hypercube laid over the orthogonal array (Tang 1993, doi
-    10.1080/01621459.1993.10476423): each cell draws one value of every stratum of [0, 1), in the half that the array says.
+    shifts over blocks. Levels other than one half come from a Latin hypercube laid over the orthogonal array (Tang
+    1993, doi 10.1080/01621459.1993.10476423): each cell draws one value of every stratum of [0, 1), in the half that
+    the array says.
     """
     count = cells * cells
     order = _order(count)
     hadamard = _hadamard(order)
-    # The first column is constant. Which column serves which cell, each column's sign and the order of rows are drawn anew,
-    # so that what the array cannot tell apart differs from block to block.
+    # The first column is constant. Which column serves which cell, each column's sign and the order of rows are drawn
+    # anew, so that what the array cannot tell apart differs from block to block.
     columns = 1 + torch.randperm(order - 1, generator=generator)[:count]
     signs = torch.randint(0, 2, (count,), generator=generator) * 2.0 - 1.0
     array = hadamard[torch.randperm(order, generator=generator)][:, columns] * signs
@@ -95,7 +96,7 @@ class Shifts:
 
 
 def _stratified(array: Tensor, generator: torch.Generator) -> Tensor:
-    """One value in [0, 1) for each entry: every column has one in each of its strata, in the lower half where array > 0."""
+    """One value in [0, 1) for each entry: one in each stratum of a column, in the lower half where array > 0."""
     rows, columns = array.shape
     half = rows // 2
     level = torch.empty_like(array)

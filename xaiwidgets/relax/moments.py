@@ -9,8 +9,9 @@ from torch import Tensor
 class Moments:
     """Sums over masks, for N images that share them.
 
-    With s the similarities and M the masks: Σ M, Σ t·M, Σ t²·M and the same with M², where t = s − c and c is the mean of the
-    image's first batch. Around c, differences of sums lose no digits, and float64 totals add up batches of any number.
+    With s the similarities and M the masks: Σ M, Σ t·M, Σ t²·M and the same with M², where t = s − c and c is the mean
+    of the image's first batch. Around c, differences of sums lose no digits, and float64 totals add up batches of any
+    number.
     """
 
     def __init__(self, images: int, size: tuple[int, int], device: torch.device) -> None:

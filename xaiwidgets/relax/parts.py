@@ -1,7 +1,7 @@
 """The exchangeable parts of a masking explanation: how to perturb, how to compare, how to aggregate.
 
-Each is a small function; a user's own one fits wherever a name does. (MUPPET composes the same family from an explorer, a
-perturbator, an attributor and an aggregator.)
+Each is a small function; a user's own one fits wherever a name does. (MUPPET composes the same family from an explorer,
+a perturbator, an attributor and an aggregator.)
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Aggregate = Callable[[Tensor, Tensor, int, float], Tensor]
 
 
 def fill_blur(image: Tensor, generator: torch.Generator) -> Tensor:
-    """The image itself, blurred until no object is left: Gaussian with a standard deviation of an eighth of the shorter side."""
+    """The image, blurred until no object is left: a Gaussian with a standard deviation of 1/8 of the shorter side."""
     sigma = min(image.shape[-2:]) / 8
     radius = min(int(3 * sigma), min(image.shape[-2:]) - 1)
     offsets = torch.arange(-radius, radius + 1, device=image.device, dtype=image.dtype)

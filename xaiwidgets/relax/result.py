@@ -15,8 +15,9 @@ from xaiwidgets.results import Result
 class RelaxResult(Result):
     """Importance of every pixel, and how sure it is.
 
-    ``uncertainty`` and ``standard_error`` answer different questions: uncertainty is the spread of the similarities among the masks
-    that show a pixel and stays as it is with more masks; the standard error is that of the estimated importance and shrinks with them.
+    ``uncertainty`` and ``standard_error`` answer different questions: uncertainty is the spread of the similarities
+    among the masks that show a pixel and stays as it is with more masks; the standard error is that of the estimated
+    importance and shrinks with them.
     """
 
     importance: Tensor
