@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 KINDS = "a path, a PIL image, an (H, W, C) uint8 array, a (C, H, W) tensor of pixel values, or a list of these"
@@ -44,6 +44,11 @@ def to_pil(image: Any, channels: int) -> Image.Image:
         image = _from_array(image, "array")
     elif not isinstance(image, Image.Image):
         raise TypeError(f"an image is {type(image).__name__}; give {KINDS}")
+    # As the camera was held, whether the picture was opened here or before.
+    image = ImageOps.exif_transpose(image)
+    if image.mode in {"I;16", "I;16B", "I"}:
+        # PIL would cut sixteen bits off at 255.
+        image = Image.fromarray(np.rint(np.clip(np.asarray(image, np.float32) / 65535, 0, 1) * 255).astype(np.uint8))
     # A transparent picture is laid on white: what is hidden must not come back as colour.
     if image.mode in {"RGBA", "LA", "PA"} or (image.mode == "P" and "transparency" in image.info):
         image = image.convert("RGBA")
@@ -59,11 +64,11 @@ def _read(path: Path) -> Image.Image:
     try:
         with Image.open(path) as picture:
             picture.load()
-            from PIL import ImageOps
-
-            return ImageOps.exif_transpose(picture)
+            return picture
     except UnidentifiedImageError as error:
         raise ValueError(f"{path} is not an image that PIL can read; convert it to PNG or JPEG") from error
+    except OSError as error:
+        raise ValueError(f"{path} cannot be read as an image ({error}); save or download it again") from error
 
 
 def _channels_last(image: Tensor) -> np.ndarray:

@@ -100,6 +100,7 @@ class ImageModel:
         self.lock = threading.RLock()
         self._transform = transform
         self._graphs: dict[Any, Graph] = {}
+        self._failures: dict[tuple[int, int], str] = {}
         self._graphs_of: tuple[Any, ...] = ()
 
     def __repr__(self) -> str:
@@ -174,8 +175,14 @@ class ImageModel:
 
     def scores(self, x: Tensor, *, precision: Precision = "float32") -> Tensor:
         """The model's output for each image, shape (N, classes): logits, float32, without autograd graph."""
+        x = self.validate(x)
         forward = self.forward_function(x, precision=precision)
-        parts = [forward(part) for part in self.validate(x).split(_SCORE_BATCH)]
+        parts = [forward(part) for part in x.split(_SCORE_BATCH)]
+        if not isinstance(parts[0], Tensor):
+            raise ValueError(
+                f"{self.name} gives {type(parts[0]).__name__}, not scores (N, classes); "
+                "wrap the module so that it returns the one tensor of scores"
+            )
         scores = torch.cat(parts)
         if scores.ndim != 2:
             raise ValueError(f"{self.name} gives an output of shape {tuple(scores.shape)}; scores need (N, classes)")
@@ -301,12 +308,12 @@ class ImageModel:
     def graph_for(self, x: Tensor, *, dtype: torch.dtype = torch.float32) -> Graph:
         """The graph for images of x's height and width; exported anew when the weights have changed since."""
         with self.lock:
-            weights = tuple(
-                (id(entry), entry._version) for entry in (*self.module.parameters(), *self.module.buffers())
-            )
-            if weights != self._graphs_of:
-                self._graphs, self._graphs_of = {}, weights
+            fingerprint = _fingerprint(self.module)
+            if fingerprint != self._graphs_of:
+                self._graphs, self._failures, self._graphs_of = {}, {}, fingerprint
             size = (x.shape[-2], x.shape[-1])
+            if size in self._failures:
+                raise GraphError(self._failures[size])
             if size not in self._graphs:
                 if self.module.training:
                     warnings.warn(
@@ -317,7 +324,12 @@ class ImageModel:
                         stacklevel=3,
                     )
                 example = torch.zeros(2, self.channels, *size, device=self.device)
-                self._graphs[size] = export(self.module, example)
+                try:
+                    self._graphs[size] = export(self.module, example)
+                except GraphError as error:
+                    # Tracing takes seconds; what failed once fails again until the module changes.
+                    self._failures[size] = str(error)
+                    raise
             key = (*size, dtype)
             if key not in self._graphs:
                 self._graphs[key] = self._graphs[size].to(dtype=dtype, memory_format=torch.channels_last)
@@ -398,6 +410,21 @@ def _evaluating(module: nn.Module) -> Iterator[None]:
     finally:
         for part, training in modes:
             part.training = training
+
+
+def _fingerprint(module: nn.Module) -> tuple[Any, ...]:
+    """What tells that a module is no longer the one that was exported: its parts, and where and what its weights are."""
+    weights = [*module.parameters(), *module.buffers()]
+    # Steps on ``.data`` leave no trace but in the values: some of each tensor's are looked at.
+    looked_at = [
+        entry.detach().as_strided((min(8, entry.numel()),), (max(1, entry.numel() // 8),)).double()
+        for entry in weights
+        if entry.layout == torch.strided and entry.untyped_storage().nbytes() >= entry.numel() * entry.element_size()
+    ]
+    values = tuple(torch.cat([part.to(looked_at[0].device) for part in looked_at]).tolist()) if looked_at else ()
+    # Weights made under inference_mode count no versions.
+    places = tuple((id(entry), entry.data_ptr(), 0 if entry.is_inference() else entry._version) for entry in weights)
+    return (*(id(part) for part in module.modules()), *places, *values)
 
 
 def _pooled(out: Tensor, pool: str) -> Tensor:

@@ -59,12 +59,7 @@ class Result:
         """The same result with every tensor on another device."""
         from dataclasses import replace
 
-        moved = {
-            entry.name: value.to(device)
-            for entry in fields(self)
-            if isinstance(value := getattr(self, entry.name), Tensor)
-        }
-        return replace(self, **moved)
+        return replace(self, **{entry.name: _moved(getattr(self, entry.name), device) for entry in fields(self)})
 
     def __repr__(self) -> str:
         parts = [f"{type(self).__name__}: {self.provenance}"]
@@ -73,6 +68,15 @@ class Result:
             if isinstance(value, Tensor):
                 parts.append(f"  {entry.name}: {tuple(value.shape)} {str(value.dtype).removeprefix('torch.')}")
         return "\n".join(parts)
+
+
+def _moved(value: Any, device: torch.device | str) -> Any:
+    """A tensor, or tensors by name, on another device; anything else as it is."""
+    if isinstance(value, Tensor):
+        return value.to(device)
+    if isinstance(value, Mapping):
+        return {name: _moved(entry, device) for name, entry in value.items()}
+    return value
 
 
 class Control(TypedDict):

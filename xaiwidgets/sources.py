@@ -114,6 +114,10 @@ def _timm(name: str, pretrained: bool, options: dict[str, Any]) -> tuple[nn.Modu
 
     if not timm.is_model(name.split(".", 1)[0]):
         raise unknown("name", f"timm:{name}", [f"timm:{entry}" for entry in timm.list_models()])
+    if "." in name:
+        tagged = timm.list_pretrained(f"{name.split('.', 1)[0]}.*")
+        if name not in tagged:
+            raise unknown("name", f"timm:{name}", [f"timm:{entry}" for entry in tagged])
 
     def create() -> nn.Module:
         return timm.create_model(name, pretrained=pretrained, **options)

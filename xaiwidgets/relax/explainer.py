@@ -60,8 +60,12 @@ class _Settings:
             raise ValueError(
                 f"cells={self.cells!r} must be a whole number of at least 2: cells along each side of a mask"
             )
-        if not 0 < self.keep < 1:
-            raise ValueError(f"keep={self.keep} must lie in (0, 1): the probability that a cell of the image is shown")
+        if isinstance(self.seed, bool) or not isinstance(self.seed, int):
+            raise ValueError(f"seed={self.seed!r} must be a whole number; it fixes all random numbers")
+        if isinstance(self.keep, bool) or not isinstance(self.keep, int | float) or not 0 < self.keep < 1:
+            raise ValueError(
+                f"keep={self.keep!r} must lie in (0, 1): the probability that a cell of the image is shown"
+            )
         if self.tolerance is not None and not self.tolerance > 0:
             raise ValueError(f"tolerance={self.tolerance} must be positive, or None to use all masks")
         if self.batch_size is not None and self.batch_size < 1:
@@ -143,9 +147,8 @@ class MaskingExplainer(ABC):
             size = (x.shape[2], x.shape[3])
             self._check_size(size)
             answers = self._answers(x, question)
+        fills = [self._background(image) for image in x]
         generator = torch.Generator().manual_seed(self.settings.seed)
-        with torch.inference_mode():
-            fills = [self._fill(image[None], generator) for image in x]
         total = self._total(n_masks)
         batch_size = self.settings.batch_size or _batch_size(x)
         balanced = isinstance(self.settings.masks, str) and self.settings.masks == "balanced"
@@ -163,13 +166,11 @@ class MaskingExplainer(ABC):
             for start in range(0, len(block), batch_size):
                 with self.model.lock, torch.inference_mode():
                     masks = block.draw(size, start, min(start + batch_size, len(block))).to(x.device)
-                    similarities = torch.stack(
-                        [
-                            answer(_masked(image, masks, fill))
-                            for image, fill, answer in zip(x, fills, answers, strict=True)
-                        ]
-                    )
-                    estimate.add(similarities, masks)
+                    similarities = [
+                        _checked_similarities(answer(_masked(image, masks, fill)), len(masks))
+                        for image, fill, answer in zip(x, fills, answers, strict=True)
+                    ]
+                    estimate.add(torch.stack(similarities), masks)
                 yield estimate.result()
             estimate.end_block()
             result = estimate.result()
@@ -180,6 +181,24 @@ class MaskingExplainer(ABC):
             ):
                 yield estimate.result(final=True)
                 return
+
+    def _background(self, image: Tensor) -> Tensor | None:
+        """What shows where ``image`` (C, H, W) is hidden, (1, C, H, W); None for zero.
+
+        It has random numbers of its own for each image: an image is explained alike alone and among others.
+        """
+        if self.settings.perturb == "zero":
+            return None
+        generator = torch.Generator().manual_seed(self.settings.seed ^ _FILL_SEED)
+        with torch.inference_mode():
+            fill = torch.as_tensor(self._fill(image[None], generator)).to(image)
+            try:
+                return fill.expand(1, *image.shape)
+            except RuntimeError as error:
+                raise ValueError(
+                    f"perturb gives shape {tuple(fill.shape)} for an image {(1, *image.shape)}; "
+                    "return what broadcasts to the image"
+                ) from error
 
     def _last(self, results: Iterator[RelaxResult], progress: bool) -> RelaxResult:
         """The final result, with a progress bar when it takes longer than a second."""
@@ -194,6 +213,8 @@ class MaskingExplainer(ABC):
     def _total(self, n_masks: int | None) -> int:
         s = self.settings
         wanted = s.n_masks if n_masks is None else n_masks
+        if wanted < 1:
+            raise ValueError(f"n_masks={wanted} must be at least 1")
         if isinstance(s.masks, Tensor):
             return len(s.masks)
         if s.masks == "balanced":
@@ -316,7 +337,12 @@ class RELAX(MaskingExplainer):
         own = encode(x)
         if question is None:
             return own
-        given = torch.as_tensor(question, device=x.device)
+        try:
+            given = torch.as_tensor(question, device=x.device)
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise TypeError(
+                f"reference is {type(question).__name__}; give images as model.prepare(image) makes, or a vector"
+            ) from error
         if given.ndim >= 3:
             given = self.model.validate(given, "reference")
             given = self._encoder((given.shape[2], given.shape[3]))(given)
@@ -387,12 +413,27 @@ _RANDOM_BLOCK = 128
 """Independent masks drawn at a time."""
 
 
-def _masked(image: Tensor, masks: Tensor, fill: Tensor) -> Tensor:
+_FILL_SEED = 0x5EED_F111
+"""Keeps the random numbers of fills apart from those of masks."""
+
+
+def _masked(image: Tensor, masks: Tensor, fill: Tensor | None) -> Tensor:
     """image (C, H, W) behind masks (n, H, W): (n, C, H, W), channels last."""
     out = torch.empty((len(masks), *image.shape), device=image.device, memory_format=torch.channels_last)
-    if fill.ndim == 0:
+    if fill is None:
         return torch.mul(image[None], masks[:, None], out=out)
-    return torch.lerp(fill.expand(1, *image.shape), image[None], masks[:, None], out=out)
+    return torch.lerp(fill, image[None], masks[:, None], out=out)
+
+
+def _checked_similarities(values: Tensor, count: int) -> Tensor:
+    if not isinstance(values, Tensor) or tuple(values.shape) != (count,):
+        came = tuple(values.shape) if isinstance(values, Tensor) else type(values).__name__
+        raise ValueError(f"similarity gives {came} for {count} masked images; return one number each, ({count},)")
+    if not torch.isfinite(values).all():
+        raise ValueError(
+            "the similarity of a masked image is NaN or infinite; check the model, perturb= and similarity="
+        )
+    return values
 
 
 def _checked_masks(masks: Tensor, size: tuple[int, int]) -> Tensor:
