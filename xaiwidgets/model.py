@@ -249,7 +249,7 @@ class ImageModel:
             ValueError: unknown layer, or an output that is not one vector an image.
         """
         example = torch.zeros(2, self.channels, *(size or self.input_size), device=self.device)
-        if layer is None and not self._exports(example):
+        if layer is None and not self._has_classifier(example):
             layer = "output"
         forward = self.forward_function(example, layer=layer or "pre_logits", precision=precision)
 
@@ -353,6 +353,14 @@ class ImageModel:
         """Whether the module has a graph; where it has none, its output can still be had by calling it."""
         try:
             self.graph_for(x)
+        except GraphError:
+            return False
+        return True
+
+    def _has_classifier(self, x: Tensor) -> bool:
+        """Whether there is a classifier whose input is the representation; an encoder's output is one already."""
+        try:
+            self.graph_for(x).check_stop("pre_logits")
         except GraphError:
             return False
         return True

@@ -55,6 +55,13 @@ def export(module: nn.Module, example: Tensor) -> Graph:
 
 def _export(module: nn.Module, example: Tensor) -> Graph:
     program = _program(_private_copy(module), example, type(module))
+    structure = program.call_spec.out_spec
+    if structure is not None and not structure.is_leaf():
+        # Taking one of several outputs unasked would explain something else than what was meant.
+        raise GraphError(
+            f"{type(module).__name__} returns a {getattr(structure.type, '__name__', structure.type)}, not one tensor: "
+            "wrap the module so that it returns the one tensor to explain."
+        )
     reading = _read(program)
     if reading is None:  # an in-place step on part of a tensor that is read again: let torch make the graph functional
         reading = _read(program.run_decompositions({}))
