@@ -1,0 +1,301 @@
+"""What pixel flipping returns: curves, areas, a ranking, and the frames behind them."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from xaiwidgets.errors import unknown
+from xaiwidgets.evaluate.frames import Flipper, Setup
+from xaiwidgets.evaluate.statistics import Estimate, area, bootstrap
+from xaiwidgets.results import Result
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+RANDOM = "random"
+"""Name of the baseline among the methods."""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One line of the ranking.
+
+    Attributes:
+        method: its name. rank: 1 for the best; None for the random baseline.
+        auc: order -> mean area over images with its interval. gap: LeRF − MoRF, where both were computed.
+        tied: share of patches whose order chance decided, as they are equal, averaged over images.
+    """
+
+    method: str
+    rank: int | None
+    auc: Mapping[str, Estimate]
+    gap: Estimate | None
+    tied: float
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class FlippingResult(Result):
+    """Curves of the score as ever more patches are flipped.
+
+    MoRF (most relevant first) is good when low, LeRF (least relevant first) when high; the gap between their areas is the figure to
+    rank by. A partial result of a stream holds NaN where nothing is computed yet.
+
+    Attributes:
+        curves: order -> method -> scores (N, steps + 1), step 0 being the untouched image; float32 on the CPU.
+        random: scores of random orders (repeats, N, steps + 1), or None.
+        setup: patches, schedule, perturbation and seed.
+        score: "logit" or "probability".
+        target: (N,) the class of each image, −1 where not known yet.
+        ties: method -> share of an image's patches that equal another, (N,).
+        done, total: frames that the model has seen, of all.
+        x: (N, C, H, W) the images; None for a data set.
+        ranks: method -> (N, patches), 0 for the most relevant patch; empty for a data set.
+        random_ranks: (repeats, N, patches) of the random baseline.
+        confidence, resamples: of the bootstrap intervals.
+    """
+
+    curves: Mapping[str, Mapping[str, Tensor]]
+    random: Tensor | None
+    setup: Setup
+    score: str
+    target: Tensor
+    ties: Mapping[str, Tensor]
+    done: int
+    total: int
+    x: Tensor | None
+    ranks: Mapping[str, Tensor]
+    random_ranks: Tensor | None
+    confidence: float = 0.95
+    resamples: int = 2000
+
+    # -- numbers -----------------------------------------------------------------------------------------------------
+
+    @property
+    def orders(self) -> tuple[str, ...]:
+        """Orders that were run, the main one first."""
+        return tuple(self.curves)
+
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """Names of the methods, without the random baseline."""
+        return tuple(self.curves[self.orders[0]])
+
+    @property
+    def final(self) -> bool:
+        """False for a partial result."""
+        return self.done >= self.total
+
+    @property
+    def scores(self) -> Mapping[str, Tensor]:
+        """Method -> (N, steps + 1) of the main order; see ``curves`` for the others."""
+        return self.curves[self.orders[0]]
+
+    @property
+    def fractions(self) -> Tensor:
+        """Share of patches flipped after each step, (steps + 1,)."""
+        return self.setup.schedule.fractions
+
+    @property
+    def flips(self) -> Tensor:
+        """Patches flipped at each step, (steps + 1,)."""
+        return self.setup.schedule.flips
+
+    @property
+    def auc(self) -> Mapping[str, Tensor]:
+        """Method -> area under each image's curve over the fraction flipped, (N,), in the main order; with the baseline, as "random"."""
+        return self.auc_of(self.orders[0])
+
+    def auc_of(self, order: str) -> Mapping[str, Tensor]:
+        """The same for an order that was run. The baseline's is the mean over its repeats."""
+        areas = {method: area(scores, self.fractions) for method, scores in self._curves(order).items()}
+        if self.random is not None and RANDOM not in areas:
+            areas[RANDOM] = area(self.random, self.fractions).mean(0)
+        return areas
+
+    @property
+    def step_sum(self) -> Mapping[str, Tensor]:
+        """Method -> the area that lrp-pf-auc reports, (N,): by the trapezoid over steps of width 1, the last gray one included."""
+        steps = torch.arange(len(self.fractions))
+        return {method: area(scores, steps) for method, scores in self.scores.items()}
+
+    @property
+    def gap(self) -> Mapping[str, Tensor]:
+        """Method -> LeRF area − MoRF area of each image, (N,): the higher the better.
+
+        Raises:
+            ValueError: only one of the two orders was run.
+        """
+        if not {"morf", "lerf"} <= set(self.orders):
+            raise ValueError(f"gap needs both orders, {self.orders} was run; give order='both'")
+        morf, lerf = self.auc_of("morf"), self.auc_of("lerf")
+        return {method: lerf[method] - morf[method] for method in self.methods}
+
+    def interval(self, values: Tensor) -> Estimate:
+        """Mean and bootstrap interval over images of one value an image, (N,)."""
+        return bootstrap(values, confidence=self.confidence, resamples=self.resamples, seed=self.setup.seed)
+
+    def table(self) -> list[Row]:
+        """A line for each method, the best first, then the random baseline.
+
+        Ranked by the gap where both orders were run, else by the area: low is good for MoRF, high for LeRF.
+        """
+        areas = {order: self.auc_of(order) for order in self.orders}
+        both = {"morf", "lerf"} <= set(self.orders)
+        gaps = self.gap if both else {}
+        rows = []
+        for method in areas[self.orders[0]]:
+            auc = {order: self.interval(areas[order][method]) for order in self.orders if method in areas[order]}
+            gap = self.interval(gaps[method]) if method in gaps else None
+            tied = float(self.ties[method].nanmean()) if method in self.ties else 0.0
+            rows.append(Row(method, None, auc, gap, tied))
+
+        def goodness(row: Row) -> float:
+            if row.gap is not None:
+                value = row.gap.mean
+            else:
+                value = row.auc[self.orders[0]].mean * (1 if self.orders[0] == "lerf" else -1)
+            return value if value == value else float("-inf")
+
+        ranked = sorted((row for row in rows if row.method != RANDOM), key=goodness, reverse=True)
+        numbered = [Row(r.method, place, r.auc, r.gap, r.tied) for place, r in enumerate(ranked, start=1)]
+        return numbered + [row for row in rows if row.method == RANDOM]
+
+    @property
+    def ranking(self) -> tuple[str, ...]:
+        """Names of the methods, the best first."""
+        return tuple(row.method for row in self.table() if row.rank is not None)
+
+    # -- frames ------------------------------------------------------------------------------------------------------
+
+    def images(
+        self, method: str, step: int, *, order: str | None = None, rows: Sequence[int] | None = None, repeat: int = 0
+    ) -> Tensor:
+        """The images as the model saw them after a step, as pixel values in [0, 1], (N, C, H, W): made anew, always the same.
+
+        Args:
+            method: whose order; "random" for the baseline's.
+            step: 0 to the number of steps; negative ones count from the end.
+            order: "morf" or "lerf"; None for the main one.
+            rows: which images; None for all.
+            repeat: of the random baseline.
+
+        Raises:
+            ValueError: an unknown method or order, a step or row out of range, or a result that keeps no images.
+        """
+        return self.setup.pixels(self.inputs(method, step, order=order, rows=rows, repeat=repeat))
+
+    def inputs(
+        self, method: str, step: int, *, order: str | None = None, rows: Sequence[int] | None = None, repeat: int = 0
+    ) -> Tensor:
+        """The same in the model's input space, (N, C, H, W): exactly what the model saw."""
+        step, chosen, ranks = self._ask(method, step, order, rows, repeat)
+        assert self.x is not None
+        made = []
+        for row, rank in zip(chosen, ranks, strict=True):
+            # One image at a time draws for itself, whatever rows are asked for.
+            flipper = Flipper(self.x[row : row + 1], self.setup, row)
+            made.append(flipper([0], rank[None], torch.tensor([step], device=rank.device)))
+        return torch.cat(made)
+
+    def hidden(
+        self, method: str, step: int, *, order: str | None = None, rows: Sequence[int] | None = None, repeat: int = 0
+    ) -> Tensor:
+        """Which pixels are flipped after a step, bool (N, H, W)."""
+        step, chosen, ranks = self._ask(method, step, order, rows, repeat)
+        assert self.x is not None
+        return Flipper(self.x[chosen], self.setup).hidden(ranks, torch.full((len(chosen),), step, device=ranks.device))
+
+    def newly_hidden(
+        self, method: str, step: int, *, order: str | None = None, rows: Sequence[int] | None = None, repeat: int = 0
+    ) -> Tensor:
+        """Which pixels this very step flipped, bool (N, H, W)."""
+        step, chosen, _ = self._ask(method, step, order, rows, repeat)
+        after = self.hidden(method, step, order=order, rows=chosen, repeat=repeat)
+        if step == 0:
+            return after
+        return after & ~self.hidden(method, step - 1, order=order, rows=chosen, repeat=repeat)
+
+    def _ask(
+        self, method: str, step: int, order: str | None, rows: Sequence[int] | None, repeat: int
+    ) -> tuple[int, list[int], Tensor]:
+        """The checked step, images and their ranks (n, patches)."""
+        if self.x is None:
+            raise ValueError("this result is of a data set and keeps no images; flip a batch of them for their frames")
+        steps = self.setup.schedule.steps
+        if not -steps - 1 <= step <= steps:
+            raise ValueError(f"step={step} is out of range; give 0 to {steps}")
+        chosen = list(range(len(self.x))) if rows is None else [int(row) for row in rows]
+        if any(not 0 <= row < len(self.x) for row in chosen):
+            raise ValueError(f"rows={chosen} is out of range; give 0 to {len(self.x) - 1}")
+        if method == RANDOM and self.random_ranks is not None:
+            if not 0 <= repeat < len(self.random_ranks):
+                raise ValueError(f"repeat={repeat} is out of range; give 0 to {len(self.random_ranks) - 1}")
+            ranks = self.random_ranks[repeat]
+        elif method in self.ranks:
+            ranks = self.ranks[method]
+            order = self.orders[0] if order is None else order
+            if order not in ("morf", "lerf"):
+                raise unknown("order", order, ("morf", "lerf"))
+            if order == "lerf":
+                ranks = ranks.shape[1] - 1 - ranks
+        else:
+            raise unknown("method", method, [*self.ranks, *([RANDOM] if self.random_ranks is not None else [])])
+        return step % (steps + 1), chosen, ranks[chosen].long().to(self.x.device)
+
+    def _curves(self, order: str) -> Mapping[str, Tensor]:
+        if order not in self.curves:
+            raise unknown("order", order, self.curves)
+        return self.curves[order]
+
+    # -- out ---------------------------------------------------------------------------------------------------------
+
+    def to_csv(self, path: str | Path) -> Path:
+        """Every point of every curve as a CSV file: method, order, repeat, image, target, step, patches, fraction, score."""
+        path = Path(path)
+        counts, fractions = self.setup.schedule.counts, self.fractions.tolist()
+        with path.open("w", newline="", encoding="utf-8") as file:
+            writer = csv.writer(file)
+            writer.writerow(["method", "order", "repeat", "image", "target", "step", "patches", "fraction", "score"])
+            for method, order, repeat, scores in self._all():
+                for image, row in enumerate(scores.tolist()):
+                    for step, value in enumerate(row):
+                        writer.writerow(
+                            [method, order, repeat, image, int(self.target[image]), step, counts[step], fractions[step], value]
+                        )
+        return path
+
+    def _all(self) -> list[tuple[str, str, int, Tensor]]:
+        curves = [
+            (method, order, 0, scores)
+            for order, by_method in self.curves.items()
+            for method, scores in by_method.items()
+            if method != RANDOM
+        ]
+        if self.random is not None:
+            curves += [(RANDOM, RANDOM, repeat, scores) for repeat, scores in enumerate(self.random)]
+        return curves
+
+    def plot(self, image: Any = None, *, kind: str = "curves", **options: Any) -> Figure:
+        """A matplotlib figure: ``kind`` "curves" with areas, "flips" a step, or "frames" side by side."""
+        from xaiwidgets import plots_evaluate
+
+        return plots_evaluate.flipping(self, kind=kind, **options)
+
+    def __str__(self) -> str:
+        lines = [f"{self.provenance}, {self.done} of {self.total} frames"]
+        for row in self.table():
+            parts = [f"{order} {estimate}" for order, estimate in row.auc.items()]
+            if row.gap is not None:
+                parts.append(f"gap {row.gap}")
+            tied = f", {row.tied:.0%} of patches tied" if row.tied else ""
+            lines.append(f"  {row.rank or '–'}. {row.method}: {', '.join(parts)}{tied}")
+        return "\n".join(lines)
+
+    __repr__ = __str__

@@ -1,0 +1,76 @@
+"""Explanations by name, from whatever people hold: heatmaps, results, explainers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from xaiwidgets.results import heatmap_of
+
+
+class Explanations:
+    """Heatmaps of images by the method's name; explainers are called when their images come up.
+
+    Args:
+        given: {name: heatmap (N, H, W), result, or explainer (x, target) -> one of these}; or one of these alone.
+        shape: (N, C, H, W) of all images, which heatmaps have to fit.
+        reserved: a name that is taken.
+
+    Raises:
+        TypeError, ValueError: nothing given, or a heatmap that does not fit, naming the method.
+    """
+
+    def __init__(self, given: Any, shape: tuple[int, ...], reserved: str | None = None) -> None:
+        if not isinstance(given, Mapping):
+            provenance = getattr(given, "provenance", None)
+            given = {} if given is None else {str(getattr(provenance, "method", "explanation")): given}
+        if reserved in given:
+            raise ValueError(f"explanations has the name {reserved!r}, which the baseline takes; choose another name")
+        self._explainers: dict[str, Any] = {}
+        self._heatmaps: dict[str, Tensor] = {}
+        images = torch.empty(1).expand(shape)
+        for name, entry in given.items():
+            if is_explainer(entry):
+                self._explainers[str(name)] = entry
+            else:
+                self._heatmaps[str(name)] = heatmap_of(entry, images, repr(name))
+        self.names: tuple[str, ...] = tuple(str(name) for name in given)
+
+    def heatmaps(self, x: Tensor, target: Tensor, first: int = 0) -> dict[str, Tensor]:
+        """Heatmaps (n, H, W) of every method for the images ``first`` to ``first + n``."""
+        part = slice(first, first + len(x))
+        return {
+            name: self._heatmaps[name][part].to(x.device)
+            if name in self._heatmaps
+            else heatmap_of(self._explainers[name](x, target), x, repr(name))
+            for name in self.names
+        }
+
+
+def is_explainer(entry: Any) -> bool:
+    """Whether ``entry`` is to be called for its heatmaps, rather than one already."""
+    return callable(entry) and not isinstance(entry, Tensor) and not hasattr(entry, "heatmap")
+
+
+def named_explainers(given: Any, argument: str = "explainers") -> dict[str, Any]:
+    """{name: explainer} from a mapping or one explainer.
+
+    Raises:
+        TypeError: a heatmap where new images have to be explained.
+        ValueError: nothing given.
+    """
+    if not isinstance(given, Mapping):
+        provenance = getattr(given, "provenance", None)
+        given = {str(getattr(provenance, "method", "explanation")): given}
+    if not given:
+        raise ValueError(f"{argument} is empty; give at least one explainer by name, such as {{'LRP': xw.LRP(model)}}")
+    for name, entry in given.items():
+        if not is_explainer(entry):
+            raise TypeError(
+                f"{argument}[{name!r}] is {type(entry).__name__}; give an explainer, a callable (x, target) -> heatmap: "
+                "new images have to be explained"
+            )
+    return {str(name): entry for name, entry in given.items()}
