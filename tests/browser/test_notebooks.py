@@ -1,0 +1,35 @@
+"""Every notebook runs top to bottom."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import nbformat
+import pytest
+from nbclient import NotebookClient
+
+from .jupyterlab import ROOT
+
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+@pytest.mark.filterwarnings("default")
+def test_notebook_runs_and_stays_small(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    notebook = nbformat.read(path, as_version=4)
+    client = NotebookClient(notebook, timeout=300, resources={"metadata": {"path": str(tmp_path)}})
+    client.execute()
+    outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
+    assert not [output for output in outputs if output.output_type == "error"]
+    # What a person keeps: with the widgets' saved state, under 1 MB a widget.
+    states = notebook.metadata.get("widgets", {}).get("application/vnd.jupyter.widget-state+json", {}).get("state", {})
+    for name, state in states.items():
+        assert len(json.dumps(state)) < 1_000_000, name
+    # Places that show no widgets show ours as a picture (progress bars need none).
+    shown = [output for output in outputs if "application/vnd.jupyter.widget-view+json" in output.get("data", {})]
+    ours = [output for output in shown if "image/png" in output["data"]]
+    bars = [output for output in shown if "FloatProgress" in output["data"].get("text/plain", "")]
+    assert ours
+    assert len(ours) + len(bars) == len(shown)
