@@ -35,6 +35,8 @@ function start(state: Record<string, unknown> = {}): void {
     ...state,
   });
   store = new HeatmapStore(new Host(model));
+  // There is no canvas in Node: a picture that only has to be there.
+  store.pictures.value = new Map([[0, { width: 1, height: 1, canvas: {} as HTMLCanvasElement }]]);
 }
 
 /** A result of one pixel, recognisable by its value. */
@@ -174,6 +176,13 @@ test("when Python asks something else, its answer is shown", () => {
   assert.deepEqual(shown(), { value: 4, current: true });
 });
 
+test("a picture that is missing alone is asked for", () => {
+  answer(1, { image: 1 });
+  store.ask({ image: 1 });
+  mock.timers.tick(0);
+  assert.equal(computes().length, 1);
+});
+
 test("silence is noticed, and an answer ends it", () => {
   store.hello();
   mock.timers.tick(6000);
@@ -187,12 +196,21 @@ test("a kernel that goes away is asked whether it is there, and what it was doin
   store.hello();
   answer(1);
   assert.ok(store.busy.value);
+  assert.ok(store.everLive);
   (model as unknown as { emit: (name: string) => void }).emit("comm_live_update");
   mock.timers.tick(6000);
   assert.equal(store.connection.value, "silent");
   assert.equal(store.progress.value.state, "stopped");
   answer(2);
   assert.ok(store.busy.value);
+});
+
+test("a long computation that reports its progress is not silence", () => {
+  store.ask({ target: 2 });
+  mock.timers.tick(5000);
+  model.update("status", { state: "running", done: 1 });
+  mock.timers.tick(60_000);
+  assert.equal(store.connection.value, "live");
 });
 
 test("damaged and unknown messages leave everything as it was", () => {

@@ -41,10 +41,12 @@ export class HeatMap {
   readonly width: number;
   readonly height: number;
   readonly values: Float32Array;
+  private readonly range: [number, number];
   private cached: Distribution | undefined;
 
   constructor(header: MapHeader, bytes: Bytes) {
     this.name = header.name;
+    this.range = header.range;
     [this.height, this.width] = header.shape;
     this.values = decodeFloats(bytes, header.dtype);
     if (this.values.length !== this.width * this.height) {
@@ -56,6 +58,12 @@ export class HeatMap {
   get distribution(): Distribution {
     this.cached ??= Distribution.of(this.values);
     return this.cached;
+  }
+
+  /** Lowest and highest value, as Python said; counted here where it said nothing of use. */
+  get extent(): [number, number] {
+    const [low, high] = this.range ?? [];
+    return Number.isFinite(low) && Number.isFinite(high) ? this.range : this.distribution.extent;
   }
 
   at(x: number, y: number): number {
@@ -99,13 +107,14 @@ export function colorRange(
 }
 
 function clippedRange(map: HeatMap, clip: number, kind: ColorKind): [number, number] {
+  // Without clipping no quantiles are needed, which saves time while results stream in.
+  if (clip >= 100) return map.extent;
   const { distribution } = map;
-  if (clip >= 100) return [distribution.lowest, distribution.highest];
   const low = distribution.quantile(1 - clip / 100);
   const high = distribution.quantile(clip / 100);
   // Sparse maps may have all quantiles at zero; clipping them away entirely would show nothing.
   const empty = kind === "diverging" ? low === 0 && high === 0 : low === high;
-  return empty ? [distribution.lowest, distribution.highest] : [low, high];
+  return empty ? map.extent : [low, high];
 }
 
 /** Diverging colours are centred at zero, so that the neutral colour means none. */

@@ -34,13 +34,18 @@ export function Messages() {
       )}
       {store.connection.value === "silent" && (
         <div class="xw-message" data-kind="note" role="status">
-          {saved
-            ? "Kernel not connected: showing the saved picture. Run the cell again for new numbers."
-            : "Kernel not connected, and no picture was saved. Run the cell again."}
+          {silence(store.everLive, saved)}
         </div>
       )}
     </div>
   );
+}
+
+function silence(everLive: boolean, saved: boolean): string {
+  if (everLive) return "The kernel does not answer: it is busy or gone. What is on screen still works.";
+  return saved
+    ? "Kernel not connected: showing the saved picture. Run the cell again for new numbers."
+    : "Kernel not connected, and no picture was saved. Run the cell again.";
 }
 
 function Dismiss({ onClick }: { onClick: () => void }) {

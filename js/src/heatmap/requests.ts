@@ -9,6 +9,8 @@ export class Requests {
   // Starts at the clock, so that a reloaded page never repeats an earlier page's numbers.
   private nextId = Date.now();
 
+  private pictureAsked: number | null = null;
+
   constructor(private readonly store: HeatmapStore) {}
 
   askSoon(pause = typingPause): void {
@@ -30,8 +32,16 @@ export class Requests {
     const { show, methods } = this.store.state;
     const current = this.store.method.peek();
     const wanted = show.peek() === compare ? methods.peek() : current ? [current] : [];
-    const missing = wanted.find((method) => !this.store.knows(method));
+    const missing = wanted.find((method) => !this.store.knows(method)) ?? this.pictureless(current);
     if (missing) this.send(missing);
+  }
+
+  /** An answer brings its picture along, which may be missing alone; asked for once an image, not in circles. */
+  private pictureless(method: Method | null): Method | null {
+    const image = this.store.state.image.peek();
+    if (this.store.picture.peek() || this.pictureAsked === image) return null;
+    this.pictureAsked = image;
+    return method;
   }
 
   private send(method: Method): void {

@@ -86,11 +86,11 @@ function mapsMessage(store: HeatmapStore, method: Method): StandInContent["messa
   const { set } = store.result(method);
   if (!set) return null;
   const maps = [...set.maps.values()];
-  const headers = maps.map(({ name, height, width, distribution }) => ({
+  const headers = maps.map(({ name, height, width, extent }) => ({
     name,
     dtype: "float32",
     shape: [height, width],
-    range: [distribution.lowest, distribution.highest],
+    range: extent,
   }));
   return {
     content: {

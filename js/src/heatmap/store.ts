@@ -27,6 +27,7 @@ type Signals = { readonly [K in keyof HeatmapState]: Signal<HeatmapState[K]> };
 /** How things stand with the kernel: not known yet, answering, not answering, or none by design. */
 export type Connection = "waiting" | "live" | "silent" | "none";
 
+const mostPictures = 64; // kept in the browser; Python sends one again with every answer
 const patience = 6000; // ms without an answer before we say that the kernel does not answer
 
 export class HeatmapStore {
@@ -41,8 +42,10 @@ export class HeatmapStore {
   onExport: ((message: ExportMessage, bytes: Bytes | undefined) => void) | null = null;
 
   private readonly cache = new MapCache();
-  /** The last set shown for an image and method: it stays while the next one is computed. */
-  private readonly lastGood = new Map<string, MapSet>();
+  /** Each method's newest result: it stays on screen while the next one for its image is computed. */
+  private readonly lastGood = new Map<string, { image: number; set: MapSet }>();
+  /** Whether there was a kernel at all since the widget appeared. */
+  everLive = false;
   private answerTimer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(
@@ -58,7 +61,9 @@ export class HeatmapStore {
         // What the person is changing right now wins over what the kernel says.
         if (this.committer.holds(name)) return;
         const news = host.get(name) ?? initialState[name];
-        if (!same(value.peek(), news)) value.value = news;
+        if (same(value.peek(), news)) return;
+        value.value = news;
+        this.heard();
       });
     }
     this.state = signals as unknown as Signals;
@@ -132,7 +137,8 @@ export class HeatmapStore {
     const question = this.question(method);
     const exact = this.cache.get(questionKey(question, method.classes));
     if (exact) return { set: exact, current: true };
-    return { set: this.lastGood.get(`${question.image} ${method.name}`) ?? null, current: false };
+    const last = this.lastGood.get(method.name);
+    return { set: last?.image === question.image ? last.set : null, current: false };
   }
 
   knows(method: Method): boolean {
@@ -175,9 +181,16 @@ export class HeatmapStore {
     this.pictures.value = new Map();
   }
 
-  private receive(message: Message, buffers: Bytes[]): void {
+  /** Python spoke, whatever it said. */
+  private heard(): void {
     clearTimeout(this.answerTimer);
-    if (this.connection.peek() !== "none") this.connection.value = "live";
+    if (this.connection.peek() === "none") return;
+    this.connection.value = "live";
+    this.everLive = true;
+  }
+
+  private receive(message: Message, buffers: Bytes[]): void {
+    this.heard();
     try {
       if (message.type === "picture") this.receivePicture(message as unknown as PictureMessage, buffers);
       else if (message.type === "maps") this.receiveMaps(message as unknown as MapsMessage, buffers);
@@ -191,7 +204,9 @@ export class HeatmapStore {
   private receivePicture(message: PictureMessage, [bytes]: Bytes[]): void {
     if (!bytes) return;
     const pictures = new Map(this.pictures.peek());
+    pictures.delete(message.image);
     pictures.set(message.image, decodePicture(message, bytes));
+    if (pictures.size > mostPictures) pictures.delete(pictures.keys().next().value!);
     this.pictures.value = pictures;
   }
 
@@ -207,7 +222,7 @@ export class HeatmapStore {
   private remember(question: Question, method: Method, set: MapSet): void {
     const asked = { ...question, parameters: question.parameters ?? {} };
     this.cache.put(questionKey(asked, method.classes), set);
-    this.lastGood.set(`${question.image} ${method.name}`, set);
+    this.lastGood.set(method.name, { image: question.image, set });
     this.resultVersion.value++;
   }
 

@@ -82,7 +82,7 @@ function Panel({ method }: { method: Method }) {
         <Opacity />
         {sure && <UncertaintyFilter method={sure} />}
         <Colours method={method} />
-        {store.connection.value !== "none" &&
+        {store.canCompute.value &&
           shown.map((each) => <MethodSettings key={each.name} method={each} open={!comparing} />)}
       </div>
     </div>

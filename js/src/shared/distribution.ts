@@ -58,6 +58,10 @@ export class Distribution {
     return this.values[this.values.length - 1] ?? 0;
   }
 
+  get extent(): [number, number] {
+    return [this.lowest, this.highest];
+  }
+
   /** The smallest value that at least the share q of the pixels do not exceed. */
   quantile(q: number): number {
     if (this.values.length === 0) return 0;
