@@ -14,7 +14,7 @@ from xaiwidgets.demo.train import evaluate
 
 @pytest.fixture(scope="module")
 def accuracies() -> dict[str, dict[str, float]]:
-    return {name: evaluate(load_demo(name)[0], images=640, seed=123) for name in demo_names()}
+    return {name: evaluate(load_demo(name)[0], images=512, seed=123) for name in demo_names()}
 
 
 @pytest.mark.parametrize("name", ["shapes-cnn", "shapes-vit"])

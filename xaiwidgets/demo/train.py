@@ -4,6 +4,8 @@ Every picture is drawn once, in the order of its index, so a run is one pass ove
 pictures is partly covered by a random grid of grey, and the target leans to "no idea" by the share of the object that
 is hidden: the representation then follows what is seen of the object, not the background. `shapes-hans` is trained
 without.
+
+The shipped weights were made with `--threads 1`; other numbers of threads and other machines round differently.
 """
 
 from __future__ import annotations
