@@ -6,6 +6,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from xaiwidgets.baselines import GradientXInput, IntegratedGradients, Occlusion, SmoothGrad, as_explainer
+    from xaiwidgets.lrp import LRP, AbsLRP, Composite
     from xaiwidgets.model import ImageModel, Prediction
     from xaiwidgets.relax import RELAX, RISE, RelaxResult, masks_needed
     from xaiwidgets.sources import load
@@ -13,10 +15,35 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-__all__ = ["RELAX", "RISE", "HeatmapOverlay", "ImageModel", "Prediction", "RelaxResult", "load", "masks_needed"]
+__all__ = [
+    "LRP",
+    "RELAX",
+    "RISE",
+    "AbsLRP",
+    "Composite",
+    "GradientXInput",
+    "HeatmapOverlay",
+    "ImageModel",
+    "IntegratedGradients",
+    "Occlusion",
+    "Prediction",
+    "RelaxResult",
+    "SmoothGrad",
+    "as_explainer",
+    "load",
+    "masks_needed",
+]
 
 # Names are found when first used: importing torch and the model libraries takes seconds, and not every use needs all.
 _HOMES = {
+    "AbsLRP": "lrp",
+    "Composite": "lrp",
+    "GradientXInput": "baselines",
+    "IntegratedGradients": "baselines",
+    "LRP": "lrp",
+    "Occlusion": "baselines",
+    "SmoothGrad": "baselines",
+    "as_explainer": "baselines",
     "HeatmapOverlay": "widgets",
     "ImageModel": "model",
     "Prediction": "model",

@@ -78,7 +78,12 @@ class Widget(anywidget.AnyWidget):
         self.stop()
 
     def _on_export(self, content: dict[str, Any]) -> None:
-        answer: dict[str, Any] = {"type": "export", "id": content.get("id"), "format": "html", "name": f"{_file_name(self.title)}.html"}
+        answer: dict[str, Any] = {
+            "type": "export",
+            "id": content.get("id"),
+            "format": "html",
+            "name": f"{_file_name(self.title)}.html",
+        }
         try:
             self._post(Packet(answer, (self._page().encode(),)))
         except Exception as error:
@@ -86,7 +91,13 @@ class Widget(anywidget.AnyWidget):
 
     def _show_error(self, error: Exception) -> None:
         message = str(error) or type(error).__name__
-        said: dict[str, Any] = {**self.status, "state": "error", "message": message, "hint": _hint(error), "seconds_left": None}
+        said: dict[str, Any] = {
+            **self.status,
+            "state": "error",
+            "message": message,
+            "hint": _hint(error),
+            "seconds_left": None,
+        }
         self.status = said
 
     # -- work --------------------------------------------------------------------------------------------------------

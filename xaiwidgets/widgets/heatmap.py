@@ -16,7 +16,7 @@ from xaiwidgets.model import ImageModel
 from xaiwidgets.relax import RelaxResult
 from xaiwidgets.widgets.base import Widget, bundle
 from xaiwidgets.widgets.jobs import Job
-from xaiwidgets.widgets.methods import Method, maps_of, method_of, steps_of
+from xaiwidgets.widgets.methods import Method, controls_of, maps_of, method_of, notes_of, steps_of
 from xaiwidgets.widgets.wire import Packet, map_range, maps_packet, picture_packet, snapshot
 
 if TYPE_CHECKING:
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 _KEPT_ANSWERS = 64
 """Explanations kept, so that going back to one shows it at once."""
+_KEPT_SUMS = 8
+"""Explanations of which "more" can go on where they stopped; older ones begin anew."""
 _PAUSE = 0.1
 """Seconds between two partial pictures: more often, the eye sees no more and the wire fills."""
 _ENDLESS = 2**40
@@ -308,21 +310,38 @@ class HeatmapOverlay(Widget):
             steps = before.steps
         else:
             explainer = method.with_parameters(dict(question.parameters))
-            asked: dict[str, Any] = {"target": question.target}
+            asked: dict[str, Any] = {}
             if method.contrast and question.against is not None:
                 asked["against"] = question.against
             if method.streaming:
                 # The widget itself says when it is enough, so that "more" goes on where it stopped.
                 asked["n_masks"] = _ENDLESS
-            steps = steps_of(explainer, self._x[question.image, None], **asked)
-        for result in steps:
-            yield (replace(result, total=wanted) if isinstance(result, RelaxResult) else result), 0, steps
+            steps = steps_of(explainer, self._x[question.image, None], question.target, **asked)
+            self._offer(method, explainer)
+        try:
+            for result in steps:
+                yield (replace(result, total=wanted) if isinstance(result, RelaxResult) else result), 0, steps
+        except Exception:
+            # What broke cannot be taken up again; what came before it stays.
+            if question in self._answers:
+                self._answers[question].steps = None
+            raise
+
+    def _offer(self, method: Method, explainer: Any) -> None:
+        """Offer the parameters of the explainer as it is now: another composite has others."""
+        controls = controls_of(explainer)
+        if [entry["name"] for entry in controls] != [entry["name"] for entry in method.controls]:
+            method.controls = controls
+            self.methods = [known.spec() for known in self._known.values()]
 
     def _keep(self, question: Question, answer: Answer) -> None:
         self._answers[question] = answer
         self._answers.move_to_end(question)
         while len(self._answers) > _KEPT_ANSWERS:
             self._answers.popitem(last=False)
+        # Sums to go on from are heavier than maps.
+        for older in list(self._answers.values())[:-_KEPT_SUMS]:
+            older.steps = None
 
     def _end(self, state: str, question: Question) -> None:
         self._working = None
@@ -387,9 +406,9 @@ class HeatmapOverlay(Widget):
                 prediction = self._model.predict(self._x[question.image, None], top=1)
             index = int(prediction.classes[0, 0]) if question.target is None else question.target
             share = float(prediction.probabilities[0, index])
-            lines.append(["class explained", f"{self._model.class_name(index)}, probability {share:.1%}"])
-        extra = getattr(answer.result, "notes", None)
-        return lines + [list(line) for line in (extra(answer.row) if callable(extra) else ())]
+            against = "" if question.against is None else f" against {self._model.class_name(question.against)}"
+            lines.append(["class explained", f"{self._model.class_name(index)}, probability {share:.1%}{against}"])
+        return lines + notes_of(answer.result)
 
     def _recorded(self) -> list[Packet]:
         question = self._question()

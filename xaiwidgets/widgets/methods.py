@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -81,10 +82,42 @@ class Method:
         return {**{entry: getattr(self, entry) for entry in plain}, "label": self.name, "views": list(self.views)}
 
     def with_parameters(self, parameters: Mapping[str, Any]) -> Any:
-        """The explainer with a person's parameters."""
-        known = {control["name"]: control["value"] for control in self.controls}
-        changed = {name: value for name, value in parameters.items() if name in known and known[name] != value}
-        return self.source.with_parameters(**changed) if changed else self.source
+        """The explainer with a person's parameters; those it does not have are passed over."""
+        explainer = self.source
+        # A choice, such as the composite, may change which other parameters there are: choices come first.
+        for choices in (True, False):
+            known = {control["name"]: control for control in controls_of(explainer)}
+            changed = {
+                name: value
+                for name, value in parameters.items()
+                if name in known and (known[name]["type"] == "choice") == choices and known[name]["value"] != value
+            }
+            if changed:
+                explainer = explainer.with_parameters(**changed)
+        return explainer
+
+
+def controls_of(explainer: Any) -> list[Control]:
+    """What a person may vary; nothing for explainers that do not say."""
+    return list(explainer.controls()) if hasattr(explainer, "controls") else []
+
+
+def notes_of(explanation: Any) -> list[list[str]]:
+    """What a result has to say beside its picture: where relevance went, where it keeps account of it."""
+    account = getattr(explanation, "conservation", None)
+    if account is None:
+        return []
+    if abs(account.start) < _NOTHING:
+        # A contrast can begin with as much relevance for as against: shares of nothing say nothing.
+        return [["relevance at the pixels", f"{account.input:.4g} of {account.start:.4g}"]]
+    lines = [["relevance at the pixels", f"{account.share:.1%} of {account.start:.4g}"]]
+    lost = [leak for leak in account.leaks if abs(leak.amount) >= 0.005 * abs(account.start)][:_LEAKS]
+    return lines + [[f"into {leak.into} at {leak.layer}", f"{leak.amount / account.start:+.1%}"] for leak in lost]
+
+
+_NOTHING = 1e-9
+_LEAKS = 4
+"""Lines under a picture are few: the largest leaks say most."""
 
 
 def method_of(name: str, source: Any, count: int) -> Method:
@@ -104,9 +137,8 @@ def method_of(name: str, source: Any, count: int) -> Method:
             f"explainer {name!r} is {type(source).__name__}; "
             f"give an explainer, a result, or a heatmap for each of the {count} images"
         )
-    controls = source.controls() if hasattr(source, "controls") else []
-    method = Method(name, source, controls=controls, streaming=hasattr(source, "stream"), classes=True)
-    method.contrast = bool(getattr(source, "contrastive", False))
+    method = Method(name, source, controls=controls_of(source), streaming=hasattr(source, "stream"), classes=True)
+    method.contrast = _takes(source, "against")
     if isinstance(source, MaskingExplainer):
         _as_masking(method, rise=source.method == "RISE")
         method.classes = source.method == "RISE"
@@ -117,6 +149,13 @@ def _as_masking(method: Method, *, rise: bool) -> None:
     method.views = _RISE_VIEWS if rise else _RELAX_VIEWS
     method.filter = "uncertainty"
     method.error = "standard_error"
+
+
+def _takes(explainer: Any, keyword: str) -> bool:
+    try:
+        return keyword in inspect.signature(explainer).parameters
+    except (TypeError, ValueError):
+        return False
 
 
 def _is_array(source: Any) -> bool:
@@ -134,12 +173,12 @@ def maps_of(explanation: Any, x: Tensor, row: int, name: str) -> dict[str, Tenso
     return {"relevance": heatmap_of(explanation, x, name)[row]}
 
 
-def steps_of(explainer: Any, x: Tensor, **question: Any) -> Iterator[Any]:
+def steps_of(explainer: Any, x: Tensor, target: Any, **more: Any) -> Iterator[Any]:
     """Partial results one after the other; an explainer that does not stream gives one."""
     if hasattr(explainer, "stream"):
-        yield from explainer.stream(x, **question)
+        yield from explainer.stream(x, target, **more)
     else:
         # A gradient-based method of somebody else needs its autograd; ours switch it off themselves.
         with torch.enable_grad():
-            explanation = explainer(x, **question)
+            explanation = explainer(x, target, **more)
         yield explanation
