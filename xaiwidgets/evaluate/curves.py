@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -156,12 +157,12 @@ class FlippingResult(Result):
             tied = float(self.ties[method].nanmean()) if method in self.ties else 0.0
             rows.append(Row(method, None, auc, gap, tied))
 
+        sign = 1 if self.orders[0] == "lerf" else -1
+
         def goodness(row: Row) -> float:
-            if row.gap is not None:
-                value = row.gap.mean
-            else:
-                value = row.auc[self.orders[0]].mean * (1 if self.orders[0] == "lerf" else -1)
-            return value if value == value else float("-inf")
+            value = sign * row.auc[self.orders[0]].mean if row.gap is None else row.gap.mean
+            # Methods of which nothing is known yet come last.
+            return float("-inf") if math.isnan(value) else value
 
         ranked = sorted((row for row in rows if row.method != RANDOM), key=goodness, reverse=True)
         numbered = [Row(r.method, place, r.auc, r.gap, r.tied) for place, r in enumerate(ranked, start=1)]
@@ -267,7 +268,17 @@ class FlippingResult(Result):
                 for image, row in enumerate(scores.tolist()):
                     for step, value in enumerate(row):
                         writer.writerow(
-                            [method, order, repeat, image, int(self.target[image]), step, counts[step], fractions[step], value]
+                            [
+                                method,
+                                order,
+                                repeat,
+                                image,
+                                int(self.target[image]),
+                                step,
+                                counts[step],
+                                fractions[step],
+                                value,
+                            ]
                         )
         return path
 

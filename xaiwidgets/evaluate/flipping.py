@@ -25,7 +25,12 @@ from xaiwidgets.model import ImageModel, Precision
 from xaiwidgets.results import Provenance
 
 Orders = Literal["morf", "lerf", "both", "random"]
-_ORDERS: dict[str, tuple[str, ...]] = {"morf": ("morf",), "lerf": ("lerf",), "both": ("morf", "lerf"), "random": (RANDOM,)}
+_ORDERS: dict[str, tuple[str, ...]] = {
+    "morf": ("morf",),
+    "lerf": ("lerf",),
+    "both": ("morf", "lerf"),
+    "random": (RANDOM,),
+}
 _BLOCK_BATCHES = 4
 """Forward passes a block of images, at least: fewer would leave many batches half full, more would hold back results."""
 
@@ -103,7 +108,11 @@ def stream_pixel_flipping(
 
     from xaiwidgets.errors import check_keywords
 
-    known = {name: entry.default for name, entry in signature(pixel_flipping).parameters.items() if entry.kind == entry.KEYWORD_ONLY}
+    known = {
+        name: entry.default
+        for name, entry in signature(pixel_flipping).parameters.items()
+        if entry.kind == entry.KEYWORD_ONLY
+    }
     check_keywords("stream_pixel_flipping", options, [name for name in known if name != "progress"])
     settings = {**known, **options}
     return _Plan.of(model, x, explanations, settings).run(settings["executor"], every_batch=True)
@@ -151,7 +160,9 @@ class _Plan:
     @classmethod
     def of(cls, model: ImageModel, x: Any, explanations: Any, given: dict[str, Any]) -> _Plan:
         if not isinstance(model, ImageModel):
-            raise TypeError(f"model is {type(model).__name__}; give an ImageModel, such as xaiwidgets.ImageModel(module)")
+            raise TypeError(
+                f"model is {type(model).__name__}; give an ImageModel, such as xaiwidgets.ImageModel(module)"
+            )
         if given["order"] not in _ORDERS:
             raise unknown("order", given["order"], _ORDERS)
         check_score(given["score"])
@@ -164,9 +175,7 @@ class _Plan:
         source = source_of(model, x, given["limit"])
         orders = _ORDERS[given["order"]]
         repeats = max(1, given["random"]) if orders == (RANDOM,) else given["random"]
-        found = Explanations(
-            {} if orders == (RANDOM,) else explanations, source.shape, RANDOM if repeats else None
-        )
+        found = Explanations({} if orders == (RANDOM,) else explanations, source.shape, RANDOM if repeats else None)
         if not found.names and orders != (RANDOM,):
             raise ValueError("explanations is empty; give {'name': heatmap or explainer}, or order='random'")
         grid = Grid(source.shape[2], source.shape[3], given["patch"])
@@ -314,7 +323,7 @@ class _Curves:
         if plan.orders == (RANDOM,):
             curves = {RANDOM: {RANDOM: scores[chance].mean(0)}}
         partial = self.done < len(runs) * scores.shape[1] * plan.setup.schedule.steps
-        copy = (lambda tensor: tensor.clone()) if partial else (lambda tensor: tensor)  # noqa: E731
+        copy = (lambda tensor: tensor.clone()) if partial else (lambda tensor: tensor)
         return FlippingResult(
             provenance=self._provenance(),
             curves=curves,
@@ -334,7 +343,9 @@ class _Curves:
 
     def _provenance(self) -> Provenance:
         plan, setup = self.plan, self.plan.setup
-        perturb = setup.perturb if isinstance(setup.perturb, str | int | float) else getattr(setup.perturb, "__name__", "own")
+        perturb = (
+            setup.perturb if isinstance(setup.perturb, str | int | float) else getattr(setup.perturb, "__name__", "own")
+        )
         parameters = {
             "order": "both" if len(plan.orders) == 2 else plan.orders[0],
             "perturb": perturb,

@@ -59,7 +59,9 @@ class Grid:
             heatmaps.double(),
             (0, self.columns * self.patch - self.width, 0, self.rows * self.patch - self.height),
         )
-        return padded.unflatten(1, (self.rows, self.patch)).unflatten(3, (self.columns, self.patch)).sum((2, 4)).flatten(1)
+        return (
+            padded.unflatten(1, (self.rows, self.patch)).unflatten(3, (self.columns, self.patch)).sum((2, 4)).flatten(1)
+        )
 
 
 def ranks_of(sums: Tensor, seed: int, first: int = 0) -> tuple[Tensor, Tensor]:
@@ -93,7 +95,9 @@ def random_ranks(count: int, patches: int, seed: int, repeat: int, first: int = 
 
 def inverse(order: Tensor) -> Tensor:
     """Ranks of an order of patches, and the other way, (N, patches)."""
-    return torch.empty_like(order).scatter_(1, order, torch.arange(order.shape[1], device=order.device).expand_as(order))
+    return torch.empty_like(order).scatter_(
+        1, order, torch.arange(order.shape[1], device=order.device).expand_as(order)
+    )
 
 
 def _permutation(count: int, seed: int, *key: int) -> Tensor:

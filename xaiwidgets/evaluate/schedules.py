@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Literal
 
 import torch
@@ -102,7 +103,7 @@ def _given(fractions: Sequence[float], patches: int, steps: int | None) -> Sched
     values = [float(entry) for entry in fractions]
     if not values or any(not 0 <= value <= 1 for value in values):
         raise ValueError(f"schedule={values} must be fractions of flipped patches in [0, 1], at least one")
-    if any(after <= before for before, after in zip(values, values[1:], strict=False)):
+    if any(after <= before for before, after in pairwise(values)):
         raise ValueError(f"schedule={values} must rise from step to step")
     counts = [round(value * patches) for value in values]
     return Schedule(tuple(counts if values[0] == 0 else [0, *counts]), patches)

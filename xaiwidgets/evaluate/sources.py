@@ -77,7 +77,9 @@ def source_of(model: ImageModel, x: Any, limit: int | None = None) -> TensorSour
         images = model.validate(x[0][:limit])
         labels = torch.as_tensor(x[1], device=images.device)[:limit]
         if labels.shape != (len(images),):
-            raise ValueError(f"labels has shape {tuple(labels.shape)} for {len(images)} images; give one class an image")
+            raise ValueError(
+                f"labels has shape {tuple(labels.shape)} for {len(images)} images; give one class an image"
+            )
         return TensorSource(images, labels)
     if isinstance(x, Tensor):
         return TensorSource(model.validate(x)[:limit])
