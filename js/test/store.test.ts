@@ -104,6 +104,13 @@ test("the last good picture stays while the next is computed", () => {
   assert.deepEqual(shown(), { value: 2, current: true });
 });
 
+test("a saved page shows the newest result it has for an image, and says that it is another one", () => {
+  start({ parameters: { lrp: { gamma: 0.9 } } });
+  answer(1, { parameters: { gamma: 0.5 } });
+  answer(7, { image: 1 });
+  assert.deepEqual(shown(), { value: 1, current: false });
+});
+
 test("answers to older questions are not shown", () => {
   store.ask({ target: 3 });
   mock.timers.tick(0);

@@ -6,6 +6,7 @@ import { type StandInContent, StandInModel, savedModel } from "../shared/standin
 import { mount } from "./mount.tsx";
 import { HeatmapStore } from "./store.ts";
 import "../shared/base.css";
+import "../shared/controls/controls.css";
 import "./heatmap.css";
 
 /** Called once for a model; its views share one store, so they agree at once and ask Python once. */

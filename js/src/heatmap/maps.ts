@@ -145,6 +145,12 @@ export class MapCache {
     return this.sets.get(key);
   }
 
+  /** The newest result of a method for an image, whatever else was asked. */
+  newest({ image, method }: Pick<Question, "image" | "method">): MapSet | undefined {
+    const start = `${JSON.stringify([image, method]).slice(0, -1)},`;
+    return [...this.sets].findLast(([key]) => key.startsWith(start))?.[1];
+  }
+
   put(key: string, set: MapSet): void {
     this.sets.delete(key);
     this.sets.set(key, set);

@@ -42,8 +42,6 @@ export class HeatmapStore {
   onExport: ((message: ExportMessage, bytes: Bytes | undefined) => void) | null = null;
 
   private readonly cache = new MapCache();
-  /** Each method's newest result: it stays on screen while the next one for its image is computed. */
-  private readonly lastGood = new Map<string, { image: number; set: MapSet }>();
   /** Whether there was a kernel at all since the widget appeared. */
   everLive = false;
   private answerTimer: ReturnType<typeof setTimeout> | undefined;
@@ -137,8 +135,8 @@ export class HeatmapStore {
     const question = this.question(method);
     const exact = this.cache.get(questionKey(question, method.classes));
     if (exact) return { set: exact, current: true };
-    const last = this.lastGood.get(method.name);
-    return { set: last?.image === question.image ? last.set : null, current: false };
+    // The last good picture stays while the next one is computed.
+    return { set: this.cache.newest(question) ?? null, current: false };
   }
 
   knows(method: Method): boolean {
@@ -177,7 +175,6 @@ export class HeatmapStore {
     this.committer.dispose();
     this.host.dispose();
     this.cache.clear();
-    this.lastGood.clear();
     this.pictures.value = new Map();
   }
 
@@ -222,7 +219,6 @@ export class HeatmapStore {
   private remember(question: Question, method: Method, set: MapSet): void {
     const asked = { ...question, parameters: question.parameters ?? {} };
     this.cache.put(questionKey(asked, method.classes), set);
-    this.lastGood.set(method.name, { image: question.image, set });
     this.resultVersion.value++;
   }
 
