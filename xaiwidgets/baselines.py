@@ -63,10 +63,8 @@ class _Explainer(ABC):
         graph = self.model.graph_for(x)
         with torch.enable_grad():
             x = x.detach().requires_grad_()
-            values: Any = x
-            for _, values in graph.steps(x, graph.output, attached=True):
-                pass
-            (gradient,) = torch.autograd.grad(values.gather(1, target[:, None]).sum(), x)
+            *_, (_, output) = graph.steps(x, graph.output, attached=True)
+            (gradient,) = torch.autograd.grad(output.gather(1, target[:, None]).sum(), x)
         return gradient
 
     def with_parameters(self, **changes: Any) -> Self:
@@ -129,7 +127,9 @@ class SmoothGrad(_Explainer):
         super().__init__(model, batch, samples=samples, noise=noise, seed=seed)
 
     def _relevance(self, x: Tensor, target: Tensor) -> Tensor:
-        generator = torch.Generator().manual_seed(self.parameters["seed"])  # all images share the draws: row i is image i alone
+        generator = torch.Generator().manual_seed(
+            self.parameters["seed"]
+        )  # all images share the draws: row i is image i alone
         scale = (x.amax((1, 2, 3)) - x.amin((1, 2, 3))).reshape(-1, 1, 1, 1) * self.parameters["noise"]
         total = torch.zeros_like(x)
         for _ in range(self.parameters["samples"]):
@@ -192,11 +192,13 @@ def as_explainer(method: Any, **options: Any) -> Explainer:
     if hasattr(method, "attribute") and callable(method.attribute):
         call = lambda x, target: method.attribute(x, target=_classes(target, x), **options)  # noqa: E731
     elif not callable(method):
-        raise TypeError(f"method is {type(method).__name__}; give a callable (x, target), a captum or a pytorch-grad-cam object")
+        raise TypeError(
+            f"method is {type(method).__name__}; give a callable (x, target), a captum or a pytorch-grad-cam object"
+        )
     elif hasattr(method, "activations_and_grads"):
         call = lambda x, target: method(input_tensor=x, targets=_cam_targets(target, x), **options)  # noqa: E731
     elif hasattr(method, "controls") and not options:
-        return method  # type: ignore[no-any-return]
+        return method
     elif _takes_target(method):
         call = lambda x, target: method(x, target, **options)  # noqa: E731
     else:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 import torch
@@ -29,7 +30,7 @@ def randomise(module: nn.Module, seed: int = 0) -> nn.Module:
 def random_model() -> Callable[..., nn.Module]:
     """random_model("torchvision:resnet18") or random_model("timm:…"), seeded."""
 
-    def make(name: str, **options: object) -> nn.Module:
+    def make(name: str, **options: Any) -> nn.Module:
         import timm
         import torchvision
 

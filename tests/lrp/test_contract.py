@@ -149,7 +149,10 @@ def test_starts(model: ImageModel, x: Tensor) -> None:
 
 def test_user_composites_by_name_glob_kind_and_place(model: ImageModel, x: Tensor) -> None:
     composite = Composite(
-        name="mine", default=Epsilon(), kinds={"conv": Gamma(gamma=0.1)}, layers={"conv2": Epsilon(epsilon=0.5), "hea*": Gamma()}
+        name="mine",
+        default=Epsilon(),
+        kinds={"conv": Gamma(gamma=0.1)},
+        layers={"conv2": Epsilon(epsilon=0.5), "hea*": Gamma()},
     )
     rules = {row.layer: row.rule for row in check(model, composite).rows if row.kind == "linear"}
     assert rules == {"conv1": "γ = 0.1", "conv2": "ε = 0.5", "head": "γ = 0.25"}

@@ -163,7 +163,9 @@ def test_positive_inputs_take_the_short_cut_to_the_same_result(name: str) -> Non
     assert torch.allclose(short, long, rtol=1e-10, atol=1e-12)
 
 
-@pytest.mark.parametrize("rule", [AlphaBeta(zero_bias=True), ZPlus(zero_bias=True), Epsilon(epsilon=1e-12, zero_bias=True)])
+@pytest.mark.parametrize(
+    "rule", [AlphaBeta(zero_bias=True), ZPlus(zero_bias=True), Epsilon(epsilon=1e-12, zero_bias=True)]
+)
 def test_zero_bias_conserves(rule: Rule) -> None:
     torch.manual_seed(6)
     layer = nn.Conv2d(3, 4, 3, padding=1).double()

@@ -14,7 +14,9 @@ from xaiwidgets.graph.propagate import Masks, Record
 
 __all__ = ["channel_axis", "conditions", "units"]
 
-CHANNELS_SECOND = frozenset({"batch_norm", "group_norm", "instance_norm", "max_pool2d", "avg_pool2d", "adaptive_avg_pool2d"})
+CHANNELS_SECOND = frozenset(
+    {"batch_norm", "group_norm", "instance_norm", "max_pool2d", "avg_pool2d", "adaptive_avg_pool2d"}
+)
 
 
 def channel_axis(graph: Graph, name: str | int) -> int:
@@ -80,7 +82,10 @@ def conditions(
         if shape is None:
             raise GraphError(f"layer {name!r} gives no tensor, so nothing of it can be selected.")
         axis = channel_axis(graph, index)
-        parts = [_weights(name, row[name], shape, axis, like) if name in row else like.new_ones([1] * len(shape)) for row in rows]
+        parts = [
+            _weights(name, row[name], shape, axis, like) if name in row else like.new_ones([1] * len(shape))
+            for row in rows
+        ]
         size = torch.broadcast_shapes(*[part.shape for part in parts])
         masks[index] = torch.stack([part.expand(size) for part in parts])
         if exclude_parallel:

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import copy
 import logging
-import operator
 import threading
 import warnings
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -16,24 +14,13 @@ from torch import Tensor, nn
 
 from xaiwidgets.graph.fold import fold_batch_norms
 from xaiwidgets.graph.graph import Graph
-from xaiwidgets.graph.operation import GraphError, Operation, Value, rewrite, values_in
+from xaiwidgets.graph.operation import GraphError, Operation, Value
+from xaiwidgets.graph.reading import Reader, ViewWritten
 
 __all__ = ["export"]
 
-_export_lock = threading.Lock()  # torch.export keeps global state while it traces, and sizes of its results use that state
-
-# Results share memory with the first argument.
-VIEWS = frozenset(
-    ["view", "reshape", "flatten", "unflatten", "permute", "transpose", "slice", "select", "squeeze", "unsqueeze", "expand", "chunk", "split", "unbind", "split_with_sizes", "getitem", "t", "swapaxes", "movedim", "contiguous", "detach", "alias", "expand_as", "view_as", "reshape_as", "to", "type_as", "narrow", "unfold", "diagonal"]
-)
-# Steps that only hand on their first argument.
-HANDED_ON = frozenset(["contiguous", "clone", "detach", "alias", "to", "type_as", "lift_fresh_copy", "detach_", "_to_copy"])
-# Steps that hold no computation.
-SKIPPED = frozenset(["_assert_tensor_metadata", "sym_constrain_range", "sym_constrain_range_for_size", "_assert_scalar"])
-# Steps that demand a memory layout, and their twins that take any.
-ANY_LAYOUT: dict[str, Callable[..., Any]] = {"view": torch.ops.aten.reshape.default}
-# New tensors of which only shape and dtype come from the first argument.
-FRESH = frozenset(["new_zeros", "new_ones", "new_full", "new_empty"])
+# torch.export keeps global state while it traces, and the sizes of its results use that state.
+_export_lock = threading.Lock()
 
 
 def export(module: nn.Module, example: Tensor) -> Graph:
@@ -62,11 +49,10 @@ def _export(module: nn.Module, example: Tensor) -> Graph:
             f"{type(module).__name__} returns a {getattr(structure.type, '__name__', structure.type)}, not one tensor: "
             "wrap the module so that it returns the one tensor to explain."
         )
-    reading = _read(program)
-    if reading is None:  # an in-place step on part of a tensor that is read again: let torch make the graph functional
-        reading = _read(program.run_decompositions({}))
-        if reading is None:
-            raise GraphError(f"{type(module).__name__} writes into views of its activations: use out-of-place steps.")
+    try:
+        reading = Reader(program).read()
+    except ViewWritten:
+        reading = Reader(program.run_decompositions({})).read()
     operations, output, names = _without_dead_steps(*fold_batch_norms(*_without_dead_steps(*reading)))
     return Graph(operations, output, names, example_shape=tuple(example.shape[1:]))
 
@@ -127,151 +113,6 @@ def _explain(error: Exception, module: nn.Module, example: Tensor, kind: type) -
     return f"{name} cannot become a graph: {reason}. torch.export says: {first}"
 
 
-def _read(
-    program: torch.export.ExportedProgram,
-) -> tuple[list[Operation], int, dict[str, int]] | None:
-    """Operations, index of the output and index of each layer's output. None when an in-place step cannot be undone."""
-    nodes = list(program.graph.nodes)
-    constants = _constants(program, nodes)
-    user_inputs = set(program.graph_signature.user_inputs)
-    known: dict[Any, Any] = {}  # node -> Value, constant, or tuple of them
-    root: dict[Any, Any] = {}  # node -> the node whose memory it shares
-    last_reader: dict[Any, int] = {}
-    order = {node: position for position, node in enumerate(nodes)}
-    operations: list[Operation] = []
-    names: dict[str, int] = {}
-
-    for node in nodes:
-        root[node] = root[node.args[0]] if _shares_memory(node) else node
-        for source in node.all_input_nodes:
-            last_reader[source] = max(last_reader.get(source, 0), order[node])
-
-    for node in nodes:
-        if node.op == "placeholder":
-            if node.name in user_inputs:
-                operations.append(Operation(0, "input", "input", lambda: None, (), {}))
-                known[node] = Value(0)
-            else:
-                known[node] = constants[node.name]
-        elif node.op == "get_attr":
-            known[node] = getattr(program.graph_module, node.target)
-        elif node.op == "output":
-            return operations, _output(node, known), names
-        elif node.op == "call_function":
-            target = _name(node.target)
-            if target in SKIPPED:
-                continue
-            look_up = torch.fx.node.map_arg
-            args, kwargs = look_up(node.args, known.__getitem__), look_up(node.kwargs, known.__getitem__)
-            args, kwargs = rewrite(tuple(args), _same), rewrite(dict(kwargs), _same)
-            in_place = _is_in_place(target)
-            mutated = node.args[0] if in_place else None
-            if target == "getitem" and isinstance(args[0], tuple):
-                known[node] = args[0][args[1]]
-            elif target in FRESH and not any(True for _ in values_in((args[1:], kwargs))):
-                like = next(
-                    (c for c in constants.values() if isinstance(c, Tensor) and c.is_floating_point()), torch.ones(())
-                )
-                known[node] = node.target(like, *args[1:], **kwargs)
-            elif not any(True for _ in values_in((args, kwargs))):
-                with torch.no_grad():
-                    known[node] = node.target(*args, **kwargs)
-            elif target in HANDED_ON and _keeps_kind(node):
-                known[node] = args[0]
-                names.update({name: args[0].index for name in _scope(node) if isinstance(args[0], Value)})
-            else:
-                function = _functional(node.target) if in_place else ANY_LAYOUT.get(target, node.target)
-                known[node] = _append(operations, names, node, target, function, args, kwargs)
-            if in_place:
-                if not isinstance(known[node], Value):
-                    continue
-                if _read_later_elsewhere(mutated, order[node], root, order, last_reader):
-                    return None
-                known[mutated] = known[node]  # later readers of the old name see the new content
-    return None
-
-
-def _append(
-    operations: list[Operation],
-    names: dict[str, int],
-    node: Any,
-    target: str,
-    function: Callable[..., Any],
-    args: tuple[Any, ...],
-    kwargs: dict[str, Any],
-) -> Any:
-    """Add the step; one with several results (chunk, split, unbind) becomes one step a result."""
-
-    results = node.meta.get("val")
-
-    def add(
-        name: str, target: str, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any], result: Any
-    ) -> Value:
-        shape = tuple(size if isinstance(size, int) else None for size in getattr(result, "shape", ()))
-        operation = Operation(
-            len(operations), name, target, function, args, kwargs, _scope(node), shape, not isinstance(result, (int, torch.SymInt, float))
-        )
-        operations.append(operation)
-        names.update(dict.fromkeys(operation.scope, operation.index))
-        return Value(operation.index)
-
-    aten = torch.ops.aten
-    if not isinstance(results, (tuple, list)):
-        return add(
-            node.name, target.removesuffix("_") if _is_in_place(target) else target, function, args, kwargs, results
-        )
-    if target == "unbind":
-        dim = args[1] if len(args) > 1 else kwargs.get("dim", 0)
-        return tuple(
-            add(f"{node.name}_{i}", "select", aten.select.int, (args[0], dim, i), {}, result)
-            for i, result in enumerate(results)
-        )
-    if target in {"chunk", "split", "split_with_sizes", "tensor_split"}:
-        dim = args[2] if len(args) > 2 else kwargs.get("dim", 0)
-        edges = [0]
-        for result in results:
-            edges.append(edges[-1] + int(result.shape[dim]))
-        return tuple(
-            add(f"{node.name}_{i}", "slice", aten.slice.Tensor, (args[0], dim, edges[i], edges[i + 1]), {}, result)
-            for i, result in enumerate(results)
-        )
-    whole = add(node.name, target, function, args, kwargs, None)
-    return tuple(
-        add(f"{node.name}_{i}", "getitem", operator.getitem, (whole, i), {}, result) for i, result in enumerate(results)
-    )
-
-
-def _constants(program: torch.export.ExportedProgram, nodes: list[Any]) -> dict[str, Any]:
-    """Parameters, buffers and lifted constants by placeholder name, detached; copied where the graph writes into constants."""
-    writes = any(
-        node.op == "call_function"
-        and _is_in_place(_name(node.target))
-        and isinstance(node.meta.get("val"), Tensor)
-        and not any(isinstance(size, torch.SymInt) for size in node.meta["val"].shape)
-        for node in nodes
-    )
-    found: dict[str, Any] = {}
-    for spec in program.graph_signature.input_specs:
-        if spec.target is None:
-            continue
-        tensor = program.state_dict.get(spec.target, None)
-        if tensor is None:
-            tensor = program.constants[spec.target]
-        if isinstance(tensor, Tensor):
-            tensor = tensor.detach().clone() if writes else tensor.detach()
-        found[spec.arg.name] = tensor
-    return found
-
-
-def _output(node: Any, known: dict[Any, Any]) -> int:
-    """The index of the first floating-point result of the model."""
-    for result in node.all_input_nodes:
-        value, example = known.get(result), result.meta.get("val")
-        if isinstance(value, Value) and isinstance(example, Tensor) and example.is_floating_point():
-            return value.index
-    raise GraphError("The model's output does not depend on its input: there is nothing to explain.")
-
-
 def _without_dead_steps(
     operations: list[Operation], output: int, names: dict[str, int]
 ) -> tuple[list[Operation], int, dict[str, int]]:
@@ -289,60 +130,3 @@ def _without_dead_steps(
             )
             kept.append(replace(moved, index=position[operation.index]))
     return kept, position[output], {name: position[index] for name, index in names.items() if index in needed}
-
-
-def _name(target: Any) -> str:
-    """ "conv2d" of torch.ops.aten.conv2d.default; the Python name of anything else."""
-    schema = getattr(target, "_schema", None)
-    if schema is not None:
-        space, name = schema.name.split("::")
-        return name if space == "aten" else f"{space}.{name}"
-    return str(getattr(target, "__name__", target))
-
-
-def _scope(node: Any) -> tuple[str, ...]:
-    stack = node.meta.get("nn_module_stack") or {}
-    return tuple(path.split("@")[0] for path, _ in stack.values() if path and not path.startswith("_empty_nn_module"))
-
-
-def _shares_memory(node: Any) -> bool:
-    return (
-        node.op == "call_function"
-        and bool(node.args)
-        and _name(node.target) in VIEWS
-        and isinstance(node.args[0], torch.fx.Node)
-    )
-
-
-def _read_later_elsewhere(
-    mutated: Any, now: int, root: dict[Any, Any], order: dict[Any, int], last_reader: dict[Any, int]
-) -> bool:
-    """Whether another name of the memory written to at position `now`, taken before that, is read after it."""
-    return any(
-        root[other] is root[mutated] and other is not mutated and order[other] < now < last_reader.get(other, 0)
-        for other in root
-    )
-
-
-def _keeps_kind(node: Any) -> bool:
-    """Whether the step changes at most between floating-point precisions (a graph has one precision throughout)."""
-    before, after = node.args[0].meta.get("val"), node.meta.get("val")
-    return before is None or before.dtype == after.dtype or (before.is_floating_point() and after.is_floating_point())
-
-
-def _is_in_place(target: str) -> bool:
-    return target.endswith("_") and not target.endswith("__")
-
-
-def _functional(target: Any) -> Callable[..., Any]:
-    """The out-of-place twin of an in-place ATen operator."""
-    space, name = target._schema.name.split("::")
-    packet = getattr(getattr(torch.ops, space), name.removesuffix("_"), None)
-    overload = getattr(packet, target._overloadname, None)
-    if overload is None:
-        raise GraphError(f"{target} has no out-of-place twin: write that step of the model out of place.")
-    return overload  # type: ignore[no-any-return]
-
-
-def _same(leaf: Any) -> Any:
-    return leaf

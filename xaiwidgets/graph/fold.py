@@ -33,8 +33,8 @@ def fold_batch_norms(
     def follow(leaf: Value | Tensor) -> Value | Tensor:
         return Value(merged.get(leaf.index, leaf.index)) if isinstance(leaf, Value) else leaf
 
-    for operation in operations:
-        operation = operation.with_arguments(follow)
+    for read in operations:
+        operation = read.with_arguments(follow)
         result.append(operation)
         if operation.target != "batch_norm" or operation.args[5]:
             continue

@@ -18,7 +18,24 @@ PRE_LOGITS = "pre_logits"
 
 # Steps that may stand between a classifier and the output (an average of several heads included).
 AFTER_CLASSIFIER = frozenset(
-    ["relu", "dropout", "softmax", "log_softmax", "sigmoid", "flatten", "view", "reshape", "squeeze", "select", "mean", "avg_pool2d", "adaptive_avg_pool2d", "add", "div", "mul"]
+    [
+        "relu",
+        "dropout",
+        "softmax",
+        "log_softmax",
+        "sigmoid",
+        "flatten",
+        "view",
+        "reshape",
+        "squeeze",
+        "select",
+        "mean",
+        "avg_pool2d",
+        "adaptive_avg_pool2d",
+        "add",
+        "div",
+        "mul",
+    ]
 )
 
 # Steps whose result is memory of its own, so that an element-wise step which alone reads it may overwrite it.
@@ -64,6 +81,7 @@ class Graph:
         output: int,
         layers: dict[str, int],
         example_shape: tuple[int, ...],
+        *,
         dtype: torch.dtype | None = None,
         memory_format: torch.memory_format = torch.contiguous_format,
     ) -> None:
@@ -136,7 +154,7 @@ class Graph:
 
         with torch.no_grad():
             operations = [operation.with_arguments(convert) for operation in self.operations]
-        return Graph(operations, self.output, self.layers, self.example_shape, dtype, memory_format)
+        return Graph(operations, self.output, self.layers, self.example_shape, dtype=dtype, memory_format=memory_format)
 
     def check_input(self, x: Tensor) -> None:
         if not isinstance(x, Tensor):
@@ -209,7 +227,12 @@ class Graph:
         ):
             holes = tuple((i, a.index) for i, a in enumerate(operation.args) if isinstance(a, Value))
         function, first = operation.function, operation.args[0] if operation.args else None
-        if overwrite and operation.target in OVERWRITING and isinstance(first, Value) and last[first.index] == operation.index:
+        if (
+            overwrite
+            and operation.target in OVERWRITING
+            and isinstance(first, Value)
+            and last[first.index] == operation.index
+        ):
             source = self.operations[first.index]
             if (
                 source.target in OWN_MEMORY

@@ -13,7 +13,7 @@ from xaiwidgets.graph.operation import Operation
 __all__ = ["apply", "bias_of", "in_channels_first", "transpose", "weight_of"]
 
 Shape = tuple[int, ...]
-CONVOLUTIONS = {
+CONVOLUTIONS: dict[str, tuple[Any, Any, int]] = {
     "conv1d": (F.conv1d, F.conv_transpose1d, 1),
     "conv2d": (F.conv2d, F.conv_transpose2d, 2),
     "conv3d": (F.conv3d, F.conv_transpose3d, 3),
@@ -33,7 +33,7 @@ def bias_of(operation: Operation) -> Tensor | None:
     bias = operation.args[2] if len(operation.args) > 2 else operation.kwargs.get("bias")
     if bias is None or operation.target == "linear":
         return bias
-    return bias.reshape(-1, *[1] * CONVOLUTIONS[operation.target][2])  # type: ignore[no-any-return]
+    return bias.reshape(-1, *[1] * CONVOLUTIONS[operation.target][2])
 
 
 def in_channels_first(operation: Operation) -> bool:
@@ -78,17 +78,30 @@ def transpose(operation: Operation, s: Tensor, weight: Tensor, shape: Shape, gro
 
 def _on_batch(function: Any, x: Tensor, axes: int) -> Tensor:
     lead = x.ndim - axes - 2
-    if lead <= 0:
-        result: Tensor = function(x)
-        return result
-    return function(x.flatten(0, lead)).unflatten(0, x.shape[: lead + 1])  # type: ignore[no-any-return]
+    batch = x if lead <= 0 else x.flatten(0, lead)
+    result: Tensor = function(batch)
+    if axes == 2:
+        # A 1×1 kernel has no memory format of its own, so torch may return another than came in; what follows would be slow.
+        result = result.contiguous(memory_format=_format_of(batch))
+    return result if lead <= 0 else result.unflatten(0, x.shape[: lead + 1])
+
+
+def _format_of(batch: Tensor) -> torch.memory_format:
+    last = batch.stride(1) == 1 and batch.shape[1] > 1
+    return torch.channels_last if last else torch.contiguous_format
 
 
 def _options(operation: Operation, axes: int) -> dict[str, Any]:
     """Stride, padding, dilation and groups of a convolution as full lists, whatever form the call had."""
     transposed = operation.target.startswith("conv_transpose")
-    names = ["stride", "padding", "output_padding", "groups", "dilation"] if transposed else ["stride", "padding", "dilation", "groups"]
-    given = dict(zip(names, operation.args[3:], strict=False)) | {k: v for k, v in operation.kwargs.items() if k in names}
+    names = (
+        ["stride", "padding", "output_padding", "groups", "dilation"]
+        if transposed
+        else ["stride", "padding", "dilation", "groups"]
+    )
+    given = dict(zip(names, operation.args[3:], strict=False)) | {
+        k: v for k, v in operation.kwargs.items() if k in names
+    }
     options: dict[str, Any] = {"groups": given.get("groups", 1)}
     for name in names:
         if name == "groups":

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from xaiwidgets.graph.operation import Operation
 
-__all__ = ["Into", "Local", "Pass", "Site", "expand_to", "stabilise", "sum_to"]
+__all__ = ["Into", "Local", "Pass", "Site", "Surroundings", "expand_to", "stabilise", "sum_to"]
 
 Shape = tuple[int, ...]
 Result = TypeVar("Result")
@@ -59,6 +59,19 @@ class Site:
         return found
 
 
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a rule may want to know of an operation's place in the graph when it is prepared.
+
+    `positive`: its first input cannot be negative. `shared`: that input has other readers, or is the model's input. `plain`: the
+    model is a chain without residual sums.
+    """
+
+    positive: bool = False
+    shared: bool = True
+    plain: bool = False
+
+
 class Local:
     """How relevance passes one operation. With activations fixed, `down` is linear and `up` its adjoint.
 
@@ -85,9 +98,7 @@ class Pass(Local):
 
     def down(self, relevance: Tensor, at: Site) -> Sequence[Tensor | Into | None]:
         first = at.carries.index(True)
-        return [
-            sum_to(relevance, shape) if i == first and at.wanted[i] else None for i, shape in enumerate(at.shapes)
-        ]
+        return [sum_to(relevance, shape) if i == first and at.wanted[i] else None for i, shape in enumerate(at.shapes)]
 
     def up(self, above: Sequence[Tensor | None], at: Site) -> Tensor:
         value = above[at.carries.index(True)]
@@ -99,9 +110,10 @@ def _nothing(above: Sequence[Tensor | None], at: Site) -> Tensor:
     return like.new_zeros((like.shape[0], *at.shape))
 
 
-def stabilise(z: Tensor, epsilon: float) -> Tensor:
-    """z + ε·sign(z), with sign(0) = 1."""
-    return torch.where(z < 0, z - epsilon, z + epsilon)
+def stabilise(z: Tensor, epsilon: float | Tensor) -> Tensor:
+    """z + ε·sign(z), with sign(0) = 1. ε is a number or broadcasts to z."""
+    size = epsilon if isinstance(epsilon, Tensor) else z.new_tensor(epsilon)
+    return torch.copysign(size, z).add_(z)
 
 
 def sum_to(relevance: Tensor, shape: Shape) -> Tensor:

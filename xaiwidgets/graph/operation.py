@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -71,7 +71,7 @@ def rewrite(tree: Any, change: Callable[[Any], Any]) -> Any:
     return tree
 
 
-def fill(tree: Any, values: Sequence[Any]) -> Any:
+def fill(tree: Any, values: Sequence[Any] | Mapping[int, Any]) -> Any:
     """`tree` with each `Value` replaced by the result it refers to."""
     return rewrite(tree, lambda leaf: values[leaf.index] if isinstance(leaf, Value) else leaf)
 

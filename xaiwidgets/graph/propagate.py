@@ -143,7 +143,7 @@ class Propagator:
     def down(
         self,
         record: Record,
-        start: Mapping[str | int, Tensor],
+        start: Mapping[Any, Tensor],
         to: Sequence[str | int] = ("input",),
         conditions: Masks | None = None,
         *,
@@ -163,21 +163,21 @@ class Propagator:
         state = {self.index(name): tensor for name, tensor in start.items()}
         targets = {self.index(name): name for name in to}
         rows = max(conditions.rows, *(tensor.shape[0] for tensor in state.values()))
-        leads = self._leads(targets)
+        fixed: dict[str, Any] = {"targets": targets, "leads": self._leads(targets), "trace": trace}
         top = max(state)
         if chunk is None or rows <= chunk:
-            found = self._descend(record, state, range(top, -1, -1), targets, leads, conditions, trace)
+            found = self._descend(record, state, range(top, -1, -1), conditions, **fixed)
         else:
             shared: dict[int, Tensor] = {}
             if all(tensor.shape[0] == 1 for tensor in state.values()) and conditions.top < top:
-                shared = self._descend(record, state, range(top, conditions.top, -1), targets, leads, conditions, trace)
+                shared = self._descend(record, state, range(top, conditions.top, -1), conditions, **fixed)
                 top = conditions.top
             parts = []
             for first in range(0, rows, chunk):
                 part = slice(first, min(first + chunk, rows))
                 begun = {index: _rows(tensor, part) for index, tensor in state.items()}
                 limits = conditions.part(part)
-                parts.append(self._descend(record, begun, range(top, -1, -1), targets, leads, limits, trace))
+                parts.append(self._descend(record, begun, range(top, -1, -1), limits, **fixed))
             found = shared | {
                 index: torch.cat([_at_least(part[index], min(chunk, rows - i * chunk)) for i, part in enumerate(parts)])
                 for index in parts[0]
@@ -191,7 +191,8 @@ class Propagator:
 
     def _leads(self, targets: Iterable[int]) -> list[bool]:
         """For each value, whether relevance at it can still reach a target."""
-        wanted, leads = set(targets), []
+        wanted = set(targets)
+        leads: list[bool] = []
         for operation in self.graph.operations:
             index = operation.index
             leads.append(self.carries[index] and (index in wanted or any(leads[i] for i in operation.inputs)))
@@ -202,9 +203,10 @@ class Propagator:
         record: Record,
         state: dict[int, Tensor],
         walk: range,
+        conditions: Masks,
+        *,
         targets: Mapping[int, Any],
         leads: Sequence[bool],
-        conditions: Masks,
         trace: Trace | None,
     ) -> dict[int, Tensor]:
         """Carry the relevance in `state` down the operations of `walk`; `state` keeps what lies below."""
@@ -237,7 +239,7 @@ class Propagator:
     def up(
         self,
         record: Record,
-        start: Mapping[str | int, Tensor],
+        start: Mapping[Any, Tensor],
         to: Sequence[str | int] = ("output",),
         conditions: Masks | None = None,
     ) -> dict[str | int, Tensor]:

@@ -9,8 +9,8 @@ from xaiwidgets.lrp.rules import RULES, AlphaBeta, Epsilon, Flat, Gamma, PassRul
 
 __all__ = [
     "COMPOSITES",
-    "RULES",
     "LRP",
+    "RULES",
     "AbsLRP",
     "AlphaBeta",
     "Attribution",

@@ -2,7 +2,9 @@
 
     R_x = N₁( x ⊙ ∂[g(x; w, b) + g(|x|; |w|, |b|)]/∂xᵀ · R_y / (|y| + ε) ),     N₁(r) = r / (Σ|r| + ε) per sample.
 
-Where a factor cannot be negative the two derivatives fall together and half of the work with them.
+Where a factor cannot be negative the two derivatives fall together and half of the work with them. Every step is homogeneous in
+R, so a scale that nothing else is added to cancels at the next N₁: that of an element-wise step or a linear layer is left out
+where its input has one reader.
 """
 
 from __future__ import annotations
@@ -16,11 +18,11 @@ from torch import Tensor
 
 from xaiwidgets.graph.kinds import KINDS
 from xaiwidgets.graph.linear import transpose, weight_of
-from xaiwidgets.graph.local import Into, Local, Pass, Site, sum_to
+from xaiwidgets.graph.local import Into, Local, Pass, Site, Surroundings, sum_to
 from xaiwidgets.graph.moves import Move
 from xaiwidgets.graph.operation import Operation, Value, fill
-from xaiwidgets.lrp.attention import _factors, attention_parts
-from xaiwidgets.lrp.treatments import Hold, Winner, _linear_down, norm_scale
+from xaiwidgets.lrp.attention import attention_parts, factors_of
+from xaiwidgets.lrp.treatments import Hold, Winner, linear_down, norm_scale
 
 __all__ = ["AbsRule", "abs_treatments", "normalise"]
 
@@ -30,7 +32,7 @@ EPSILON = 1e-9
 def normalise(relevance: Tensor, batch: int, epsilon: float = EPSILON) -> Tensor:
     """N₁: each sample of (K, …) relevance divided by its sum of magnitudes."""
     flat = relevance.reshape(relevance.shape[0], batch, -1)
-    return (flat / (flat.abs().sum(2, keepdim=True) + epsilon)).reshape(relevance.shape)
+    return (flat / (torch.linalg.vector_norm(flat, 1, dim=2, keepdim=True) + epsilon)).reshape(relevance.shape)
 
 
 class AbsRule(Local):
@@ -39,8 +41,11 @@ class AbsRule(Local):
     needs_inputs = True
     needs_output = True
 
-    def __init__(self, positive: bool = False, epsilon: float = EPSILON, divide: bool = True) -> None:
-        self.positive, self.epsilon, self.divide = positive, epsilon, divide
+    light = False  # whether N₁ may be left out where nothing is added to the result
+
+    def __init__(self, place: Surroundings, epsilon: float = EPSILON, divide: bool = True) -> None:
+        self.positive, self.epsilon, self.divide = place.positive, epsilon, divide
+        self.normalises = place.shared or not self.light
         self.needs_output = divide
 
     def describe(self) -> str:
@@ -48,7 +53,10 @@ class AbsRule(Local):
 
     def down(self, relevance: Tensor, at: Site) -> Sequence[Tensor | Into | None]:
         s = relevance / (at.output.abs() + self.epsilon) if self.divide else relevance
-        return [None if share is None else normalise(share, at.batch, self.epsilon) for share in self.shares(s, at)]
+        shares = self.shares(s, at)
+        if not self.normalises:
+            return shares
+        return [None if share is None else normalise(share, at.batch, self.epsilon) for share in shares]
 
     def shares(self, s: Tensor, at: Site) -> list[Tensor | None]:
         raise TypeError(f"{type(self).__name__} gives no shares")
@@ -57,17 +65,18 @@ class AbsRule(Local):
 class AbsLinear(AbsRule):
     """x ⊙ wᵀs + |x| ⊙ |w|ᵀs; for x ≥ 0 that is x ⊙ (2w⁺)ᵀs."""
 
-    def __init__(self, operation: Operation, positive: bool, epsilon: float) -> None:
-        super().__init__(positive, epsilon)
+    def __init__(self, operation: Operation, place: Surroundings, epsilon: float) -> None:
+        self.light = operation.target == "linear"
+        super().__init__(place, epsilon)
         weight = weight_of(operation)
-        self.weight = weight.clamp(min=0) if positive else weight.abs()
+        self.weight = weight.clamp(min=0) if place.positive else weight.abs()
 
     def shares(self, s: Tensor, at: Site) -> list[Tensor | None]:
         x, shape = at.inputs[0], at.shapes[0]
         share = transpose(at.operation, s, self.weight, shape)
         if self.positive:
-            return [share * x]
-        return [torch.addcmul(share * x.abs(), transpose(at.operation, s, weight_of(at.operation), shape), x)]
+            return [share.mul_(x)]
+        return [share.mul_(x.abs()).addcmul_(transpose(at.operation, s, weight_of(at.operation), shape), x)]
 
 
 class AbsSum(AbsRule):
@@ -75,9 +84,11 @@ class AbsSum(AbsRule):
 
     def shares(self, s: Tensor, at: Site) -> list[Tensor | None]:
         if at.operation.target not in {"add", "sub", "rsub"}:
-            back = _linear_down(s, at)
+            back = linear_down(s, at)
             return [back * at.inputs[0].clamp(min=0), *[None] * (len(at.shapes) - 1)]
-        negative = [at.operation.target == "sub" and i == 1 for i, a in enumerate(at.operation.args) if isinstance(a, Value)]
+        negative = [
+            at.operation.target == "sub" and i == 1 for i, a in enumerate(at.operation.args) if isinstance(a, Value)
+        ]
         return [
             sum_to(s * (-x if minus else x).clamp(min=0), shape) if wanted else None
             for x, shape, wanted, minus in zip(at.inputs, at.shapes, at.wanted, negative, strict=False)
@@ -85,12 +96,18 @@ class AbsSum(AbsRule):
 
 
 class AbsElementwise(AbsRule):
-    """x ⊙ [f'(x) + sign(x) f'(|x|)] ⊙ s."""
+    """x ⊙ [f'(x) + sign(x) f'(|x|)] ⊙ s. For what leaves positive values as they are and is read as such, R where x > 0."""
+
+    light = True
+
+    def __init__(self, operation: Operation, place: Surroundings, epsilon: float) -> None:
+        self.gates = operation.target in {"relu", "dropout", "feature_dropout"}
+        super().__init__(place, epsilon, divide=not self.gates)
 
     def shares(self, s: Tensor, at: Site) -> list[Tensor | None]:
         x = at.inputs[0]
-        if at.operation.target in {"relu", "dropout", "feature_dropout"}:
-            slope = x.clamp(min=0)
+        if self.gates:
+            slope = x > 0
         else:
             magnitude = x.abs()
             slope = x * _slope(x, at) + magnitude * _slope(magnitude, at)
@@ -150,7 +167,7 @@ class AbsMatrixProduct(AbsRule):
     """a ⊙ (s bᵀ) + |a| ⊙ (s |b|ᵀ), and likewise for b."""
 
     def shares(self, s: Tensor, at: Site) -> list[Tensor | None]:
-        factors, formula = _factors(at)
+        factors, formula = factors_of(at)
         magnitudes = [factor.abs() for factor in factors]
         shares: list[Tensor | None] = []
         for number, wanted in enumerate(at.wanted):
@@ -184,16 +201,22 @@ class AbsFusedAttention(AbsRule):
 
     def shares(self, s: Tensor, at: Site) -> list[Tensor | None]:
         q, k, v = at.inputs[:3]
-        products, logits, weights = at.remember("weights", lambda: attention_parts(at))
+        factor, weights = at.remember("factor", lambda: self._factor(at))
         positive_v = v.clamp(min=0)
         shares: list[Tensor | None] = [None] * len(at.inputs)
         shares[2] = positive_v * (weights.mT @ s)
-        r = normalise(weights * (s @ positive_v.mT), at.batch, self.epsilon)
-        r = normalise(r / (weights + self.epsilon) * softmax_factor(logits, weights), at.batch, self.epsilon)
-        s = r / (logits.masked_fill(torch.isinf(logits), 0.0).abs() + self.epsilon)
-        shares[0] = torch.addcmul(q.abs() * (s @ k.abs()), q, s @ k)
-        shares[1] = torch.addcmul(k.abs() * (s.mT @ q.abs()), k, s.mT @ q)
+        s = (s @ positive_v.mT).mul_(factor)
+        plain, magnitude = (s @ torch.cat([k, k.abs()], -1)).chunk(2, -1)
+        shares[0] = torch.addcmul(q.abs() * magnitude, q, plain)
+        plain, magnitude = (s.mT @ torch.cat([q, q.abs()], -1)).chunk(2, -1)
+        shares[1] = torch.addcmul(k.abs() * magnitude, k, plain)
         return shares
+
+    def _factor(self, at: Site) -> tuple[Tensor, Tensor]:
+        """What depends on activations alone between the relevance of the weights and that of q kᵀ; and the weights."""
+        _, logits, weights = attention_parts(at)
+        factor = weights / (weights + self.epsilon) * softmax_factor(logits, weights)
+        return factor / (logits.masked_fill(torch.isinf(logits), 0.0).abs() + self.epsilon), weights
 
 
 class AbsSelect(AbsRule):
@@ -204,31 +227,35 @@ class AbsSelect(AbsRule):
         return Move().down(kept, at)
 
 
-def abs_treatments(epsilon: float = EPSILON) -> dict[str, Callable[..., Local]]:
-    """The rule for every operation, by ATen name. Each function takes the operation and `Surroundings`."""
+def abs_treatments(epsilon: float = EPSILON) -> dict[str, Callable[[Operation, Surroundings], Local]]:
+    """The rule for every operation, by ATen name."""
 
-    def of_kind(kind: str) -> Callable[..., Local]:
-        def make(operation: Operation, positive: bool = False, plain: bool = False) -> Local:
+    def of_kind(kind: str) -> Callable[[Operation, Surroundings], Local]:
+        def make(operation: Operation, place: Surroundings) -> Local:
+            if kind in {"move", "statistic"}:
+                token = operation.target == "select" and _picks_token(operation)
+                return AbsSelect(place, epsilon) if token else {"move": Move, "statistic": Hold}[kind]()
             if kind == "linear":
-                return AbsLinear(operation, positive, epsilon)
+                return AbsLinear(operation, place, epsilon)
+            if kind == "pass":
+                return AbsElementwise(operation, place, epsilon)
             if kind == "winner":  # as published: a plain chain of convolutions (VGG) does not divide here
-                return AbsWinner(positive, epsilon, divide=not plain)
-            if operation.target == "select" and _picks_token(operation):
-                return AbsSelect(positive, epsilon)
-            if kind == "attention":
-                parts: dict[str, type[AbsRule]] = {
-                    "softmax": AbsSoftmax,
-                    "scaled_dot_product_attention": AbsFusedAttention,
-                }
-                return parts.get(operation.target, AbsMatrixProduct)(positive, epsilon)
-            simple: dict[str, type[AbsRule]] = {
-                "sum": AbsSum, "pass": AbsElementwise, "norm": AbsNorm, "product": AbsProduct,
-            }  # fmt: skip
-            return simple[kind](positive, epsilon) if kind in simple else {"move": Move, "statistic": Hold}[kind]()
+                return AbsWinner(place, epsilon, divide=not place.plain)
+            return RULES.get(operation.target, RULES[kind])(place, epsilon)
 
         return make
 
     return {target: of_kind(kind) for target, kind in KINDS.items() if kind != "size"}
+
+
+RULES: dict[str, type[AbsRule]] = {
+    "sum": AbsSum,
+    "norm": AbsNorm,
+    "product": AbsProduct,
+    "attention": AbsMatrixProduct,
+    "softmax": AbsSoftmax,
+    "scaled_dot_product_attention": AbsFusedAttention,
+}
 
 
 def _picks_token(operation: Operation) -> bool:

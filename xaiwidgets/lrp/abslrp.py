@@ -46,10 +46,13 @@ class AbsLRP(LRP):
             begin = torch.stack([one, (1 - one) / max(1, output.shape[1] - 1)])
         return normalise(begin, len(output))
 
-    def _pass(self, propagator: Propagator, record: Any, start: Tensor, to: Sequence[str], account: Account) -> dict[Any, Tensor]:
+    def _pass(
+        self, propagator: Propagator, record: Any, start: Tensor, to: Sequence[str], account: Account
+    ) -> dict[Any, Tensor]:
         found = propagator.down(record, {"output": start}, to)
         maps = {}
-        for name, rows in found.items():
+        for name, both in found.items():
+            rows = normalise(both, record.batch)
             difference = rows[0] - rows[1]
             largest = difference.flatten(1).abs().amax(1).clamp(min=1e-30)
             maps[name] = difference / largest.reshape(-1, *[1] * (difference.ndim - 1))

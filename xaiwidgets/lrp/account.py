@@ -57,7 +57,7 @@ def leaks_into(operation: Operation, bias: bool = True) -> str | None:
     if kind == "linear":
         return "bias and ε" if bias and len(operation.args) > 2 and operation.args[2] is not None else "ε"
     if kind == "sum":
-        return "an added constant" if constants or len(operation.inputs) < 2 and operation.target == "add" else "ε"
+        return "an added constant" if constants or (len(operation.inputs) < 2 and operation.target == "add") else "ε"
     if kind == "norm":
         return "shift and ε"
     if kind == "move":

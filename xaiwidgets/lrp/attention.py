@@ -70,7 +70,7 @@ class MatrixProduct(Local):
         return 1 / stabilise(at.output * sum(at.carries), self.epsilon)
 
     def down(self, relevance: Tensor, at: Site) -> Sequence[Tensor | Into | None]:
-        factors, formula = _factors(at)
+        factors, formula = factors_of(at)
         s = relevance * at.remember("1/z", lambda: self._ratio(at))
         shares: list[Tensor | Into | None] = []
         for number, (carries, wanted) in enumerate(zip(at.carries, at.wanted, strict=True)):
@@ -81,13 +81,13 @@ class MatrixProduct(Local):
         return shares
 
     def up(self, above: Sequence[Tensor | None], at: Site) -> Tensor:
-        factors, formula = _factors(at)
+        factors, formula = factors_of(at)
         total: Any = None
         for number, value in enumerate(above):
             if value is not None and at.carries[number]:
                 part = formula.applied(value * at.inputs[number], factors, self._position(at, number))
                 total = part if total is None else total + part
-        return total * at.remember("1/z", lambda: self._ratio(at))  # type: ignore[no-any-return]
+        return total * at.remember("1/z", lambda: self._ratio(at))
 
     @staticmethod
     def _position(at: Site, number: int) -> int:
@@ -108,9 +108,7 @@ class Formula:
     def applied(self, value: Tensor, factors: Sequence[Tensor], position: int) -> Tensor:
         """The product with (K, …) `value` in place of one factor."""
         other = 1 - position
-        return torch.einsum(
-            f"Z{self.inputs[position]},{self.inputs[other]}->Z{self.output}", value, factors[other]
-        )
+        return torch.einsum(f"Z{self.inputs[position]},{self.inputs[other]}->Z{self.output}", value, factors[other])
 
     def transposed(self, s: Tensor, factors: Sequence[Tensor], position: int) -> Tensor:
         """The adjoint of `applied`."""
@@ -142,7 +140,7 @@ def _fold(share: Tensor, like: Tensor) -> Tensor:
     return share.sum(axes, keepdim=True) if axes else share
 
 
-def _factors(at: Site) -> tuple[list[Tensor], Formula]:
+def factors_of(at: Site) -> tuple[list[Tensor], Formula]:
     operation = at.operation
     given = operation.args[1] if operation.target == "einsum" else operation.args[:2]
     values = iter(at.inputs)
@@ -197,7 +195,7 @@ class FusedAttention(Local):
             if isinstance(value, Tensor):
                 value = self._below_mask(value / stabilise(2 * products, self.epsilon), products, logits, at)
                 total = total + (weights * softmax_up(value, logits, weights)) @ v
-        return total / stabilise(at.output * (1 if self.hold_weights else 2), self.epsilon)  # type: ignore[no-any-return]
+        return total / stabilise(at.output * (1 if self.hold_weights else 2), self.epsilon)
 
     def _below_mask(self, values: Tensor, products: Tensor, logits: Tensor, at: Site) -> Tensor:
         """The share of the scaled product in logit = product + mask; a diagonal map, its own adjoint."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import fnmatch
+from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,7 +13,7 @@ from torch import Tensor
 
 from xaiwidgets.graph import Graph, GraphError, Operation
 from xaiwidgets.graph.kinds import TABLE, kind_of
-from xaiwidgets.graph.local import Local, Pass
+from xaiwidgets.graph.local import Local, Pass, Surroundings
 from xaiwidgets.graph.moves import Move
 from xaiwidgets.lrp.attention import FusedAttention, MatrixProduct, Softmax
 from xaiwidgets.lrp.rules import STABILISER, AlphaBeta, Epsilon, Flat, Gamma, Rule, ZBox, ZPlus
@@ -33,7 +34,7 @@ class Composite:
     Attributes:
         attention: "attn" (AttnLRP: softmax and both factors take part) or "cp" (attention weights held constant).
         treatments: ATen name -> function giving the `Local` of an operation; goes before everything else. It is called with the
-            operation, whether its first input cannot be negative, and whether the model is a plain chain without residual sums.
+            operation and its `Surroundings`.
         zero_bias: keep biases and added constants from taking relevance, everywhere.
     """
 
@@ -47,7 +48,7 @@ class Composite:
     attention: str = "attn"
     stabiliser: float = STABILISER
     zero_bias: bool = False
-    treatments: Mapping[str, Callable[[Operation, bool, bool], Local]] = field(default_factory=dict)
+    treatments: Mapping[str, Callable[[Operation, Surroundings], Local]] = field(default_factory=dict)
     parameters: Mapping[str, Any] = field(default_factory=dict)
 
     def rule_for(self, operation: Operation, place: float, first: bool, last: bool) -> Rule:
@@ -91,19 +92,20 @@ def assign_known(composite: Composite, graph: Graph) -> tuple[list[Local | None]
     place = {index: number / max(1, len(linear) - 1) for number, index in enumerate(linear)}
     firsts, positive = _first_linear(graph), never_negative(graph.operations)
     from_input = _from_input(graph)
+    readers = Counter(index for operation in graph.operations for index in operation.inputs)
     plain = not any(o.target == "add" and len(o.inputs) == 2 for o in graph.operations)
     result: list[Local | None] = []
     unknown: list[Operation] = []
 
-    def surroundings(index: int) -> tuple[bool, bool]:
-        inputs = graph.operations[index].inputs
-        return positive[inputs[0]], plain
+    def surroundings(index: int) -> Surroundings:
+        source = graph.operations[index].inputs[0]
+        return Surroundings(positive[source], readers[source] != 1 or source == 0, plain)
 
     for operation in graph.operations:
         kind, index, local = kind_of(operation), operation.index, None
         if kind not in {"input", "size"} and from_input[index]:
             if operation.target in composite.treatments:
-                local = composite.treatments[operation.target](operation, *surroundings(index))
+                local = composite.treatments[operation.target](operation, surroundings(index))
             elif kind == "linear" and isinstance(operation.args[1], Tensor):
                 rule = composite.rule_for(operation, place[index], index in firsts, index == linear[-1])
                 local = rule.prepare(operation, positive[operation.inputs[0]])
@@ -120,7 +122,7 @@ def treatment(kind: str, operation: Operation, composite: Composite) -> Local:
     if kind == "sum":
         if operation.target not in {"add", "sub", "rsub"}:
             return Spread(composite.stabiliser)
-        constant = len([i for i in operation.inputs]) < 2
+        constant = len(operation.inputs) < 2
         return Pass() if constant and composite.zero_bias else Share(composite.stabiliser)
     if kind == "norm":
         return Normalise(operation, composite.stabiliser, composite.zero_bias)

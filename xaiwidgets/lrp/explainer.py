@@ -66,7 +66,13 @@ class LRP:
         self._prepared: tuple[Graph, Propagator] | None = None
 
     def __call__(
-        self, x: Tensor, target: Any = None, *, layers: Sequence[str] = (), against: Any = None, start: Tensor | None = None
+        self,
+        x: Tensor,
+        target: Any = None,
+        *,
+        layers: Sequence[str] = (),
+        against: Any = None,
+        start: Tensor | None = None,
     ) -> Attribution:
         """Explain x (N, C, H, W).
 
@@ -114,7 +120,9 @@ class LRP:
         record = propagator.record(x, keep=layers, memory=True)
         rows = torch.stack([self.model.targets(record.output, target) for target in targets])
         names = [*layers, "input"]
-        found = propagator.down(record, {"output": class_starts(record.output, rows, self.start)}, names, chunk=self.batch)
+        found = propagator.down(
+            record, {"output": class_starts(record.output, rows, self.start)}, names, chunk=self.batch
+        )
         activations = {name: record.values[propagator.index(name)].float() for name in layers}
         return tuple(
             Attribution(
@@ -143,14 +151,18 @@ class LRP:
         if start is not None:
             given = start[part].to(output)
             if given.shape != output.shape:
-                raise ValueError(f"start has shape {tuple(start.shape)}; give (N, {output.shape[1]}), relevance at the output.")
+                raise ValueError(
+                    f"start has shape {tuple(start.shape)}; give (N, {output.shape[1]}), relevance at the output."
+                )
             return given[None]
         if against is None:
             return class_starts(output, target[None], self.start)
         other = "rest" if against[0] == "rest" else self.model.targets(output, against)
         return contrast(output, target, other, self.start)
 
-    def _pass(self, propagator: Propagator, record: Any, start: Tensor, to: Sequence[str], account: Account) -> dict[Any, Tensor]:
+    def _pass(
+        self, propagator: Propagator, record: Any, start: Tensor, to: Sequence[str], account: Account
+    ) -> dict[Any, Tensor]:
         found = propagator.down(record, {"output": start}, to, trace=account)
         return {name: relevance[0] for name, relevance in found.items()}
 
@@ -181,7 +193,9 @@ class LRP:
 
     def with_parameters(self, **changes: Any) -> Self:
         """The same explainer with other values of what `controls` lists. A new composite begins with its own defaults."""
-        check_keywords("with_parameters", changes, [control["name"] for control in self.controls()] + list(_all_parameters()))
+        check_keywords(
+            "with_parameters", changes, [control["name"] for control in self.controls()] + list(_all_parameters())
+        )
         composite: str | Composite = changes.pop("composite", self.composite.name)
         start = changes.pop("start", self.start)
         if composite not in COMPOSITES:
@@ -199,15 +213,24 @@ class LRP:
         controls: list[Control] = []
         if name in COMPOSITES:
             options = [entry for entry in COMPOSITES if entry != "abs_lrp"]
-            controls.append({"name": "composite", "label": "Composite", "type": "choice", "value": name, "options": options})
+            controls.append(
+                {"name": "composite", "label": "Composite", "type": "choice", "value": name, "options": options}
+            )
             for parameter, default in parameter_defaults(name).items():
                 if parameter in SLIDERS:
                     value = self.parameters.get(parameter, default)
-                    slider: Control = {"name": parameter, "label": LABELS[parameter], "type": "float", "value": value or 0.0}
+                    slider: Control = {
+                        "name": parameter,
+                        "label": LABELS[parameter],
+                        "type": "float",
+                        "value": value or 0.0,
+                    }
                     low, high, log = SLIDERS[parameter]
-                    controls.append(slider | {"min": low, "max": high, "step": (high - low) / 100, "log": log})  # type: ignore[arg-type]
+                    controls.append(slider | {"min": low, "max": high, "step": (high - low) / 100, "log": log})
         zero_bias = bool(self.parameters.get("zero_bias", False))
-        controls.append({"name": "zero_bias", "label": "Keep relevance out of biases", "type": "bool", "value": zero_bias})
+        controls.append(
+            {"name": "zero_bias", "label": "Keep relevance out of biases", "type": "bool", "value": zero_bias}
+        )
         return controls
 
 
@@ -226,6 +249,8 @@ SLIDERS = {
 
 
 def _all_parameters() -> set[str]:
-    return {name for composite in COMPOSITES for name in parameter_defaults(composite)} | {"composite", "start", "zero_bias"}
-
-
+    return {name for composite in COMPOSITES for name in parameter_defaults(composite)} | {
+        "composite",
+        "start",
+        "zero_bias",
+    }

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from xaiwidgets.graph.kinds import KINDS
 from xaiwidgets.graph.linear import apply, transpose, weight_of
-from xaiwidgets.graph.local import Into, Local, Site, stabilise
+from xaiwidgets.graph.local import Into, Local, Site, Surroundings, stabilise
 from xaiwidgets.graph.operation import Operation, fill
 from xaiwidgets.lrp.attention import attention_parts
 
@@ -42,12 +42,16 @@ class Derivative(Local):
         if KINDS.get(at.operation.target) == "linear" and products[0] is not None:
             return apply(at.operation, products[0], weight_of(at.operation)) / y
         rows = max(v.shape[0] for v in products if v is not None)
-        lifted = [_forward([None if v is None else v[min(k, v.shape[0] - 1)] for v in products], at) for k in range(rows)]
+        lifted = [
+            _forward([None if v is None else v[min(k, v.shape[0] - 1)] for v in products], at) for k in range(rows)
+        ]
         return torch.stack(lifted) / y
 
 
 def _leaves(at: Site, wanted: Sequence[bool]) -> tuple[list[Any], Tensor]:
-    inputs = [v.detach().requires_grad_(w) if isinstance(v, Tensor) else v for v, w in zip(at.inputs, wanted, strict=True)]
+    inputs = [
+        v.detach().requires_grad_(w) if isinstance(v, Tensor) else v for v, w in zip(at.inputs, wanted, strict=True)
+    ]
     if at.operation.target == "scaled_dot_product_attention":  # torch's fused kernels have no second derivative
         return inputs, attention_parts(replace(at, inputs=tuple(inputs)))[2] @ inputs[2]
     values = dict(zip(at.operation.inputs, inputs, strict=True))
@@ -72,13 +76,15 @@ def _forward(tangents: Sequence[Tensor | None], at: Site) -> Tensor:
         u = torch.zeros_like(output, requires_grad=True)
         leaves = [v for v, w in zip(inputs, wanted, strict=True) if w]
         back = torch.autograd.grad(output, leaves, u, create_graph=True)
-        total = sum(((b * t).sum() for b, t in zip(back, (t for t in tangents if t is not None), strict=True)), torch.zeros(()))
+        total = sum(
+            ((b * t).sum() for b, t in zip(back, (t for t in tangents if t is not None), strict=True)), torch.zeros(())
+        )
         (result,) = torch.autograd.grad(total, u)
     return result
 
 
-def gradient_treatments() -> dict[str, Callable[[Operation, bool, bool], Local]]:
+def gradient_treatments() -> dict[str, Callable[[Operation, Surroundings], Local]]:
     """`Derivative` for all operations but moves, which need nothing recorded."""
     kinds = {"linear", "sum", "winner", "pass", "norm", "product", "attention", "statistic"}
     one = Derivative()
-    return {target: (lambda operation, positive, plain: one) for target, kind in KINDS.items() if kind in kinds}
+    return {target: (lambda operation, place: one) for target, kind in KINDS.items() if kind in kinds}

@@ -64,7 +64,9 @@ class Report:
         titles = ("layer", "operation", "rule", "note")
         cells = [titles, *[(row.layer, row.operation, row.rule, row.note) for row in self.shown]]
         widths = [max(len(cell[column]) for cell in cells) for column in range(3)]
-        lines = ["  ".join([*(c.ljust(w) for c, w in zip(cell, widths, strict=False)), cell[3]]).rstrip() for cell in cells]
+        lines = [
+            "  ".join([*(c.ljust(w) for c, w in zip(cell, widths, strict=False)), cell[3]]).rstrip() for cell in cells
+        ]
         return "\n".join([self.summary, *lines])
 
     __repr__ = __str__
@@ -74,7 +76,10 @@ class Report:
         body = ""
         for row in self.shown:
             style = "" if row.supported else " style='color:var(--jp-error-color1,#b00020);font-weight:600'"
-            cells = "".join(f"<td style='text-align:left'>{html.escape(c)}</td>" for c in (row.layer, row.operation, row.rule, row.note))
+            cells = "".join(
+                f"<td style='text-align:left'>{html.escape(c)}</td>"
+                for c in (row.layer, row.operation, row.rule, row.note)
+            )
             body += f"<tr{style}>{cells}</tr>"
         table = f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
         return f"<div><p>{html.escape(self.summary)}</p><div style='max-height:30em;overflow:auto'>{table}</div></div>"
@@ -102,7 +107,11 @@ def _rows(graph: Graph, composite: Composite) -> list[ReportRow]:
             advice = f"no rule: give one as Composite(treatments={{{operation.target!r}: …}})"
             rows.append(ReportRow(layer, operation.target, kind or "unknown", "none", advice, False))
         elif rule is not None:
-            leak = None if composite.zero_bias and kind != "attention" else leaks_into(operation, getattr(rule, "takes_bias", True))
+            leak = (
+                None
+                if composite.zero_bias and kind != "attention"
+                else leaks_into(operation, getattr(rule, "takes_bias", True))
+            )
             rows.append(
                 ReportRow(layer, operation.target, kind or "", rule.describe(), f"can leak into {leak}" if leak else "")
             )

@@ -113,7 +113,8 @@ class Gamma(Rule):
             return None if tensor is None else tensor + self.gamma * INPUTS[sign](tensor)
 
         plus, minus = favour(weight, "positive"), favour(weight, "negative")
-        assert plus is not None and minus is not None
+        assert plus is not None
+        assert minus is not None
         result = []
         for outputs, first, second in (("positive", plus, minus), ("negative", minus, plus)):
             terms = (Term("positive", first, favour(bias, outputs)), Term("negative", second))
@@ -274,8 +275,10 @@ class Linear(Local):
 
     def _divide(self, values: Tensor, number: int, group: Group, at: Site) -> Tensor:
         """values · coefficient / st(z), zero at the outputs that the group is not for."""
-        return values * at.remember(f"1/z{number}", lambda: self._factor(group, at)) if at.memory is not None else (
-            self._quotient(values, group, at)
+        return (
+            values * at.remember(f"1/z{number}", lambda: self._factor(group, at))
+            if at.memory is not None
+            else (self._quotient(values, group, at))
         )
 
     def _quotient(self, values: Tensor, group: Group, at: Site) -> Tensor:

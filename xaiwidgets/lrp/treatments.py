@@ -43,8 +43,10 @@ class Share(Local):
         return 1 / stabilise(at.output, self.epsilon)
 
     def down(self, relevance: Tensor, at: Site) -> Sequence[Tensor | Into | None]:
-        s = relevance * at.remember("1/z", lambda: self._ratio(at)) if at.memory is not None else (
-            relevance / stabilise(at.output, self.epsilon)
+        s = (
+            relevance * at.remember("1/z", lambda: self._ratio(at))
+            if at.memory is not None
+            else (relevance / stabilise(at.output, self.epsilon))
         )
         signs = _signs(at.operation)
         return [
@@ -60,7 +62,7 @@ class Share(Local):
             if value is not None and at.carries[i]:
                 part = expand_to(value, at.shape) * (_addend(at.inputs[i], sign) * ratio)
                 total = part if total is None else total + part
-        return total  # type: ignore[no-any-return]
+        return total
 
 
 def _addend(value: Tensor, factor: float) -> Tensor:
@@ -88,7 +90,7 @@ class Spread(Local):
 
     def down(self, relevance: Tensor, at: Site) -> Sequence[Tensor | Into | None]:
         s = relevance / stabilise(at.output, self.epsilon)
-        return [_linear_down(s, at) * at.inputs[0], *[None] * (len(at.shapes) - 1)]
+        return [linear_down(s, at) * at.inputs[0], *[None] * (len(at.shapes) - 1)]
 
     def up(self, above: Sequence[Tensor | None], at: Site) -> Tensor:
         value = above[0]
@@ -104,7 +106,7 @@ def _call(at: Site, x: Tensor) -> Tensor:
     return result
 
 
-def _linear_down(s: Tensor, at: Site) -> Tensor:
+def linear_down(s: Tensor, at: Site) -> Tensor:
     """The transpose of a linear operation on one tensor, row by row."""
     shape = at.shapes[0]
     if at.operation.target.startswith("adaptive_avg_pool") and all(size == 1 for size in at.shape[2:]):
@@ -146,9 +148,7 @@ class Winner(Local):
         if at.operation.target != "max_pool2d":
             return _derivative_down(relevance, at)
         indices, pool = at.remember("winners", lambda: self._indices(at)), self._pool(at).values()
-        rows = [
-            torch.ops.aten.max_pool2d_with_indices_backward(row, at.inputs[0], *pool, indices) for row in relevance
-        ]
+        rows = [torch.ops.aten.max_pool2d_with_indices_backward(row, at.inputs[0], *pool, indices) for row in relevance]
         return [torch.stack(rows) if len(rows) > 1 else rows[0].unsqueeze(0)]
 
     def up(self, above: Sequence[Tensor | None], at: Site) -> Tensor:
@@ -168,7 +168,10 @@ def _pair(value: Any) -> list[int]:
 def _derivative_down(relevance: Tensor, at: Site) -> list[Tensor | Into | None]:
     """Jᵀ R with torch's derivative at the recorded inputs."""
     with torch.enable_grad():
-        inputs = [v.detach().requires_grad_(w) if isinstance(v, Tensor) else v for v, w in zip(at.inputs, at.wanted, strict=True)]
+        inputs = [
+            v.detach().requires_grad_(w) if isinstance(v, Tensor) else v
+            for v, w in zip(at.inputs, at.wanted, strict=True)
+        ]
         values = dict(zip(at.operation.inputs, inputs, strict=True))
         y = at.operation.function(*fill(at.operation.args, values), **fill(at.operation.kwargs, values))
         leaves = [v for v, wanted in zip(inputs, at.wanted, strict=True) if wanted]
@@ -219,7 +222,7 @@ class Product(Local):
         if total is None:
             like = next(value for value in above if value is not None)
             return like.new_zeros((like.shape[0], *at.shape))
-        return total / sum(receives)  # type: ignore[no-any-return]
+        return total / sum(receives)
 
 
 class Normalise(Local):
@@ -279,7 +282,7 @@ def centred(values: Tensor, at: Site) -> Tensor:
 def norm_scale(at: Site) -> tuple[Tensor, Tensor | None]:
     """The held scale c (gain over standard deviation) and the bias, shaped to broadcast with the input."""
     operation, x = at.operation, at.inputs[0]
-    target, args, kwargs = operation.target, operation.args, operation.kwargs
+    target, args = operation.target, operation.args
     if target == "batch_norm":
         _, gain, bias, _, variance, _, _, eps = args[:8]
         column = (-1, *[1] * (x.ndim - 2))
@@ -294,7 +297,11 @@ def norm_scale(at: Site) -> tuple[Tensor, Tensor | None]:
     elif target == "instance_norm":
         gain, bias, eps = args[1], args[2], args[7]
     grouped = x.reshape(shape)
-    spread = grouped.square().mean(axes, keepdim=True) if target == "rms_norm" else grouped.var(axes, correction=0, keepdim=True)
+    spread = (
+        grouped.square().mean(axes, keepdim=True)
+        if target == "rms_norm"
+        else grouped.var(axes, correction=0, keepdim=True)
+    )
     scale = (spread + eps).rsqrt().expand(grouped.shape).reshape(x.shape)
     if target in {"group_norm", "instance_norm"}:
         column = (-1, *[1] * (x.ndim - 2))
@@ -322,7 +329,9 @@ def never_negative(operations: Sequence[Operation]) -> list[bool]:
             from xaiwidgets.graph.operation import constants_in
 
             tensors = [i for i in operation.inputs if operations[i].tensor]
-            numbers = [a for a in operation.args[1:2] if isinstance(a, (int, float))] if target in {"add", "mul"} else []
+            numbers = (
+                [a for a in operation.args[1:2] if isinstance(a, (int, float))] if target in {"add", "mul"} else []
+            )
             flags.append(
                 all(flags[i] for i in tensors)
                 and all(bool((c >= 0).all()) for c in constants_in(operation.args))
