@@ -111,6 +111,17 @@ test("a saved page shows the newest result it has for an image, and says that it
   assert.deepEqual(shown(), { value: 1, current: false });
 });
 
+test("a late answer does not take the place of the last good picture", () => {
+  answer(1);
+  assert.deepEqual(shown(), { value: 1, current: true });
+  store.ask({ target: 3 });
+  mock.timers.tick(0);
+  store.ask({ target: 5 });
+  mock.timers.tick(0);
+  answer(3, { target: 3, request: computes()[0]!.id });
+  assert.deepEqual(shown(), { value: 1, current: false });
+});
+
 test("answers to older questions are not shown", () => {
   store.ask({ target: 3 });
   mock.timers.tick(0);

@@ -42,6 +42,7 @@ export class HeatmapStore {
   onExport: ((message: ExportMessage, bytes: Bytes | undefined) => void) | null = null;
 
   private readonly cache = new MapCache();
+  private readonly lastShown = new Map<string, { image: number; set: MapSet }>();
   /** Whether there was a kernel at all since the widget appeared. */
   everLive = false;
   private answerTimer: ReturnType<typeof setTimeout> | undefined;
@@ -134,9 +135,14 @@ export class HeatmapStore {
     this.resultVersion.value; // read, so that whoever asks hears of new results
     const question = this.question(method);
     const exact = this.cache.get(questionKey(question, method.classes));
-    if (exact) return { set: exact, current: true };
-    // The last good picture stays while the next one is computed.
-    return { set: this.cache.newest(question) ?? null, current: false };
+    if (exact) {
+      this.lastShown.set(method.name, { image: question.image, set: exact });
+      return { set: exact, current: true };
+    }
+    // The last good picture stays while the next one is computed: not a late answer to a question in between.
+    const last = this.lastShown.get(method.name);
+    const set = last?.image === question.image ? last.set : this.cache.newest(question);
+    return { set: set ?? null, current: false };
   }
 
   knows(method: Method): boolean {
@@ -175,6 +181,7 @@ export class HeatmapStore {
     this.committer.dispose();
     this.host.dispose();
     this.cache.clear();
+    this.lastShown.clear();
     this.pictures.value = new Map();
   }
 
