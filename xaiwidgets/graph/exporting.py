@@ -99,7 +99,7 @@ def _explain(error: Exception, module: nn.Module, example: Tensor, kind: type) -
             "fixed graph: replace that step by torch.where or a fixed computation"
         )
     elif "Constraints violated" in text or "specializ" in text.lower():
-        reason = "it only works at one batch size: replace the fixed batch size in its reshapes by x.shape[0] or -1"
+        reason = "it only works at one batch size: use x.shape[0] or -1 for the batch size (len(x) fixes it as well)"
     else:
         try:
             with torch.no_grad():
