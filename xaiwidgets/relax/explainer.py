@@ -171,16 +171,14 @@ class MaskingExplainer(ABC):
                         for image, fill, answer in zip(x, fills, answers, strict=True)
                     ]
                     estimate.add(torch.stack(similarities), masks)
-                yield estimate.result()
-            estimate.end_block()
-            result = estimate.result()
-            if (
-                self.settings.tolerance is not None
-                and estimate.settled
-                and result.largest_error <= self.settings.tolerance
-            ):
-                yield estimate.result(final=True)
-                return
+                    ended = start + batch_size >= len(block)
+                    if ended:
+                        estimate.end_block()
+                result = estimate.result()
+                if ended and estimate.settled and result.largest_error <= (self.settings.tolerance or -1):
+                    yield estimate.result(final=True)
+                    return
+                yield result
 
     def _background(self, image: Tensor) -> Tensor | None:
         """What shows where ``image`` (C, H, W) is hidden, (1, C, H, W); None for zero.

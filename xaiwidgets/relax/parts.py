@@ -52,9 +52,11 @@ SIMILARITIES: Mapping[str, Similarity] = {
     "dot": lambda h, reference: h @ reference,
     "l2": lambda h, reference: -torch.linalg.vector_norm(h - reference, dim=1),
 }
+# Keeps a pixel that no mask has shown yet at zero in place of NaN.
+_TINY = 1e-12
 AGGREGATES: Mapping[str, Aggregate] = {
     # RELAX, equation 4: the mean similarity of the masks that show a pixel.
-    "mean": lambda weighted, weight, count, keep: weighted / weight,
+    "mean": lambda weighted, weight, count, keep: weighted / weight.clamp_min(_TINY),
     # MUPPET's WeightedSumAggregator.
     "sum": lambda weighted, weight, count, keep: weighted,
     # RISE, equation 6: by the expected number of masks that show a pixel.
