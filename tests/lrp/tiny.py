@@ -10,7 +10,7 @@ from torch import Tensor, nn
 class TinyViT(nn.Module):
     """Patches, class token, position embedding, one block, head. `fused` chooses how attention is written."""
 
-    def __init__(self, fused: bool, width: int = 8, heads: int = 2) -> None:
+    def __init__(self, fused: bool, width: int = 24, heads: int = 2) -> None:
         super().__init__()
         self.fused, self.heads = fused, heads
         self.patch = nn.Conv2d(3, width, 4, stride=4)
