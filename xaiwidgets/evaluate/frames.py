@@ -64,6 +64,7 @@ class Flipper:
         ranks = torch.arange(schedule.patches, device=x.device)
         self._steps = torch.searchsorted(self._counts, ranks, right=True).clamp_max(schedule.steps)
         self._once: dict[tuple[str, int], Tensor] = {}
+        self._memory: dict[Any, Any] = {}
 
     def hidden(self, ranks: Tensor, steps: Tensor) -> Tensor:
         """Which pixels are flipped after each frame's step, bool (n, H, W)."""
@@ -81,11 +82,14 @@ class Flipper:
         scene = Scene(
             x=x,
             hidden=hidden,
-            before=lambda: self.hidden(ranks, (steps - 1).clamp_min(0))[:, None],
+            step=steps,
+            ranks=ranks,
+            hidden_at=lambda frame, step: self.hidden(ranks[frame : frame + 1], steps.new_tensor([step]))[:, None],
             step_of=lambda values: self.setup.grid.spread(values.gather(1, self._steps[ranks])),
             images=tuple(self.first + row for row in rows),
             steps=self.setup.schedule.steps,
             once=lambda name, function: self._each(name, function, rows),
+            memory=self._memory,
             pixels=self.setup.pixels,
             normalise=self.setup.normalise,
         )

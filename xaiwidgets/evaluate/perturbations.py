@@ -22,21 +22,26 @@ class Scene:
     Attributes:
         x: (n, C, H, W) the untouched images, in the model's input space.
         hidden: (n, 1, H, W) bool, which pixels are flipped.
-        before: the same one step earlier.
+        step, ranks: (n,) each frame's step, and (n, patches) its order.
+        hidden_at: (frame, step) -> bool (1, 1, H, W), what that frame's order has flipped after another step.
         step_of: patches -> pixels: the step at which each pixel is flipped, (n, H, W).
         images: index of each frame's image, which with the seed sets its random numbers.
         once: (name, function of one image (C, H, W) and a numpy generator -> Tensor): the values of every frame's image, (n, …),
             computed once an image.
+        memory: what a perturbation wants to find again at a later frame of the block.
         pixels, normalise: from the model's input space to pixel values in [0, 1], and back.
     """
 
     x: Tensor
     hidden: Tensor
-    before: Callable[[], Tensor]
+    step: Tensor
+    ranks: Tensor
+    hidden_at: Callable[[int, int], Tensor]
     step_of: Callable[[Tensor], Tensor]
     images: tuple[int, ...]
     steps: int
     once: Callable[[str, Callable[[Tensor, np.random.Generator], Tensor]], Tensor]
+    memory: dict[Any, Any]
     pixels: Callable[[Tensor], Tensor]
     normalise: Callable[[Tensor], Tensor]
 
@@ -104,12 +109,24 @@ def inpaint(scene: Scene) -> Tensor:
 
 
 def inpaint_telea(scene: Scene) -> Tensor:
-    """Filled from what still shows around by OpenCV; with all hidden, as the step before left it (lrp-pf-auc)."""
-    hidden = scene.hidden
-    full = hidden.flatten(1).all(1)
-    if full.any():
-        hidden = torch.where(full[:, None, None, None], scene.before(), hidden)
-    return scene.normalise(telea(scene.pixels(scene.x), hidden))
+    """Filled from what still shows around by OpenCV, each step on top of the one before; with all hidden, as that left it (lrp-pf-auc).
+
+    OpenCV reads a little of what its mask hides, so that the chain of steps makes a difference of a few of 256 levels.
+    """
+    pixels = scene.pixels(scene.x)
+    made = []
+    for frame, step in enumerate(scene.step.tolist()):
+        key = ("telea", scene.images[frame], scene.ranks[frame].cpu().numpy().tobytes())
+        done, picture = scene.memory.get(key, (0, None))
+        if picture is None or done > step:
+            done, picture = 0, pixels[frame : frame + 1]
+        for later in range(done + 1, step + 1):
+            hidden = scene.hidden_at(frame, later)
+            if later == 1 or not hidden.all():
+                picture = telea(picture, hidden)
+        scene.memory[key] = (step, picture)
+        made.append(picture)
+    return scene.normalise(torch.cat(made))
 
 
 PERTURBATIONS: Mapping[str, Perturbation] = {
