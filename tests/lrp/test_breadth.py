@@ -16,14 +16,39 @@ from xaiwidgets.model import ImageModel
 SIZES = {"inception_v3": 299, "swin_v2_t": 256, "nfnet_f0": 192, "mobilevit_s": 256}
 QUICK = ["torchvision:mobilenet_v3_small", "timm:levit_128s"]
 SLOW = [
-    *[
-        f"torchvision:{name}"
-        for name in ["resnet18", "shufflenet_v2_x1_0", "vgg11_bn", "wide_resnet50_2", "resnext50_32x4d", "densenet121", "googlenet", "inception_v3", "mobilenet_v2", "efficientnet_b0", "regnet_y_400mf", "squeezenet1_1", "mnasnet0_5", "convnext_tiny", "swin_t", "swin_v2_t", "vit_b_16", "maxvit_t", "alexnet"]
-    ],
-    *[
-        f"timm:{name}"
-        for name in ["convnextv2_atto", "vit_small_patch16_224", "deit3_small_patch16_224", "vit_small_patch14_dinov2", "beit_base_patch16_224", "eva02_tiny_patch14_224", "swin_tiny_patch4_window7_224", "mixer_s16_224", "resmlp_12_224", "efficientformer_l1", "mobilevit_s", "coatnet_0_rw_224", "resnetv2_50", "nfnet_f0"]
-    ],
+    "torchvision:resnet18",
+    "torchvision:shufflenet_v2_x1_0",
+    "torchvision:vgg11_bn",
+    "torchvision:wide_resnet50_2",
+    "torchvision:resnext50_32x4d",
+    "torchvision:densenet121",
+    "torchvision:googlenet",
+    "torchvision:inception_v3",
+    "torchvision:mobilenet_v2",
+    "torchvision:efficientnet_b0",
+    "torchvision:regnet_y_400mf",
+    "torchvision:squeezenet1_1",
+    "torchvision:mnasnet0_5",
+    "torchvision:convnext_tiny",
+    "torchvision:swin_t",
+    "torchvision:swin_v2_t",
+    "torchvision:vit_b_16",
+    "torchvision:maxvit_t",
+    "torchvision:alexnet",
+    "timm:convnextv2_atto",
+    "timm:vit_small_patch16_224",
+    "timm:deit3_small_patch16_224",
+    "timm:vit_small_patch14_dinov2",
+    "timm:beit_base_patch16_224",
+    "timm:eva02_tiny_patch14_224",
+    "timm:swin_tiny_patch4_window7_224",
+    "timm:mixer_s16_224",
+    "timm:resmlp_12_224",
+    "timm:efficientformer_l1",
+    "timm:mobilevit_s",
+    "timm:coatnet_0_rw_224",
+    "timm:resnetv2_50",
+    "timm:nfnet_f0",
 ]
 MODELS = [*QUICK, *[pytest.param(name, marks=pytest.mark.slow) for name in SLOW]]
 

@@ -44,7 +44,7 @@ def x() -> Tensor:
 
 def explainers(model: ImageModel) -> dict[str, Callable[..., Any]]:
     lrps: dict[str, Callable[..., Any]] = {name: LRP(model, name, batch=2) for name in COMPOSITES if name != "abs_lrp"}
-    others = {
+    others: dict[str, Callable[..., Any]] = {
         "absLRP": AbsLRP(model, batch=2),
         "gradient": GradientXInput(model, batch=2),
         "integrated": IntegratedGradients(model, steps=4, batch=2),
@@ -85,9 +85,8 @@ def test_the_model_is_left_as_it_was(name: str, x: Tensor) -> None:
     before = {key: value.clone() for key, value in module.state_dict().items()}
     flags = {key: parameter.requires_grad for key, parameter in module.named_parameters()}
     hooks = [len(part._forward_hooks) + len(part._backward_hooks) for part in module.modules()]
+    explain = explainers(ImageModel(module, input_size=(12, 10), mean=(0.5,) * 3, std=(0.5,) * 3))[name]
     with pytest.warns(UserWarning, match="training mode"):
-        model = ImageModel(module, input_size=(12, 10), mean=(0.5,) * 3, std=(0.5,) * 3)
-        explain = explainers(model)[name]
         explain(x)
     with pytest.raises(ValueError, match="target=99"):
         explain(x, 99)
@@ -221,9 +220,10 @@ def test_errors_help(model: ImageModel, x: Tensor) -> None:
         LRP(model, "epsilon_gamma_box", gama=1)
     with pytest.raises(ValueError, match="3 classes for 5 images"):
         lrp(x, [1, 2, 3])
+    propagator = lrp.propagator(x)
+    record = propagator.record(x)
     with pytest.raises(ValueError, match="names 9"):
-        record = lrp.propagator(x).record(x)
-        conditions(lrp.propagator(x).graph, record, [{"conv2": [9]}])
+        conditions(propagator.graph, record, [{"conv2": [9]}])
 
 
 class Odd(nn.Module):
@@ -250,8 +250,8 @@ def test_an_unknown_operation_is_named_before_any_work() -> None:
 def test_kinds_of_input(change: str, model: ImageModel, x: Tensor) -> None:
     expected = LRP(model)(x, 1).relevance
     given = {
-        "half": lambda: x.half(),
-        "double": lambda: x.double(),
+        "half": x.half,
+        "double": x.double,
         "strided": lambda: x.mT.contiguous().mT,
         "channels_last": lambda: x.contiguous(memory_format=torch.channels_last),
     }[change]()

@@ -29,13 +29,13 @@ class TinyViT(nn.Module):
         x = self.patch(x).flatten(2).transpose(1, 2)
         x = torch.cat([self.token.expand(x.shape[0], -1, -1), x], 1) + self.position
         q, k, v = self.split(self.qkv(self.norm1(x)))
-        if self.fused:
-            y = F.scaled_dot_product_attention(q, k, v)
-        else:
-            y = ((q * q.shape[-1] ** -0.5) @ k.transpose(-2, -1)).softmax(-1) @ v
+        y = F.scaled_dot_product_attention(q, k, v) if self.fused else self.attend(q, k) @ v
         x = x + self.project(self.join(y))
         x = x + self.below(self.drop(F.gelu(self.up(self.norm2(x)))))
         return self.head(self.norm(x)[:, 0])
+
+    def attend(self, q: Tensor, k: Tensor) -> Tensor:
+        return ((q * q.shape[-1] ** -0.5) @ k.transpose(-2, -1)).softmax(-1)
 
     def split(self, qkv: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         batch, tokens, width = qkv.shape

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from xaiwidgets.graph.graph import Graph
-from xaiwidgets.graph.operation import GraphError
+from xaiwidgets.graph.operation import GraphError, Operation
 from xaiwidgets.graph.propagate import Masks, Record
 
 __all__ = ["channel_axis", "conditions", "units"]
@@ -31,17 +31,18 @@ def channel_axis(graph: Graph, name: str | int) -> int:
     if index in graph.heads.values():
         return len(operation.shape) - 3
     tensors = [i for i in operation.inputs if graph.operations[i].tensor]
-    if not tensors:
-        return min(1, len(operation.shape) - 1)
-    source = graph.operations[tensors[0]]
+    return _followed(graph, operation, tensors[0]) if tensors else min(1, len(operation.shape) - 1)
+
+
+def _followed(graph: Graph, operation: Operation, index: int) -> int:
+    """The axis in the result of a step, from that in its input `index`."""
+    source = graph.operations[index]
     below, ndim = channel_axis(graph, source.index), len(source.shape) or len(graph.example_shape) + 1
     if operation.target == "permute":
         return [axis % ndim for axis in operation.args[1]].index(below)
     if operation.target in {"transpose", "swapaxes"}:
         a, b = operation.args[1] % ndim, operation.args[2] % ndim
         return {a: b, b: a}.get(below, below)
-    if operation.target in {"flatten", "mean"} and len(operation.shape) == 2:
-        return 1
     if len(operation.shape) == ndim:
         return below
     return len(operation.shape) - 1 if below == ndim - 1 else min(1, len(operation.shape) - 1)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import operator
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -149,12 +150,14 @@ class Reader:
             return self._add(node, Operation(0, node.name, target, function, args, kwargs), results)
         if target == "unbind":
             dim = args[1] if len(args) > 1 else kwargs.get("dim", 0)
-            picks = [("select", torch.ops.aten.select.int, (args[0], dim, i)) for i in range(len(results))]
+            picks: list[tuple[str, Any, tuple[Any, ...]]] = [
+                ("select", torch.ops.aten.select.int, (args[0], dim, i)) for i in range(len(results))
+            ]
         elif target in {"chunk", "split", "split_with_sizes", "tensor_split"}:
             dim, edges = args[2] if len(args) > 2 else kwargs.get("dim", 0), [0]
             for result in results:
                 edges.append(edges[-1] + int(result.shape[dim]))
-            bounds = zip(edges, edges[1:], strict=False)
+            bounds = pairwise(edges)
             picks = [("slice", torch.ops.aten.slice.Tensor, (args[0], dim, *bound)) for bound in bounds]
         else:
             whole = self._add(node, Operation(0, node.name, target, function, args, kwargs), None)

@@ -128,11 +128,9 @@ def treatment(kind: str, operation: Operation, composite: Composite) -> Local:
         return Normalise(operation, composite.stabiliser, composite.zero_bias)
     if kind == "attention":
         held = composite.attention == "cp"
-        if operation.target == "softmax":
-            return Hold() if held else Softmax()
-        if operation.target == "scaled_dot_product_attention":
-            return FusedAttention(held, composite.stabiliser)
-        return MatrixProduct(composite.stabiliser)
+        fused = operation.target == "scaled_dot_product_attention"
+        matrix = FusedAttention(held, composite.stabiliser) if fused else MatrixProduct(composite.stabiliser)
+        return (Hold() if held else Softmax()) if operation.target == "softmax" else matrix
     return {"move": Move, "winner": Winner, "pass": Pass, "product": Product, "statistic": Hold}[kind]()
 
 

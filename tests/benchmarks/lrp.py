@@ -1,0 +1,94 @@
+"""LRP beside zennit and beside the plain model's forward and gradient; absLRP a row; memory; bfloat16."""
+
+from __future__ import annotations
+
+import copy
+import resource
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from tests.benchmarks.harness import compare
+from tests.lrp.conftest import randomise
+from xaiwidgets.lrp import LRP, AbsLRP
+
+
+def main() -> None:
+    """Print the tables."""
+    import timm
+    import torchvision
+
+    x = torch.randn(1, 3, 224, 224, generator=torch.Generator().manual_seed(0))
+    for name in ("resnet18", "vgg16"):
+        module = randomise(getattr(torchvision.models, name)(weights=None))
+        against_zennit(name, module, x)
+        rows(name, module, x)
+    vit = randomise(timm.create_model("vit_small_patch16_224", pretrained=False))
+    lrp = LRP(vit, "attn_lrp")
+    contestants = {"forward + gradient": gradient(vit, x), "AttnLRP": lambda: lrp(x)}
+    print(compare("ViT-S/16, AttnLRP, 1 image", contestants, repeats=9).table("forward + gradient"), "\n")
+    rows("vit_small_patch16_224", vit, x)
+    memory()
+
+
+def gradient(module: nn.Module, x: Tensor) -> Callable[[], Any]:
+    """The plain model's forward pass and gradient by the pixels."""
+
+    def work() -> Tensor:
+        leaf = x.clone().requires_grad_()
+        return torch.autograd.grad(module(leaf)[:, 0].sum(), leaf)[0]
+
+    return work
+
+
+def against_zennit(name: str, module: nn.Module, x: Tensor) -> None:
+    """EpsilonPlusFlat, the same heatmap from both."""
+    from zennit.attribution import Gradient
+    from zennit.composites import EpsilonPlusFlat
+    from zennit.torchvision import ResNetCanonizer, VGGCanonizer
+
+    lrp, half = LRP(module), LRP(module, precision="bfloat16")
+    expected = lrp(x)
+    assert expected.target is not None
+    start = nn.functional.one_hot(expected.target, expected.output.shape[1]) * expected.output
+    copied, canonizer = copy.deepcopy(module), ResNetCanonizer() if "resnet" in name else VGGCanonizer()
+
+    def zennit() -> Tensor:
+        with Gradient(model=copied, composite=EpsilonPlusFlat(canonizers=[canonizer])) as attributor:
+            relevance: Tensor = attributor(x.clone(), lambda output: start)[1]
+        return relevance
+
+    contestants: dict[str, Callable[[], Any]] = {
+        "zennit": zennit,
+        "forward + gradient": gradient(module, x),
+        "LRP": lambda: lrp(x),
+        "LRP, bfloat16": lambda: half(x),
+    }
+    comparison = compare(f"{name}, EpsilonPlusFlat, 1 image", contestants, repeats=9)
+    print(comparison.table("zennit"))
+    print(f"\nLRP takes {1 / comparison.ratio('forward + gradient', 'LRP'):.2f} × forward + gradient.")
+    other = zennit()
+    error = float((expected.relevance - other).norm() / other.norm())
+    both = torch.stack([half(x, expected.target).relevance.flatten(), expected.relevance.flatten()])
+    print(f"Relative error to zennit {error:.1e}; bfloat16 correlates {float(torch.corrcoef(both)[0, 1]):.4f}.\n")
+
+
+def rows(name: str, module: nn.Module, x: Tensor) -> None:
+    """absLRP's two rows on two images."""
+    magnitude, images = AbsLRP(module), torch.cat([x, x.flip(3)])
+    contestants = {"forward + gradient": gradient(module, images), "absLRP": lambda: magnitude(images)}
+    comparison = compare(f"{name}, absLRP, 2 images", contestants, repeats=5)
+    print(comparison.table("forward + gradient"))
+    print(f"\nA row takes {0.5 / comparison.ratio('forward + gradient', 'absLRP'):.2f} × forward + gradient.\n")
+
+
+def memory() -> None:
+    """The peak of the process after a batch of 64 on ResNet-50, in chunks."""
+    import torchvision
+
+    module = randomise(torchvision.models.resnet50(weights=None))
+    LRP(module)(torch.randn(64, 3, 224, 224))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    print(f"ResNet-50, 64 images: peak of the whole process {peak:.2f} GiB.")
