@@ -201,7 +201,7 @@ class MaskingExplainer(ABC):
     def _last(self, results: Iterator[RelaxResult], progress: bool) -> RelaxResult:
         """The final result, with a progress bar when it takes longer than a second."""
         last: RelaxResult | None = None
-        with tqdm(desc=self.method, unit=" masks", delay=1, leave=False, disable=not progress) as bar:
+        with tqdm(desc=self.method, unit=" masks", delay=1, disable=not progress) as bar:
             for last in results:
                 bar.total = last.total
                 bar.update(last.n_masks - bar.n)

@@ -112,7 +112,10 @@ class Widget(anywidget.AnyWidget):
 
     def close(self) -> None:
         """Stop, free everything, and remove the widget from the page."""
-        self._runner.close()
+        # A widget whose arguments were refused has no runner yet, and is closed all the same when it is collected.
+        runner = vars(self).get("_runner")
+        if runner is not None:
+            runner.close()
         super().close()
 
     # -- pictures and pages --------------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import torch
 import traitlets
 from torch import Tensor
 
@@ -104,14 +105,16 @@ class HeatmapOverlay(Widget):
     # What a person sees and varies.
     show = traitlets.Unicode("").tag(sync=True)
     opacity = traitlets.Float(0.7, min=0, max=1).tag(sync=True)
-    threshold = traitlets.Float(1.0, min=0, max=1).tag(sync=True)
+    threshold = traitlets.Float(0.5, min=0, max=1).tag(sync=True)
+    """The surest share of pixels, which filtered views show; one half is U-RELAX as published."""
     filter_mode = traitlets.Enum(["hide", "fade"], "hide").tag(sync=True)
     colormap = traitlets.Unicode("viridis").tag(sync=True)
     clip = traitlets.Float(100.0, min=50, max=100).tag(sync=True)
     scale = traitlets.Enum(["image", "shared", "fixed"], "image").tag(sync=True)
     fixed_range = traitlets.List(traitlets.Float(), None, allow_none=True, minlen=2, maxlen=2).tag(sync=True)
     zoom = traitlets.List(traitlets.Float(), [1.0, 0.5, 0.5], minlen=3, maxlen=3).tag(sync=True)
-    selection = traitlets.Dict(None, allow_none=True).tag(sync=True)
+    selection = traitlets.Any(None).tag(sync=True)
+    """The pinned pixel as {"x": column, "y": row}, or None."""
     # What is asked.
     image = traitlets.Int(0, min=0).tag(sync=True)
     method = traitlets.Unicode("").tag(sync=True)
@@ -172,7 +175,7 @@ class HeatmapOverlay(Widget):
     @property
     def result(self) -> Any:
         """The result on screen, growing while it is computed; None before the first batch is done."""
-        answer = self._answers.get(self._question())
+        answer = self._answers.get(self._question()) if self._known else None
         return None if answer is None else answer.result
 
     @property
@@ -335,6 +338,9 @@ class HeatmapOverlay(Widget):
             self.methods = [known.spec() for known in self._known.values()]
 
     def _keep(self, question: Question, answer: Answer) -> None:
+        if not self._known:
+            # Closed while this step was under way.
+            return
         self._answers[question] = answer
         self._answers.move_to_end(question)
         while len(self._answers) > _KEPT_ANSWERS:
@@ -454,7 +460,10 @@ class HeatmapOverlay(Widget):
     def close(self) -> None:
         """Stop, free everything, and remove the widget from the page."""
         super().close()
-        self._answers.clear()
+        # Out[] keeps the widget itself for as long as the kernel lives.
+        self._known = {}
+        self._answers = OrderedDict()
+        self._x = self._pixels = torch.empty(0)
 
 
 class _Clock:
@@ -487,7 +496,7 @@ class _Clock:
 
 def _settled(result: Any) -> Any:
     """A streamed result that is enough is a final one."""
-    return replace(result, total=result.n_masks) if isinstance(result, RelaxResult) else result
+    return replace(result, total=result.n_masks) if isinstance(result, RelaxResult) and not result.final else result
 
 
 def _by_name(explainers: Any) -> dict[str, Any]:

@@ -13,51 +13,25 @@ from torch import Tensor
 from xaiwidgets.relax import MaskingExplainer, RelaxResult
 from xaiwidgets.results import Control, Result, heatmap_of
 
+
+def _view(
+    name: str, label: str, map_name: str, unit: str, *, filtered: bool = False, kind: str = "sequential"
+) -> dict[str, Any]:
+    """How one map is shown; a filtered view hides what is less sure than the threshold."""
+    return {"name": name, "label": label, "map": map_name, "kind": kind, "unit": unit, "filtered": filtered}
+
+
 _RELAX_VIEWS = (
-    {
-        "name": "importance",
-        "label": "Importance",
-        "map": "importance",
-        "kind": "sequential",
-        "unit": "mean similarity",
-        "filtered": True,
-    },
-    {
-        "name": "uncertainty",
-        "label": "Uncertainty",
-        "map": "uncertainty",
-        "kind": "sequential",
-        "unit": "variance",
-        "filtered": False,
-    },
-    {
-        "name": "u_relax",
-        "label": "U-RELAX",
-        "map": "importance",
-        "kind": "sequential",
-        "unit": "mean similarity",
-        "filtered": True,
-    },
+    _view("importance", "Importance", "importance", "mean similarity"),
+    _view("uncertainty", "Uncertainty", "uncertainty", "variance"),
+    _view("u_relax", "U-RELAX", "importance", "mean similarity", filtered=True),
 )
-_RISE_VIEWS = tuple(
-    {**view, "unit": unit, "label": label}
-    for view, unit, label in zip(
-        _RELAX_VIEWS,
-        ("mean score", "variance", "mean score"),
-        ("Importance", "Uncertainty", "Sure importance"),
-        strict=True,
-    )
+_RISE_VIEWS = (
+    _view("importance", "Importance", "importance", "mean score"),
+    _view("uncertainty", "Uncertainty", "uncertainty", "variance"),
+    _view("u_relax", "Sure importance", "importance", "mean score", filtered=True),
 )
-_HEATMAP_VIEWS = (
-    {
-        "name": "relevance",
-        "label": "Relevance",
-        "map": "relevance",
-        "kind": "diverging",
-        "unit": "relevance",
-        "filtered": False,
-    },
-)
+_HEATMAP_VIEWS = (_view("relevance", "Relevance", "relevance", "relevance", kind="diverging"),)
 
 
 @dataclass
@@ -112,7 +86,12 @@ def notes_of(explanation: Any) -> list[list[str]]:
         return [["relevance at the pixels", f"{account.input:.4g} of {account.start:.4g}"]]
     lines = [["relevance at the pixels", f"{account.share:.1%} of {account.start:.4g}"]]
     lost = [leak for leak in account.leaks if abs(leak.amount) >= 0.005 * abs(account.start)][:_LEAKS]
-    return lines + [[f"into {leak.into} at {leak.layer}", f"{leak.amount / account.start:+.1%}"] for leak in lost]
+    return lines + [[f"into {leak.into} at {leak.layer}", _signed(leak.amount / account.start)] for leak in lost]
+
+
+def _signed(share: float) -> str:
+    """A share with its sign, a true minus included."""
+    return f"{share:+.1%}".replace("-", "−")
 
 
 _NOTHING = 1e-9

@@ -10,6 +10,8 @@ export function mount(element: HTMLElement, store: HeatmapStore): () => void {
   root.className = "xw xw-heatmap";
   // JupyterLab reads keys before we do, and "0 0" restarts its kernel: within the widget, keys are ours.
   root.dataset.lmSuppressShortcuts = "true";
+  // Its cells and lists also take arrow keys, which are to move our sliders.
+  root.addEventListener("keydown", (event) => event.stopPropagation());
   element.append(root);
   const stopTheme = followTheme(root, store.state.theme);
   render(

@@ -1,0 +1,75 @@
+"""LRP under the overlay in a real JupyterLab: another class, a contrast, another composite and its slider, methods compared."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import expect
+
+from .jupyterlab import Lab, Notebook
+from .test_quickstart import pixels, until, widget
+
+pytestmark = pytest.mark.browser
+
+CELL = """
+import xaiwidgets as xw
+from xaiwidgets.demo import examples
+model = xw.load("demo:shapes-cnn")
+x = model.prepare([sample.image for sample in examples(3)])
+overlay = xw.HeatmapOverlay({"LRP": xw.LRP(model), "absLRP": xw.AbsLRP(model), "gradient": xw.GradientXInput(model)}, x)
+overlay
+"""
+
+
+def choose(notebook: Notebook, label: str, name: str) -> None:
+    """Type a class's name into the box and take it."""
+    box = widget(notebook.page).get_by_role("combobox", name=label, exact=True)
+    box.fill(name)
+    box.press("Enter")
+
+
+def test_class_contrast_composite_and_comparison(lab: Lab, notebook: Callable[..., Notebook]) -> None:
+    lab.write("lrp_overlay.ipynb", [CELL])
+    open_ = notebook("lrp_overlay.ipynb")
+    page = open_.page
+    open_.run_all()
+    expect(widget(page)).to_be_visible(timeout=60_000)
+    notes = widget(page).locator(".xw-notes")
+    expect(notes).to_contain_text("relevance at the pixels", timeout=20_000)
+    share = open_.ask("overlay.result.conservation.share")
+    expect(notes).to_contain_text(f"{share:.1%}")
+    predicted = int(open_.ask("int(overlay.result.target[0])"))
+    before = pixels(page)
+
+    # Another class.
+    other = (predicted + 1) % 8
+    names = open_.ask("model.class_names")
+    choose(open_, "Class", names[other])
+    until(lambda: open_.ask("overlay.result is not None and int(overlay.result.target[0])") == other)
+    until(lambda: pixels(page) != before)
+    expect(notes).to_contain_text(names[other])
+
+    # Held against the class that was predicted.
+    choose(open_, "Against", names[predicted])
+    until(lambda: open_.ask("overlay.against") == predicted)
+    expect(notes).to_contain_text("against", timeout=20_000)
+
+    # Another composite brings its own slider, which the arrow keys move.
+    widget(page).get_by_label("Composite").select_option("epsilon_gamma_box")
+    slider = widget(page).get_by_role("slider", name=re.compile("γ"))
+    expect(slider).to_be_visible(timeout=20_000)
+    until(lambda: open_.ask("overlay.result.provenance.parameters['composite']") == "epsilon_gamma_box")
+    slider.focus()
+    for _ in range(10):
+        slider.press("ArrowRight")
+    until(lambda: (open_.ask("overlay.result.provenance.parameters.get('gamma')") or 0) > 0.3)
+    gamma = open_.ask("overlay.parameters['LRP']['gamma']")
+    until(lambda: open_.ask("overlay.result.provenance.parameters['gamma']") == pytest.approx(gamma))
+
+    # Methods beside each other.
+    widget(page).get_by_role("radio", name=re.compile("compare", re.IGNORECASE)).click()
+    expect(widget(page).locator("canvas")).to_have_count(3, timeout=20_000)
+    until(lambda: set(open_.ask("list(overlay.results)")) == {"LRP", "absLRP", "gradient"}, 30)
+    assert open_.ask("overlay.status['state']") == "done"
