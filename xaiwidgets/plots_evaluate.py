@@ -62,7 +62,7 @@ def flips(result: Any) -> Figure:
     if result.setup.schedule.gray_last:
         axis.patches[-1].set_facecolor(CHANCE)
         axis.annotate(
-            "all gray", (len(values) - 1, values[-1]), ha="right", va="top", xytext=(-8, 0), textcoords="offset points"
+            "all gray", (len(values) - 1, values[-1]), ha="right", va="top", xytext=(-24, 0), textcoords="offset points"
         )
     axis.set_xlabel("Step")
     axis.set_ylabel("Patches flipped")

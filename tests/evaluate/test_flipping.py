@@ -21,7 +21,13 @@ QUIET: dict[str, Any] = {"progress": False}
 
 
 def literal(  # noqa: PLR0917
-    model: ImageModel, image: Tensor, heat: Tensor, patch: int, counts: list[int], fill: Callable[[int], Tensor], order: str
+    model: ImageModel,
+    image: Tensor,
+    heat: Tensor,
+    patch: int,
+    counts: list[int],
+    fill: Callable[[int], Tensor],
+    order: str,
 ) -> list[float]:
     """One image, patch by patch, step by step, the way the method is told."""
     height, width = heat.shape
@@ -42,7 +48,7 @@ FILLS: dict[str, Callable[[Tensor, int], Callable[[int], Tensor]]] = {
     "zero": lambda image, _: lambda step: torch.zeros(()),
     "gray": lambda image, _: lambda step: (image.min() + image.max()) / 2,
     "mean": lambda image, _: lambda step: image.mean((1, 2), keepdim=True),
-    "random": lambda image, seed: _random_fill(image, seed),
+    "random": lambda image, row: _random_fill(image, row),  # noqa: PLW0108  (defined below)
 }
 
 
@@ -56,10 +62,21 @@ def _random_fill(image: Tensor, row: int) -> Callable[[int], Tensor]:
 @pytest.mark.parametrize("perturb", list(FILLS))
 @pytest.mark.parametrize("order", ["morf", "lerf"])
 @pytest.mark.parametrize("patch", [1, 8])
-def test_equals_the_literal_loop(model: ImageModel, x: Tensor, heat: Tensor, perturb: str, order: Any, patch: int) -> None:
+def test_equals_the_literal_loop(  # noqa: PLR0917
+    model: ImageModel, x: Tensor, heat: Tensor, perturb: str, order: Any, patch: int
+) -> None:
     steps = 6 if patch == 1 else None
     curves = pixel_flipping(
-        model, x, {"map": heat}, order=order, perturb=perturb, patch=patch, schedule="geometric", steps=steps, seed=5, **QUIET
+        model,
+        x,
+        {"map": heat},
+        order=order,
+        perturb=perturb,
+        patch=patch,
+        schedule="geometric",
+        steps=steps,
+        seed=5,
+        **QUIET,
     )
     counts = list(curves.setup.schedule.counts)
     for row in range(len(x)):
@@ -68,7 +85,9 @@ def test_equals_the_literal_loop(model: ImageModel, x: Tensor, heat: Tensor, per
 
 
 @torch.no_grad()
-def test_the_last_published_step_is_all_gray_and_areas_are_as_defined(model: ImageModel, x: Tensor, heat: Tensor) -> None:
+def test_the_last_published_step_is_all_gray_and_areas_are_as_defined(
+    model: ImageModel, x: Tensor, heat: Tensor
+) -> None:
     curves = pixel_flipping(model, x, {"map": heat}, perturb="zero", **QUIET)
     middle = (x.amax((1, 2, 3)) + x.amin((1, 2, 3))) / 2
     gray = middle.view(-1, 1, 1, 1).expand_as(x)
@@ -76,7 +95,9 @@ def test_the_last_published_step_is_all_gray_and_areas_are_as_defined(model: Ima
     assert torch.allclose(curves.scores["map"][:, -1], expected, atol=1e-5)
     assert torch.allclose(curves.inputs("map", -1), gray)
     scores, fractions = curves.scores["map"].double(), curves.fractions
-    auc = sum((fractions[s] - fractions[s - 1]) * (scores[:, s] + scores[:, s - 1]) / 2 for s in range(1, len(fractions)))
+    auc = sum(
+        (fractions[s] - fractions[s - 1]) * (scores[:, s] + scores[:, s - 1]) / 2 for s in range(1, len(fractions))
+    )
     assert torch.allclose(curves.auc["map"], torch.as_tensor(auc))
     assert torch.allclose(curves.step_sum["map"], (scores[:, 1:] + scores[:, :-1]).sum(1) / 2)
 
@@ -270,7 +291,7 @@ def test_nothing_of_the_model_is_touched_or_kept(model: ImageModel, x: Tensor, h
         ({"x": torch.zeros(3, 1, 20, 28)}, ValueError, "1 channels"),
     ],
 )
-def test_errors_say_what_came_and_what_to_do(
+def test_errors_say_what_came_and_what_to_do(  # noqa: PLR0917
     model: ImageModel, x: Tensor, heat: Tensor, change: dict[str, Any], error: type[Exception], message: str
 ) -> None:
     arguments: dict[str, Any] = {"x": x, "explanations": {"map": heat}, **QUIET, **change}

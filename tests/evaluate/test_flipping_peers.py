@@ -41,7 +41,13 @@ def pf() -> ModuleType:
 @pytest.mark.parametrize(("mode", "perturb"), [("Random sampling", "random"), ("Inpainting", "telea")])
 @pytest.mark.parametrize(("objective", "order"), [("Most Relevant First", "morf"), ("Least Relevant First", "lerf")])
 def test_equals_lrp_pf_auc(  # noqa: PLR0917
-    pf: ModuleType, picture: Tensor, mode: str, perturb: str, objective: str, order: Any, monkeypatch: pytest.MonkeyPatch
+    pf: ModuleType,
+    picture: Tensor,
+    mode: str,
+    perturb: str,
+    objective: str,
+    order: Any,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     model = _imagenet()
     target = int(model.scores(picture).argmax())

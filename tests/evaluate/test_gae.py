@@ -24,7 +24,9 @@ from xaiwidgets.results import heatmap_of
 QUIET: dict[str, Any] = {"progress": False}
 
 
-def literal(module: nn.Module, explain: Any, x: Tensor, labels: Tensor, place: float, steps: int) -> tuple[int, list[float]]:
+def literal(  # noqa: PLR0917
+    module: nn.Module, explain: Any, x: Tensor, labels: Tensor, place: float, steps: int
+) -> tuple[int, list[float]]:
     """One mosaic of x (4, C, H, W), formula by formula. Returns the positive tile and F, B, C."""
     _, _, height, width = x.shape
 
@@ -103,7 +105,6 @@ def test_equals_the_literal_loop_for_every_batch_size(model: ImageModel, batch_s
     assert result.total == 3
     for row, four in enumerate(members):
         place = np.random.default_rng((2, row, 11)).random()
-        four = torch.from_numpy(four)
         p, expected = literal(
             model.module, lambda images, target: explainer(images, target).relevance, x[four], labels[four], place, 10
         )
@@ -159,7 +160,9 @@ def test_robustness_is_one_when_relevance_follows_the_output_and_low_when_it_doe
 
 
 def test_contrast_is_where_the_positive_tile_is() -> None:
-    board = parts.score_mosaic(torch.tensor([[0.5, 0.25, 0.0]]), torch.tensor([[0, 1, 2, 2]]), torch.tensor([0]), (8, 8))
+    board = parts.score_mosaic(
+        torch.tensor([[0.5, 0.25, 0.0]]), torch.tensor([[0, 1, 2, 2]]), torch.tensor([0]), (8, 8)
+    )
     assert board[0, 0, 0, 0] == 1
     assert board[0, 0, 0, 7] == 0
     assert board[0, 0, 7, 0] == -1
@@ -237,7 +240,11 @@ def test_table_best_worst_and_csv(tmp_path: Path) -> None:
         ({"dataset": (torch.zeros(3, 3, 20, 28), [0, 1, 2])}, ValueError, "3 images; GAE makes mosaics of four"),
         ({"dataset": torch.zeros(0, 3, 20, 28)}, ValueError, "no image"),
         ({"dataset": (torch.zeros(4, 3, 20, 28), [0, 1])}, ValueError, "give one class an image"),
-        ({"explainers": {"map": torch.zeros(4, 20, 28)}}, TypeError, r"explainers\['map'\] is Tensor; give an explainer"),
+        (
+            {"explainers": {"map": torch.zeros(4, 20, 28)}},
+            TypeError,
+            r"explainers\['map'\] is Tensor; give an explainer",
+        ),
         ({"explainers": {}}, ValueError, "explainers is empty"),
         ({"explainers": {"own": lambda x, t: x[:, 0] * torch.nan}}, ValueError, "'own' gave a heatmap with NaN"),
         ({"steps": 1}, ValueError, "steps=1"),

@@ -8,13 +8,15 @@ from torch import Tensor
 from torch.nn import functional as F
 
 MID_GRAY = 0.5
+_CACHED = 4
+"""Pictures filled at a time on a CPU."""
 
 
 def push_pull(pixels: Tensor, hidden: Tensor) -> Tensor:
     """Hidden pixels filled from what shows around them, by averages on ever coarser grids (Gortler et al. 1996, push-pull).
 
-    A hole takes its colours from the finest grid on which something shows near it, interpolated. Where nothing shows at all the
-    picture is mid-gray.
+    A hole takes its colours from the finest grid on which something shows near it, interpolated and smoothed. Where nothing shows
+    at all the picture is mid-gray.
 
     Args:
         pixels: (n, C, H, W) in [0, 1].
@@ -23,22 +25,45 @@ def push_pull(pixels: Tensor, hidden: Tensor) -> Tensor:
     Returns:
         (n, C, H, W) in [0, 1], what shows unchanged.
     """
-    weight = (~hidden).to(pixels.dtype)
-    # One contiguous block of colours and weight, so that each level is one pooling.
-    levels = [torch.cat([pixels * weight, weight], 1)]
-    while max(levels[-1].shape[-2:]) > 1:
-        pooled = F.avg_pool2d(levels[-1], 2, ceil_mode=True)
-        # What shows even a little counts in full one level up; between the two lie the paper's saturating weights.
-        full = pooled[:, -1:].mul(4).clamp_(max=1)
-        scale = full / pooled[:, -1:].clamp_min(1e-12)
-        levels.append(pooled.mul_(scale))
-    top = levels.pop()
-    filled = torch.where(top[:, -1:] > 0, top[:, :-1] / top[:, -1:].clamp_min(1e-12), MID_GRAY)
+    if pixels.device.type != "cpu":
+        return _filled(pixels, hidden)
+    # On a CPU a few pictures at a time stay in its cache, several times faster than the whole batch.
+    out = torch.empty_like(pixels, memory_format=torch.contiguous_format)
+    for start in range(0, len(pixels), _CACHED):
+        part = slice(start, start + _CACHED)
+        out[part] = _filled(pixels[part], hidden[part])
+    return out
+
+
+def _filled(pixels: Tensor, hidden: Tensor) -> Tensor:
+    colours, weight = pixels.contiguous(), (~hidden).to(pixels.dtype)
+    levels = [(colours * weight, weight)]
+    while max(weight.shape[-2:]) > 1:
+        colours, sums = (_halved(values) for values in levels[-1])
+        # What shows even a little counts in full one level up.
+        weight = sums.clamp(max=1)
+        levels.append((colours * (weight / sums.clamp_min(1e-12)), weight))
+    colours, weight = levels.pop()
+    filled = torch.where(weight > 0, colours, MID_GRAY)
     while levels:
-        level = levels.pop()
-        coarse = F.interpolate(filled, level.shape[-2:], mode="bilinear", align_corners=False)
-        filled = level[:, :-1].addcmul_(coarse, 1 - level[:, -1:])
+        colours, weight = levels.pop()
+        hole = 1 - weight
+        filled = F.interpolate(filled, colours.shape[-2:], mode="bilinear", align_corners=False)
+        filled = filled.mul_(hole).add_(colours)
+        if levels:
+            # Takes the blocks of the coarser grid out of what was filled in; the finest grid needs it least and costs most.
+            smooth = F.avg_pool2d(F.pad(filled, (1, 1, 1, 1), mode="replicate"), 3, 1)
+            filled = smooth.mul_(hole).add_(colours)
     return filled.clamp_(0, 1)
+
+
+def _halved(values: Tensor) -> Tensor:
+    """Sums over 2 × 2 blocks; an odd edge gets an empty line."""
+    height, width = values.shape[-2:]
+    if height % 2 or width % 2:
+        values = F.pad(values, (0, width % 2, 0, height % 2))
+    rows = values[..., ::2, :] + values[..., 1::2, :]
+    return rows[..., ::2] + rows[..., 1::2]
 
 
 def telea(pixels: Tensor, hidden: Tensor, radius: float = 3) -> Tensor:
