@@ -27,7 +27,6 @@ export function HeatmapView() {
     <GestureContext.Provider value={gestures}>
       <div class="xw-body">
         <Header />
-        <Messages />
         <div class="xw-main" data-panes={Math.min(4, panesOf(store).length)}>
           <div class="xw-pictures">
             <Panes />
@@ -35,6 +34,8 @@ export function HeatmapView() {
           </div>
           {method && <Panel method={method} />}
         </div>
+        {/* Beside the buttons that start and stop: what went wrong is said where the person looks. */}
+        <Messages />
         <Footer />
         <Announcer />
       </div>
