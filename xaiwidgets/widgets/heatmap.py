@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import time
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -15,6 +14,7 @@ from torch import Tensor
 from xaiwidgets.errors import unknown
 from xaiwidgets.model import ImageModel
 from xaiwidgets.relax import RelaxResult
+from xaiwidgets.widgets.answers import Answer, Clock, Question, settled
 from xaiwidgets.widgets.base import Widget, bundle
 from xaiwidgets.widgets.jobs import Job
 from xaiwidgets.widgets.methods import Method, controls_of, maps_of, method_of, notes_of, steps_of
@@ -27,8 +27,6 @@ _KEPT_ANSWERS = 64
 """Explanations kept, so that going back to one shows it at once."""
 _KEPT_SUMS = 8
 """Explanations of which "more" can go on where they stopped; older ones begin anew."""
-_PAUSE = 0.1
-"""Seconds between two partial pictures: more often, the eye sees no more and the wire fills."""
 _ENDLESS = 2**40
 _DRAWING = (
     "show",
@@ -43,39 +41,6 @@ _DRAWING = (
     "selection",
 )
 _QUESTION = ("image", "method", "target", "against", "parameters")
-
-
-@dataclass(frozen=True)
-class Question:
-    """What an explanation depends on."""
-
-    image: int
-    method: str
-    target: int | None = None
-    against: int | None = None
-    parameters: tuple[tuple[str, Any], ...] = ()
-
-    @classmethod
-    def read(cls, content: Mapping[str, Any], classes: bool) -> Question:
-        """From a message of the browser, or the widget's own state."""
-        target, against = (content.get("target"), content.get("against")) if classes else (None, None)
-        parameters = tuple(sorted((content.get("parameters") or {}).items()))
-        return cls(int(content["image"]), str(content["method"]), target, against, parameters)
-
-    def plain(self) -> dict[str, Any]:
-        """As the browser knows it."""
-        return {**vars(self), "parameters": dict(self.parameters)}
-
-
-@dataclass
-class Answer:
-    """An explanation so far. ``steps`` is where it can be taken up again for more."""
-
-    result: Any
-    row: int
-    maps: dict[str, Tensor]
-    final: bool
-    steps: Iterator[Any] | None = None
 
 
 class HeatmapOverlay(Widget):
@@ -284,11 +249,11 @@ class HeatmapOverlay(Widget):
     def _steps(self, question: Question, request: int | None, wanted: int) -> Iterator[None]:
         """One explanation, step by step; runs in the worker."""
         method = self._known[question.method]
-        clock = _Clock()
+        clock = Clock()
         for result, row, steps in self._partial_results(method, question, wanted):
             enough = not method.streaming or result.n_masks >= wanted or result.final
             maps = maps_of(result, self._x if method.finished else self._x[question.image, None], row, method.name)
-            answer = Answer(_settled(result) if enough else result, row, maps, enough, steps)
+            answer = Answer(settled(result) if enough else result, row, maps, enough, steps)
             self._keep(question, answer)
             if enough or clock.due():
                 # While a cell keeps the kernel busy, a new view's question for the picture waits; this thread does not.
@@ -464,39 +429,6 @@ class HeatmapOverlay(Widget):
         self._known = {}
         self._answers = OrderedDict()
         self._x = self._pixels = torch.empty(0)
-
-
-class _Clock:
-    """When to show the next partial result, and how long the rest will take."""
-
-    def __init__(self) -> None:
-        self._begin = time.monotonic()
-        self._last: dict[str, float] = {}
-        self._first: int | None = None
-
-    def due(self, what: str = "maps", pause: float = _PAUSE) -> bool:
-        """True at most once in ``pause`` seconds, and the first time."""
-        now = time.monotonic()
-        if now - self._last.get(what, -pause) < pause:
-            return False
-        self._last[what] = now
-        return True
-
-    def left(self, answer: Answer, wanted: int) -> float | None:
-        """Seconds left, from the masks done since this clock began."""
-        if not isinstance(answer.result, RelaxResult):
-            return None
-        done = answer.result.n_masks
-        if self._first is None:
-            self._first, self._begin = done, time.monotonic()
-            return None
-        rate = (done - self._first) / max(time.monotonic() - self._begin, 1e-9)
-        return max(0.0, (wanted - done) / rate) if rate > 0 else None
-
-
-def _settled(result: Any) -> Any:
-    """A streamed result that is enough is a final one."""
-    return replace(result, total=result.n_masks) if isinstance(result, RelaxResult) and not result.final else result
 
 
 def _by_name(explainers: Any) -> dict[str, Any]:

@@ -1,0 +1,81 @@
+"""Questions a person asks of a widget, the answers so far, and when to show them."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from torch import Tensor
+
+from xaiwidgets.relax import RelaxResult
+
+_PAUSE = 0.1
+"""Seconds between two partial pictures: more often, the eye sees no more and the wire fills."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """What an explanation depends on."""
+
+    image: int
+    method: str
+    target: int | None = None
+    against: int | None = None
+    parameters: tuple[tuple[str, Any], ...] = ()
+
+    @classmethod
+    def read(cls, content: Mapping[str, Any], classes: bool) -> Question:
+        """From a message of the browser, or the widget's own state."""
+        target, against = (content.get("target"), content.get("against")) if classes else (None, None)
+        parameters = tuple(sorted((content.get("parameters") or {}).items()))
+        return cls(int(content["image"]), str(content["method"]), target, against, parameters)
+
+    def plain(self) -> dict[str, Any]:
+        """As the browser knows it."""
+        return {**vars(self), "parameters": dict(self.parameters)}
+
+
+@dataclass
+class Answer:
+    """An explanation so far. ``steps`` is where it can be taken up again for more."""
+
+    result: Any
+    row: int
+    maps: dict[str, Tensor]
+    final: bool
+    steps: Iterator[Any] | None = None
+
+
+class Clock:
+    """When to show the next partial result, and how long the rest will take."""
+
+    def __init__(self) -> None:
+        self._begin = time.monotonic()
+        self._last: dict[str, float] = {}
+        self._first: int | None = None
+
+    def due(self, what: str = "maps", pause: float = _PAUSE) -> bool:
+        """True at most once in ``pause`` seconds, and the first time."""
+        now = time.monotonic()
+        if now - self._last.get(what, -pause) < pause:
+            return False
+        self._last[what] = now
+        return True
+
+    def left(self, answer: Answer, wanted: int) -> float | None:
+        """Seconds left, from the masks done since this clock began."""
+        if not isinstance(answer.result, RelaxResult):
+            return None
+        done = answer.result.n_masks
+        if self._first is None:
+            self._first, self._begin = done, time.monotonic()
+            return None
+        rate = (done - self._first) / max(time.monotonic() - self._begin, 1e-9)
+        return max(0.0, (wanted - done) / rate) if rate > 0 else None
+
+
+def settled(result: Any) -> Any:
+    """A streamed result that is enough is a final one."""
+    return replace(result, total=result.n_masks) if isinstance(result, RelaxResult) and not result.final else result
