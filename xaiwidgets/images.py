@@ -99,7 +99,9 @@ def _to_bytes(image: np.ndarray, kind: str) -> np.ndarray:
     values = image.astype(np.float32)
     if not np.isfinite(values).all():
         raise ValueError(f"an image {kind} has NaN or infinite values; clean it first")
-    limit = 255.0 if np.issubdtype(image.dtype, np.integer) else 1.0
+    limit = 1.0
+    if np.issubdtype(image.dtype, np.integer):
+        limit = 65535.0 if image.dtype == np.uint16 else 255.0
     # A little beyond [0, 1] is rounding; more says that the image was normalised already.
     if values.min() < -1e-3 or values.max() > limit + 1e-3:
         raise ValueError(
