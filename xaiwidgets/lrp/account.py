@@ -13,6 +13,7 @@ from xaiwidgets.graph.local import Into
 from xaiwidgets.graph.operation import constants_in
 from xaiwidgets.graph.propagate import Propagator
 from xaiwidgets.lrp.result import Conservation, Leak
+from xaiwidgets.lrp.treatments import offset_of
 
 __all__ = ["Account", "leaks_into"]
 
@@ -27,9 +28,10 @@ class Account:
 
     def __call__(self, index: int, relevance: Tensor, shares: Sequence[Tensor | Into | None]) -> None:
         arrived = relevance.sum()
-        kind = kind_of(self.propagator.graph.operations[index])
+        operation = self.propagator.graph.operations[index]
+        kind = kind_of(operation)
         self.arrived[index] = self.arrived.get(index, 0) + arrived
-        if kind not in EXACT:
+        if kind not in EXACT and (kind != "pass" or offset_of(operation) is not None):
             parts = [share.relevance if isinstance(share, Into) else share for share in shares if share is not None]
             gone = arrived - torch.stack([part.sum() for part in parts]).sum()
             self.lost[index] = self.lost.get(index, 0) + gone
@@ -47,7 +49,7 @@ class Account:
 
 
 # Kinds that hand on all they get, unless constants are among what they join.
-EXACT = frozenset({"pass", "winner", "product"})
+EXACT = frozenset({"winner", "product"})
 
 
 def leaks_into(operation: Operation, bias: bool = True) -> str | None:
@@ -58,6 +60,8 @@ def leaks_into(operation: Operation, bias: bool = True) -> str | None:
         return "bias and ε" if bias and len(operation.args) > 2 and operation.args[2] is not None else "ε"
     if kind == "sum":
         return "an added constant" if constants or (len(operation.inputs) < 2 and operation.target == "add") else "ε"
+    if kind == "pass":
+        return None if offset_of(operation) is None else "the constant of a non-linearity"
     if kind == "norm":
         return "shift and ε"
     if kind == "move":

@@ -17,7 +17,17 @@ from xaiwidgets.graph.local import Local, Pass, Surroundings
 from xaiwidgets.graph.moves import Move
 from xaiwidgets.lrp.attention import FusedAttention, MatrixProduct, Softmax
 from xaiwidgets.lrp.rules import STABILISER, AlphaBeta, Epsilon, Flat, Gamma, Rule, ZBox, ZPlus
-from xaiwidgets.lrp.treatments import Hold, Normalise, Product, Share, Spread, Winner, never_negative
+from xaiwidgets.lrp.treatments import (
+    Hold,
+    Normalise,
+    Product,
+    Share,
+    Shifted,
+    Spread,
+    Winner,
+    never_negative,
+    offset_of,
+)
 
 __all__ = ["COMPOSITES", "Composite", "assign", "make_composite"]
 
@@ -124,6 +134,9 @@ def treatment(kind: str, operation: Operation, composite: Composite) -> Local:
             return Spread(composite.stabiliser)
         constant = len(operation.inputs) < 2
         return Pass() if constant and composite.zero_bias else Share(composite.stabiliser)
+    if kind == "pass":
+        offset = None if composite.zero_bias else offset_of(operation)
+        return Pass() if offset is None else Shifted(offset, composite.stabiliser)
     if kind == "norm":
         return Normalise(operation, composite.stabiliser, composite.zero_bias)
     if kind == "attention":
@@ -131,7 +144,7 @@ def treatment(kind: str, operation: Operation, composite: Composite) -> Local:
         fused = operation.target == "scaled_dot_product_attention"
         matrix = FusedAttention(held, composite.stabiliser) if fused else MatrixProduct(composite.stabiliser)
         return (Hold() if held else Softmax()) if operation.target == "softmax" else matrix
-    return {"move": Move, "winner": Winner, "pass": Pass, "product": Product, "statistic": Hold}[kind]()
+    return {"move": Move, "winner": Winner, "product": Product, "statistic": Hold}[kind]()
 
 
 def _from_input(graph: Graph) -> list[bool]:

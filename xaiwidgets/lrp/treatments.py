@@ -13,7 +13,7 @@ from xaiwidgets.graph.local import Into, Local, Pass, Site, expand_to, stabilise
 from xaiwidgets.graph.moves import argument
 from xaiwidgets.graph.operation import Operation, Value, fill
 
-__all__ = ["Hold", "Normalise", "Product", "Share", "Spread", "Winner"]
+__all__ = ["Hold", "Normalise", "Product", "Share", "Shifted", "Spread", "Winner"]
 
 STABILISER = 1e-6
 
@@ -74,6 +74,39 @@ def _signs(operation: Operation) -> list[float]:
     alpha = operation.args[2] if len(operation.args) > 2 else operation.kwargs.get("alpha", 1)
     factors = {"add": (1, alpha), "sub": (1, -alpha), "rsub": (-alpha, 1)}[operation.target]
     return [factor for factor, item in zip(factors, operation.args, strict=False) if isinstance(item, Value)]
+
+
+class Shifted(Local):
+    """y = c + f(x) with a constant c, as in a sigmoid (c = ½): R_x = R (y − c) / st(y). The constant keeps its share.
+
+    Passing all of R on would divide it by an x near zero at the linear step below, although y is not near zero.
+    """
+
+    needs_output = True
+
+    def __init__(self, offset: Tensor | float, epsilon: float = STABILISER) -> None:
+        self.offset, self.epsilon = offset, epsilon
+
+    def describe(self) -> str:
+        return "pass, constant apart"
+
+    def _ratio(self, at: Site) -> Tensor:
+        return (at.output - self.offset) / stabilise(at.output, self.epsilon)
+
+    def down(self, relevance: Tensor, at: Site) -> Sequence[Tensor | Into | None]:
+        return Pass().down(relevance * at.remember("ratio", lambda: self._ratio(at)), at)
+
+    def up(self, above: Sequence[Tensor | None], at: Site) -> Tensor:
+        return Pass().up(above, at) * at.remember("ratio", lambda: self._ratio(at))
+
+
+def offset_of(operation: Operation) -> Tensor | float | None:
+    """The constant in an element-wise step: its value at zero, or an added tensor; None where there is none."""
+    if operation.target == "addcmul":
+        return operation.args[0] if isinstance(operation.args[0], Tensor) else None
+    return {"sigmoid": 0.5, "hardsigmoid": 0.5, "softplus": 0.6931471805599453, "exp": 1.0, "cos": 1.0}.get(
+        operation.target
+    )
 
 
 class Spread(Local):
