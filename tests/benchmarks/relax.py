@@ -105,9 +105,7 @@ def speed(repeats: int = 3) -> None:
         f"xaiwidgets, {masks} masks, bfloat16": RELAX(model, n_masks=masks, precision="bfloat16"),
     }
     contestants: dict[str, Callable[[], object]] = {"relax-xai, 3000 masks": peer}
-    contestants |= {
-        name: (lambda explainer=explainer: explainer(x, progress=False)) for name, explainer in ours.items()
-    }
+    contestants |= {name: partial(explainer, x, progress=False) for name, explainer in ours.items()}
     print(
         compare("Time to the same error, ResNet-18, 224×224, one image", contestants, repeats=repeats).table(
             "relax-xai, 3000 masks"

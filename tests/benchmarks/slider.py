@@ -1,0 +1,88 @@
+"""The uncertainty slider in a real JupyterLab while the kernel is busy: from input to pixels, and messages sent."""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+import time
+from pathlib import Path
+
+from playwright.sync_api import Page, expect, sync_playwright
+
+from tests.browser.conftest import FLAGS
+from tests.browser.jupyterlab import Lab, Notebook
+from tests.chromium import find_chromium
+
+CELL = """
+import torch, xaiwidgets as xw
+from xaiwidgets.relax import RelaxResult
+from xaiwidgets.results import Provenance
+side = {side}
+torch.manual_seed(0)
+maps = [torch.nn.functional.interpolate(torch.rand(1, 1, 16, 16), size=(side, side), mode="bilinear")[0] for _ in range(3)]
+result = RelaxResult(Provenance("RELAX"), *maps, torch.tensor([0.5]), 1, 1)
+overlay = xw.HeatmapOverlay(result, torch.rand(1, 3, side, side), show="u_relax")
+overlay
+"""
+BUSY = "import time\nend = time.time() + 30\nwhile time.time() < end: sum(range(1000))"
+MOVES = 200
+
+
+def main() -> None:
+    """Print p50 and p95 of the drawing, and of the time until the next frame, for two picture sizes."""
+    print("| picture | draw p50 ms | draw p95 ms | input to next frame p95 ms | messages |\n|---|---|---|---|---|")
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        lab = Lab(Path(folder))
+        browser = playwright.chromium.launch(executable_path=find_chromium(), args=FLAGS)
+        try:
+            for side in (224, 1024):
+                page = browser.new_context(viewport={"width": 1300, "height": 1100}).new_page()
+                print(f"| {side}×{side} | {measure(page, lab, side)} |", flush=True)
+                page.context.close()
+        finally:
+            browser.close()
+            lab.close()
+
+
+def measure(page: Page, lab: Lab, side: int) -> str:
+    """One row of the table."""
+    notebook = Notebook.open(page, lab, lab.write(f"slider{side}.ipynb", [CELL.format(side=side)]))
+    notebook.run_all()
+    slider = page.get_by_role("slider", name="Uncertainty threshold")
+    expect(slider).to_be_visible(timeout=60_000)
+    notebook.wait_until_run()
+    time.sleep(2)
+    notebook.run(BUSY)
+    time.sleep(0.5)
+    box = slider.bounding_box()
+    assert box is not None
+    notebook.count_messages()
+    page.evaluate(
+        """() => {
+            performance.clearMeasures();
+            window.frameTimes = [];
+            // When an input's effects are on screen: after the frame in which it was handled was drawn.
+            document.addEventListener('pointermove', () => {
+                const begin = performance.now();
+                requestAnimationFrame(() => {
+                    const channel = new MessageChannel();
+                    channel.port1.onmessage = () => window.frameTimes.push(performance.now() - begin);
+                    channel.port2.postMessage(null);
+                });
+            }, true);
+        }"""
+    )
+    middle = box["y"] + box["height"] / 2
+    page.mouse.move(box["x"] + 4, middle)
+    page.mouse.down()
+    for move in range(MOVES):
+        page.mouse.move(box["x"] + 4 + (box["width"] - 8) * move / MOVES, middle)
+    sent = len(notebook.messages())
+    page.mouse.up()
+    draws = page.evaluate("() => performance.getEntriesByName('xw:draw').map((entry) => entry.duration)")
+    frames = page.evaluate("() => window.frameTimes")
+    return f"{statistics.median(draws):.1f} | {_p95(draws):.1f} | {_p95(frames):.1f} | {sent}"
+
+
+def _p95(values: list[float]) -> float:
+    return sorted(values)[int(0.95 * len(values))]
