@@ -197,7 +197,7 @@ def _in_hub_cache(name: str) -> bool:
     if not repository:
         return False
     # A bare "timm/" stands for the repository named after the model and its tag.
-    if repository.endswith("/"):
+    if config is not None and repository.endswith("/"):
         repository = f"{repository}{config.architecture}.{config.tag}"
     files = ("model.safetensors", "pytorch_model.bin")
     return any(isinstance(try_to_load_from_cache(repository, file), str) for file in files)

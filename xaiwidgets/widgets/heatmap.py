@@ -232,7 +232,7 @@ class HeatmapOverlay(Widget):
         """How many masks to stream."""
         source = self._known[question.method].source
         settings = getattr(source, "settings", None)
-        return int(self._n_masks or getattr(settings, "n_masks", 0))
+        return self._n_masks if self._n_masks is not None else int(getattr(settings, "n_masks", 0))
 
     def _start(self, question: Question, request: int | None, wanted: int) -> None:
         self._working = question
