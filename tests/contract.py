@@ -129,8 +129,8 @@ class ExplainerContract:
             self.explainer(small)(images)
 
     def test_module_with_mixed_modes_and_frozen_parts_is_left_alone(self, tiny: ImageModel, images: Tensor) -> None:
-        tiny.module[0].weight.requires_grad_(False)  # type: ignore[index, union-attr, operator]
-        tiny.module[1].train()  # type: ignore[index, operator]
+        tiny.module[0].weight.requires_grad_(False)  # type: ignore[index]
+        tiny.module[1].train()  # type: ignore[index]
         with untouched(tiny.module):
             self.explainer(tiny)(images)
 

@@ -74,7 +74,8 @@ def test_as_the_camera_was_held(array: np.ndarray, tmp_path: Path, orientation: 
 def test_one_image_or_several(array: np.ndarray) -> None:
     assert len(as_list(array)) == len(as_list("a.png")) == len(as_list(Path("a.png"))) == 1
     assert len(as_list([array, array])) == len(as_list((array, array))) == len(as_list(np.stack([array] * 2))) == 2
-    for empty in ([], (), torch.zeros(0, 3, 4, 4)):
+    nothing: list[Any] = [[], (), torch.zeros(0, 3, 4, 4)]
+    for empty in nothing:
         with pytest.raises(ValueError, match="images is empty; give at least one image"):
             as_list(empty)
 

@@ -146,7 +146,8 @@ class TestAnswers:
             (np.array([0, 0, 1]), [0, 0, 1]),
         ]:
             assert cnn.targets(scores, target).tolist() == expected
-        for target in (8, -1, 1.0, True, [0, 1, 9]):
+        wrong: list[Any] = [8, -1, 1.0, True, [0, 1, 9]]
+        for target in wrong:
             with pytest.raises(
                 ValueError, match=r"is not a class of demo:shapes-cnn; give 0 to 7, a class name, or None"
             ):
@@ -207,7 +208,7 @@ class TestModule:
             elif change == "replace":
                 layer.weight = nn.Parameter(layer.weight * 3)
             else:
-                tiny.module[2] = nn.Tanh()  # type: ignore[index, operator]
+                tiny.module[2] = nn.Tanh()  # type: ignore[operator]
             expected = tiny.module(x)
         assert not torch.allclose(expected, before)
         torch.testing.assert_close(tiny.scores(x), expected, atol=1e-4, rtol=1e-4)

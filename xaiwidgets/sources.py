@@ -193,8 +193,8 @@ def _in_hub_cache(name: str) -> bool:
     from huggingface_hub import try_to_load_from_cache
 
     config = timm.get_pretrained_cfg(name)
-    repository = getattr(config, "hf_hub_id", None)
-    if not repository:
+    repository = config.hf_hub_id if config is not None else None
+    if config is None or not repository:
         return False
     # A bare "timm/" stands for the repository named after the model and its tag.
     if config is not None and repository.endswith("/"):

@@ -111,8 +111,8 @@ def test_layer_is_what_the_module_computes(small: ImageModel) -> None:
     parts = small.module
     with torch.inference_mode():
         # Batch norm is folded into the convolution before it.
-        expected = parts[1](parts[0](image)).mean((2, 3))  # type: ignore[index, operator]
-        classifier_input = parts[:5](image)  # type: ignore[index, operator]
+        expected = parts[1](parts[0](image)).mean((2, 3))  # type: ignore[index]
+        classifier_input = parts[:5](image)  # type: ignore[index]
     close(small.encoder("1", pool="mean")(image), expected)
     close(small.encoder()(image), classifier_input)
     close(small.encoder("output")(image), parts(image))

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from xaiwidgets import RELAX, RISE, ImageModel
+from xaiwidgets import RELAX, RISE, ImageModel, RelaxResult
 from xaiwidgets.relax.masks import balanced_block
 
 
@@ -20,7 +20,8 @@ def image() -> Tensor:
 @pytest.mark.parametrize("make", [RELAX, RISE])
 def test_the_last_of_a_stream_is_what_calling_gives(make: Any, small: ImageModel, image: Tensor) -> None:
     explain = make(small, n_masks=100, cells=4, batch_size=24)
-    called, *_, last = explain(image), *explain.stream(image)
+    called: RelaxResult = explain(image)
+    last: RelaxResult = list(explain.stream(image))[-1]
     for name in ("importance", "uncertainty", "standard_error", "mean_similarity"):
         assert torch.equal(getattr(called, name), getattr(last, name))
     assert last.final

@@ -26,6 +26,11 @@ def until(condition: Callable[[], bool], seconds: float = 10) -> None:
         time.sleep(0.002)
 
 
+def once(log: list[str]) -> Iterator[None]:
+    log.append("ran")
+    yield
+
+
 def endless(log: list[str], name: str) -> Callable[[], Iterator[None]]:
     def steps() -> Iterator[None]:
         while True:
@@ -112,7 +117,7 @@ def test_stop_reaches_a_job_that_has_not_begun(runner: JobRunner) -> None:
 def test_stop_without_a_job_does_nothing(runner: JobRunner) -> None:
     runner.stop()
     log: list[str] = []
-    runner.submit(Job(lambda: iter([log.append("ran")])))
+    runner.submit(Job(lambda: once(log)))
     assert runner.wait(10)
     assert log == ["ran"]
 
@@ -134,7 +139,7 @@ def test_errors_are_told_and_the_runner_goes_on(runner: JobRunner, early: bool) 
     assert runner.wait(10)
     assert [str(error) for error in told] == ["before the first step" if early else "after the first step"]
     log: list[str] = []
-    runner.submit(Job(lambda: iter([log.append("ran")])))
+    runner.submit(Job(lambda: once(log)))
     assert runner.wait(10)
     assert log == ["ran"]
 
