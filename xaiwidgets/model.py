@@ -108,6 +108,13 @@ class ImageModel:
         size = f"{self.channels}×{self.input_size[0]}×{self.input_size[1]}"
         return f"ImageModel({self.name}, {size}{classes}, {self.device})"
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Without lock and graphs, so that a model may travel to the workers of an executor, which export for themselves."""
+        return {name: value for name, value in vars(self).items() if name not in ("lock", "_graphs", "_graphs_of")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, lock=threading.RLock(), _graphs={}, _graphs_of=())
+
     # -- images in and out -------------------------------------------------------------------------------------------
 
     def prepare(self, images: Any, *, size: tuple[int, int] | None = None) -> Tensor:

@@ -75,14 +75,15 @@ def test_equals_lrp_pf_auc(  # noqa: PLR0917
 def test_equals_quantus() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        import quantus
+        from quantus.metrics.faithfulness.pixel_flipping import PixelFlipping
 
         model = ImageModel(small_model(channels=1).module, mean=(0.0,), std=(1.0,), input_size=(16, 16))
         generator = torch.Generator().manual_seed(4)
         x, heat = torch.randn(3, 1, 16, 16, generator=generator), torch.randn(3, 16, 16, generator=generator)
         target = model.scores(x).argmax(1)
-        metric = quantus.PixelFlipping(
-            features_in_step=16, normalise=False, perturb_baseline=0.25, disable_warnings=True, return_aggregate=False
+        settings: dict[str, Any] = {"perturb_baseline": 0.25}  # a number, whatever its hint says
+        metric = PixelFlipping(
+            features_in_step=16, normalise=False, disable_warnings=True, return_aggregate=False, **settings
         )
         theirs = metric(
             model=model.module,

@@ -86,7 +86,8 @@ def test_every_figure_draws(model: ImageModel, x: Tensor, heat: Tensor) -> None:
     assert any(label.startswith("random: ") for label in labels)
     assert f"a: {float(curves.auc['a'].mean()):.3f}" in labels
     assert len(curves.plot(kind="frames", steps=[0, 2, 4]).axes) == 6
-    assert [bar.get_height() for bar in curves.plot(kind="flips").axes[0].patches] == curves.flips.tolist()
+    bars: Any = curves.plot(kind="flips").axes[0].patches
+    assert [bar.get_height() for bar in bars] == curves.flips.tolist()
     single = pixel_flipping(model, x[:1], {"a": heat[:1]}, random=0, **QUIET)
     assert single.plot(band=True).axes
     partial = gae(model, torch.randn(8, 3, 20, 28), {"g": explainer}, steps=3, resamples=50, **QUIET)

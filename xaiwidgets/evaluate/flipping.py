@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -99,7 +99,7 @@ def pixel_flipping(
 
 def stream_pixel_flipping(
     model: ImageModel, x: Any, explanations: Any = None, **options: Any
-) -> Iterator[FlippingResult]:
+) -> Generator[FlippingResult, None, None]:
     """:func:`pixel_flipping`'s result growing, one step a forward pass: from the first step on, all methods side by side.
 
     Stop whenever; the last result is what calling gives. Arguments are checked at once, before the first result is asked for.
@@ -209,7 +209,7 @@ class _Plan:
         count = self.source.shape[0]
         return [(start, min(start + size, count)) for start in range(0, count, size)]
 
-    def run(self, executor: Executor | None, *, every_batch: bool) -> Iterator[FlippingResult]:
+    def run(self, executor: Executor | None, *, every_batch: bool) -> Generator[FlippingResult, None, None]:
         """Results growing."""
         curves = _Curves(self)
         if executor is None:

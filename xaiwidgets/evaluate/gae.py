@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from typing import Any
@@ -82,7 +82,7 @@ def gae(
     return plan.result(parts, confidence, resamples)
 
 
-def stream_gae(model: ImageModel, dataset: Any, explainers: Any, **options: Any) -> Iterator[GaeResult]:
+def stream_gae(model: ImageModel, dataset: Any, explainers: Any, **options: Any) -> Generator[GaeResult, None, None]:
     """:func:`gae`'s result growing by a batch of mosaics at a time. Stop whenever; the last one is what calling gives."""
     from xaiwidgets.errors import check_keywords
 
@@ -101,7 +101,7 @@ def stream_gae(model: ImageModel, dataset: Any, explainers: Any, **options: Any)
     executor, confidence, resamples = (settings.pop(name) for name in ("executor", "confidence", "resamples"))
     plan = _plan(model, dataset, explainers, **settings)
 
-    def grow() -> Iterator[GaeResult]:
+    def grow() -> Generator[GaeResult, None, None]:
         parts: list[_Part] = []
         for part in plan.run(executor):
             parts.append(part)
