@@ -33,7 +33,7 @@ def main(*, images: int = 64, repeats: int = 1) -> None:
 
 
 def flipping(images: int = 64, repeats: int = 1) -> None:
-    """ResNet-18, 224 × 224, 29 steps of one heatmap, perturbation "random" (quantus: a constant, and 24 steps, as its step must divide the pixels)."""
+    """ResNet-18, 224 × 224, 29 steps of one heatmap, perturbation "random"; quantus: a constant, 24 steps, which divide the pixels."""
     import torchvision
 
     with warnings.catch_warnings():
