@@ -12,8 +12,6 @@ from torch import Tensor, nn
 
 from xaiwidgets.lrp import LRP
 
-pytest.importorskip("zennit")
-
 COMPOSITES: dict[str, tuple[str, dict[str, Any]]] = {
     "epsilon_plus": ("EpsilonPlus", {}),
     "epsilon_plus_flat": ("EpsilonPlusFlat", {}),
