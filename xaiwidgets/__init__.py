@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from xaiwidgets.baselines import GradientXInput, IntegratedGradients, Occlusion, SmoothGrad, as_explainer
+    from xaiwidgets.evaluate import gae, pixel_flipping
     from xaiwidgets.lrp import LRP, AbsLRP, Composite
     from xaiwidgets.model import ImageModel, Prediction
     from xaiwidgets.relax import RELAX, RISE, RelaxResult, masks_needed
@@ -30,8 +31,10 @@ __all__ = [
     "RelaxResult",
     "SmoothGrad",
     "as_explainer",
+    "gae",
     "load",
     "masks_needed",
+    "pixel_flipping",
 ]
 
 # Names are found when first used: importing torch and the model libraries takes seconds, and not every use needs all.
@@ -44,6 +47,8 @@ _HOMES = {
     "Occlusion": "baselines",
     "SmoothGrad": "baselines",
     "as_explainer": "baselines",
+    "gae": "evaluate",
+    "pixel_flipping": "evaluate",
     "HeatmapOverlay": "widgets",
     "ImageModel": "model",
     "Prediction": "model",

@@ -30,6 +30,9 @@ def test_notebook_runs_and_stays_small(path: Path, tmp_path: Path, monkeypatch: 
     # Places that show no widgets show ours as a picture (progress bars need none).
     shown = [output for output in outputs if "application/vnd.jupyter.widget-view+json" in output.get("data", {})]
     ours = [output for output in shown if "image/png" in output["data"]]
-    kinds = [states[output["data"]["application/vnd.jupyter.widget-view+json"]["model_id"]]["model_module"] for output in shown]
+    kinds = [
+        states[output["data"]["application/vnd.jupyter.widget-view+json"]["model_id"]]["model_module"]
+        for output in shown
+    ]
     assert ours
     assert len(ours) == kinds.count("anywidget")

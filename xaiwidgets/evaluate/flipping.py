@@ -89,7 +89,7 @@ def pixel_flipping(
     """
     plan = _Plan.of(model, x, explanations, locals())
     last: FlippingResult | None = None
-    with tqdm(desc="Pixel flipping", unit=" frames", delay=1, leave=False, disable=not progress) as bar:
+    with tqdm(desc="Pixel flipping", unit=" frames", delay=1, disable=not progress) as bar:
         for last in plan.run(executor, every_batch=progress):
             bar.total = last.total
             bar.update(last.done - bar.n)

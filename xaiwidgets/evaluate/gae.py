@@ -73,9 +73,7 @@ def gae(
         model, dataset, explainers, steps=steps, seed=seed, shuffle=shuffle, limit=limit, batch_size=batch_size
     )
     parts: list[_Part] = []
-    with tqdm(
-        desc="GAE", total=len(plan.mosaics) * TILES, unit=" images", delay=1, leave=False, disable=not progress
-    ) as bar:
+    with tqdm(desc="GAE", total=len(plan.mosaics) * TILES, unit=" images", delay=1, disable=not progress) as bar:
         for part in plan.run(executor):
             parts.append(part)
             bar.update(len(part.images) * TILES)
