@@ -15,7 +15,7 @@ ROOT = Path(__file__).parent.parent
 
 
 def main(arguments: list[str]) -> int:
-    """Run the checks one after the other; the exit status of the first that fails."""
+    """Run the checks one after the other; 0 when all pass."""
     sys.path.insert(0, str(ROOT / "js"))
     from hatch_build import npm
 
@@ -34,13 +34,14 @@ def main(arguments: list[str]) -> int:
         ("JavaScript units", lambda: run_npm(["test"], ROOT / "js")),
         ("Python", lambda: _run([*python, "pytest", *arguments])),
     ]
+    failed = []
     for name, check in checks:
         print(f"\n── {name}", flush=True)
-        status = check()
-        if status:
-            print(f"── {name}: failed", flush=True)
-            return int(status)
-    return 0
+        # All are run, so that one run tells everything there is to mend.
+        if check():
+            failed.append(name)
+    print(f"\n── failed: {', '.join(failed)}" if failed else "\n── all passed", flush=True)
+    return 1 if failed else 0
 
 
 def _run(command: list[str]) -> int:

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from xaiwidgets.baselines import GradientXInput, IntegratedGradients, Occlusion, SmoothGrad, as_explainer
-    from xaiwidgets.evaluate import gae, pixel_flipping
+    from xaiwidgets.evaluate.flipping import pixel_flipping
+    from xaiwidgets.evaluate.gae import gae
     from xaiwidgets.lrp import LRP, AbsLRP, Composite
     from xaiwidgets.model import ImageModel, Prediction
     from xaiwidgets.relax import RELAX, RISE, RelaxResult, masks_needed
