@@ -70,8 +70,7 @@ def test_standard_error_covers_at_its_stated_rate(
     found = runs(cheap, picture, design, blocks * BLOCK, 120)
     inside = [((run.importance - exact.importance).abs() <= 1.96 * run.standard_error).float().mean() for run in found]
     coverage = float(torch.stack(inside).mean())
-    # Shifts are spread evenly over balanced blocks, which their spread does not know: theirs errs on the safe side.
-    highest = 0.975 if design == "random" else 1.0
+    highest = 0.975
     assert 0.925 <= coverage <= highest, f"{coverage:.3f} of the pixels lie within 1.96 standard errors"
 
 
@@ -97,8 +96,8 @@ def test_balanced_masks_need_far_fewer(cheap: ImageModel, picture: Tensor, exact
         found = runs(cheap, picture, design, n_masks, 40)
         return math.sqrt(sum(float((run.importance - exact.importance).square().mean()) for run in found) / 40)
 
-    # Ten times fewer masks at the same error.
-    assert error("balanced", 4 * BLOCK) < error("random", 40 * BLOCK) * 1.15
+    # Three times fewer masks at the same error, although at this size a shift moves a mask by a third of a cell.
+    assert error("balanced", 13 * BLOCK) < error("random", 39 * BLOCK) * 1.05
 
 
 def test_error_shrinks_with_masks_and_uncertainty_does_not(cheap: ImageModel, picture: Tensor) -> None:

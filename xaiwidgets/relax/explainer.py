@@ -15,7 +15,7 @@ from tqdm.auto import tqdm
 from xaiwidgets.errors import check_keywords, unknown
 from xaiwidgets.model import ImageModel, Precision
 from xaiwidgets.relax.estimate import Estimate
-from xaiwidgets.relax.masks import Grids, Shifts, balanced_block, balanced_grids, random_grids
+from xaiwidgets.relax.masks import Grids, balanced_block, balanced_grids, random_grids
 from xaiwidgets.relax.parts import AGGREGATES, FILLS, SIMILARITIES, Aggregate, Fill, Similarity, part
 from xaiwidgets.relax.result import RelaxResult
 from xaiwidgets.results import Control, Provenance
@@ -226,11 +226,10 @@ class MaskingExplainer(ABC):
         if isinstance(s.masks, Tensor):
             yield _Drawn(_checked_masks(s.masks, size))
             return
-        shifts = Shifts(s.cells, generator)
         left = total
         while left > 0:
             if s.masks == "balanced":
-                block: Grids | _Drawn = balanced_grids(s.cells, s.keep, shifts.next(), generator)
+                block: Grids | _Drawn = balanced_grids(s.cells, s.keep, generator)
             elif s.masks == "random":
                 block = random_grids(min(left, _RANDOM_BLOCK), s.cells, s.keep, generator)
             else:

@@ -50,11 +50,12 @@ def balanced_block(cells: int) -> int:
     return 2 * _order(cells * cells)
 
 
-def balanced_grids(cells: int, keep: float, shift: tuple[int, int], generator: torch.Generator) -> Grids:
-    """One block of :func:`balanced_block` balanced grids, each followed by its complement, all moved by ``shift``.
+def balanced_grids(cells: int, keep: float, generator: torch.Generator) -> Grids:
+    """One block of :func:`balanced_block` balanced grids, each followed by its complement.
 
-    With one shift a block, cells mean the same place in all its masks and balance exactly; :class:`Shifts` spreads the
-    shifts over blocks. Levels other than one half come from a Latin hypercube laid over the orthogonal array (Tang
+    A grid and its complement share their shift, so that they still balance, and the shifts are spread evenly over the
+    pairs of a block: an encoder that works in patches feels where the cells' borders fall, and one shift for a whole block
+    would leave that to chance. Levels other than one half come from a Latin hypercube laid over the orthogonal array (Tang
     1993, doi 10.1080/01621459.1993.10476423): each cell draws one value of every stratum of [0, 1), in the half that
     the array says.
     """
@@ -71,28 +72,14 @@ def balanced_grids(cells: int, keep: float, shift: tuple[int, int], generator: t
     else:
         level = _stratified(array, generator)
         kept = torch.stack([level < keep, 1 - level < keep], 1).float()
-    return Grids(kept.reshape(2 * order, cells, cells), torch.tensor(shift).expand(2 * order, 2))
+    shifts = torch.stack([_even(order, cells, generator), _even(order, cells, generator)], 1)
+    return Grids(kept.reshape(2 * order, cells, cells), shifts.repeat_interleave(2, 0))
 
 
-class Shifts:
-    """The shifts of successive blocks: in pairs that mirror each other, so that a steady drift over the shifts cancels,
-
-    and so that along each axis every shift comes once before any comes again. Each single one is uniform on its range.
-    """
-
-    def __init__(self, cells: int, generator: torch.Generator) -> None:
-        self.cells = cells
-        self.generator = generator
-        self._waiting: list[tuple[int, int]] = []
-
-    def next(self) -> tuple[int, int]:
-        """The shift (rows, columns) of the next block, in pixels, each in [0, cells)."""
-        if not self._waiting:
-            last = self.cells - 1
-            first = zip(*(torch.randperm(self.cells, generator=self.generator).tolist() for _ in range(2)), strict=True)
-            for row, column in first:
-                self._waiting += [(row, column), (last - row, last - column)]
-        return self._waiting.pop(0)
+def _even(count: int, values: int, generator: torch.Generator) -> Tensor:
+    """``count`` of the numbers 0 … values−1, each as often as the others up to one, in random order."""
+    spread = (torch.arange(count) + torch.randint(0, values, (1,), generator=generator)) % values
+    return spread[torch.randperm(count, generator=generator)]
 
 
 def _stratified(array: Tensor, generator: torch.Generator) -> Tensor:
