@@ -197,5 +197,6 @@ def test_standard_error_of_the_final_result_rests_on_all_blocks(small: ImageMode
     means = torch.stack([RELAX(small, masks=masks)(image).importance[0] for masks in blocks]).double()
     own = means.var(0, correction=1)
     variance = (4 * own.mean() + 4 * own) / (4 + 4)
-    expected = (variance / 5).sqrt()
+    # Eight degrees of freedom: Student's 97.5 % quantile is 1.15 times the normal's, to the first order.
+    expected = (variance / 5).sqrt() * (1 + (1.96**2 + 1) / (4 * 8))
     torch.testing.assert_close(explain(image).standard_error[0].double(), expected, rtol=1e-3, atol=1e-7)
