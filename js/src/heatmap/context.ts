@@ -16,12 +16,10 @@ export interface ViewContext {
   hover: Signal<Hover | null>;
   /** What a screen reader should say next. */
   spoken: Signal<string>;
-  /** Trouble that only the browser knows of (a file that could not be written). */
-  trouble: Signal<string>;
 }
 
 export function newContext(store: HeatmapStore): ViewContext {
-  return { store, hover: signal(null), spoken: signal(""), trouble: signal("") };
+  return { store, hover: signal(null), spoken: signal("") };
 }
 
 const Context = createContext<ViewContext | null>(null);

@@ -1,9 +1,9 @@
 /** Draws one pane: the picture, and the heatmap over it, and draws again when what they show has changed. */
 import { effect, type ReadonlySignal } from "@preact/signals";
 import { FrameJob } from "../shared/frames.ts";
+import { Painter } from "../shared/painter.ts";
+import type { Picture } from "../shared/picture.ts";
 import { type Viewport, visiblePart } from "../shared/viewport.ts";
-import type { Picture } from "./maps.ts";
-import { Painter } from "./painter.ts";
 import type { PaneContent } from "./panes.ts";
 import type { HeatmapStore } from "./store.ts";
 

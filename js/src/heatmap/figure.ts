@@ -4,30 +4,20 @@
  */
 import { cssColor } from "../shared/colormaps.ts";
 import { formatNumber, formatPercent } from "../shared/format.ts";
+import { Painter } from "../shared/painter.ts";
+import { element, type Figure, newFigure, serialised } from "../shared/svg.ts";
 import { ticksOf } from "../shared/ticks.ts";
 import { visiblePart } from "../shared/viewport.ts";
-import { Painter } from "./painter.ts";
 import { contentOf, type Pane, type PaneContent, panesOf, unitOf } from "./panes.ts";
 import type { HeatmapStore } from "./store.ts";
 
-const namespace = "http://www.w3.org/2000/svg";
 const side = 360; // px, the width of one picture
 const gap = 24;
 const margin = 16;
 const text = { caption: 14, tick: 11, title: 16 };
 const bar = { height: 10, gap: 8, ticks: 20 };
 
-type Attributes = Record<string, string | number>;
-
-function element(parent: Element, name: string, attributes: Attributes, content?: string): SVGElement {
-  const made = document.createElementNS(namespace, name);
-  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, String(value));
-  if (content !== undefined) made.textContent = content;
-  parent.append(made);
-  return made;
-}
-
-export function figureSvg(store: HeatmapStore): { svg: string; width: number; height: number } {
+export function figureOf(store: HeatmapStore): Figure {
   const panes = panesOf(store).flatMap((pane) => {
     const content = contentOf(store, pane);
     return content ? [{ pane, content }] : [];
@@ -42,12 +32,7 @@ export function figureSvg(store: HeatmapStore): { svg: string; width: number; he
   const width = margin * 2 + panes.length * side + (panes.length - 1) * gap;
   const height = top + text.caption + 8 + tall + bar.gap + bar.height + bar.ticks + margin;
 
-  const root = document.createElementNS(namespace, "svg");
-  const box = { width, height, viewBox: `0 0 ${width} ${height}` };
-  for (const [key, value] of Object.entries(box)) root.setAttribute(key, String(value));
-  root.setAttribute("font-family", "Helvetica, Arial, sans-serif");
-  root.setAttribute("fill", "#1a1a1a");
-  element(root, "rect", { width, height, fill: "#ffffff" });
+  const root = newFigure(width, height);
   if (title) {
     const style = { x: margin, y: margin + text.title - 2, "font-size": text.title, "font-weight": 600 };
     element(root, "text", style, title);
@@ -56,7 +41,7 @@ export function figureSvg(store: HeatmapStore): { svg: string; width: number; he
     const group = element(root, "g", { transform: `translate(${margin + i * (side + gap)}, ${top})` });
     drawPane(group, store, pane, content, { tall, id: `ramp${i}` });
   });
-  return { svg: new XMLSerializer().serializeToString(root), width, height };
+  return serialised(root);
 }
 
 function drawPane(
@@ -105,21 +90,4 @@ function drawPane(
     const style = { x, y: bar.height + 4 + text.tick, "font-size": text.tick, "text-anchor": anchor };
     element(legend, "text", style, formatNumber(tick.value, 4));
   }
-}
-
-/** Rasterises a figure at twice its size, for slides and screens of high density. */
-export async function figurePng(figure: { svg: string; width: number; height: number }): Promise<Blob> {
-  const image = new Image();
-  image.src = `data:image/svg+xml;charset=utf-8,${encodeURIComponent(figure.svg)}`;
-  await image.decode();
-  const canvas = document.createElement("canvas");
-  canvas.width = figure.width * 2;
-  canvas.height = figure.height * 2;
-  canvas.getContext("2d")!.drawImage(image, 0, 0, canvas.width, canvas.height);
-  return new Promise((resolve, reject) => {
-    canvas.toBlob(
-      (blob) => (blob ? resolve(blob) : reject(new Error("the browser made no PNG"))),
-      "image/png",
-    );
-  });
 }

@@ -1,19 +1,17 @@
 /** Progress with Stop and More, and Save. */
 import { MenuButton } from "../shared/controls/menu.tsx";
 import { ProgressBar } from "../shared/progress.tsx";
+import { guarded, saveHtml, savePng, saveSvg } from "../shared/save.ts";
 import { useView } from "./context.ts";
-import { saveHtml, savePng, saveSvg } from "./save.ts";
+import { figureOf } from "./figure.ts";
 
 export function Footer() {
-  const view = useView();
-  const { store, trouble } = view;
+  const { store } = useView();
   const method = store.method.value;
-  const guard = (work: () => Promise<void>) => () => {
-    trouble.value = "";
-    work().catch((error: unknown) => {
-      trouble.value = `The file could not be written: ${error instanceof Error ? error.message : String(error)}`;
-    });
-  };
+  const title = store.state.title.value;
+  const png = () => savePng(title, figureOf(store));
+  const svg = () => saveSvg(title, figureOf(store));
+  const html = () => saveHtml(store, "Heatmap");
   const live = store.canCompute.value;
   return (
     <footer class="xw-footer">
@@ -36,9 +34,9 @@ export function Footer() {
       <MenuButton
         label="Save"
         items={[
-          { label: "PNG", hint: "picture with its legend", run: guard(() => savePng(store)) },
-          { label: "SVG", hint: "for papers: vector labels", run: guard(() => saveSvg(store)) },
-          { label: "HTML", hint: "interactive, works offline", run: guard(() => saveHtml(store)) },
+          { label: "PNG", hint: "picture with its legend", run: guarded(store, png) },
+          { label: "SVG", hint: "for papers: vector labels", run: guarded(store, svg) },
+          { label: "HTML", hint: "interactive, works offline", run: guarded(store, html) },
         ]}
       />
     </footer>

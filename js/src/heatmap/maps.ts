@@ -1,75 +1,8 @@
-/** Pictures and maps as the browser keeps them, and the store of what has already been computed. */
+/** All maps of a result, and the store of what has already been computed. */
 import type { ColorKind } from "../shared/colormaps.ts";
-import { Distribution } from "../shared/distribution.ts";
-import { type Bytes, decodeFloats } from "../shared/wire.ts";
-import type {
-  HeatmapState,
-  MapHeader,
-  MapsMessage,
-  Method,
-  PictureMessage,
-  Question,
-  View,
-} from "./types.ts";
-
-export interface Picture {
-  width: number;
-  height: number;
-  canvas: HTMLCanvasElement;
-}
-
-export function decodePicture({ shape }: Pick<PictureMessage, "shape">, bytes: Bytes): Picture {
-  const [height, width, channels] = shape;
-  if (bytes.length < width * height * channels)
-    throw new RangeError("the picture's buffer is shorter than its shape");
-  const canvas = document.createElement("canvas");
-  canvas.width = width;
-  canvas.height = height;
-  const context = canvas.getContext("2d")!;
-  const image = context.createImageData(width, height);
-  for (let pixel = 0; pixel < width * height; pixel++) {
-    const from = pixel * channels;
-    for (let c = 0; c < 3; c++) image.data[pixel * 4 + c] = bytes[from + (channels === 3 ? c : 0)]!;
-    image.data[pixel * 4 + 3] = 255;
-  }
-  context.putImageData(image, 0, 0);
-  return { width, height, canvas };
-}
-
-export class HeatMap {
-  readonly name: string;
-  readonly width: number;
-  readonly height: number;
-  readonly values: Float32Array;
-  private readonly range: [number, number];
-  private cached: Distribution | undefined;
-
-  constructor(header: MapHeader, bytes: Bytes) {
-    this.name = header.name;
-    this.range = header.range;
-    [this.height, this.width] = header.shape;
-    this.values = decodeFloats(bytes, header.dtype);
-    if (this.values.length !== this.width * this.height) {
-      throw new RangeError(`map ${header.name} has ${this.values.length} values, its shape says otherwise`);
-    }
-  }
-
-  /** Ranks and quantiles, worked out when first asked for. */
-  get distribution(): Distribution {
-    this.cached ??= Distribution.of(this.values);
-    return this.cached;
-  }
-
-  /** Lowest and highest value, as Python said; counted here where it said nothing of use. */
-  get extent(): [number, number] {
-    const [low, high] = this.range ?? [];
-    return Number.isFinite(low) && Number.isFinite(high) ? this.range : this.distribution.extent;
-  }
-
-  at(x: number, y: number): number {
-    return this.values[y * this.width + x] ?? Number.NaN;
-  }
-}
+import { aroundZero, HeatMap } from "../shared/picture.ts";
+import type { Bytes } from "../shared/wire.ts";
+import type { HeatmapState, MapsMessage, Method, Question, View } from "./types.ts";
 
 /** All maps of one result. */
 export interface MapSet {
@@ -115,12 +48,6 @@ function clippedRange(map: HeatMap, clip: number, kind: ColorKind): [number, num
   // Sparse maps may have all quantiles at zero; clipping them away entirely would show nothing.
   const empty = kind === "diverging" ? low === 0 && high === 0 : low === high;
   return empty ? map.extent : [low, high];
-}
-
-/** Diverging colours are centred at zero, so that the neutral colour means none. */
-function aroundZero([low, high]: [number, number]): [number, number] {
-  const bound = Math.max(Math.abs(low), Math.abs(high)) || 1;
-  return [-bound, bound];
 }
 
 /** A text that is equal for equal questions; the class counts only for methods that ask about classes. */

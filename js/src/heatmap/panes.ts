@@ -1,7 +1,8 @@
 /** Which pictures are on screen: one view, all views of a method, or one view of every method. */
 import { fittingColormap } from "../shared/colormaps.ts";
-import { colorRange, type HeatMap } from "./maps.ts";
-import type { Paint } from "./painter.ts";
+import type { Paint } from "../shared/painter.ts";
+import type { HeatMap } from "../shared/picture.ts";
+import { colorRange } from "./maps.ts";
 import type { HeatmapStore } from "./store.ts";
 import { compare, type Method, sideBySide, type View } from "./types.ts";
 

@@ -4,14 +4,15 @@
  * Three piles, kept apart: `state` is synced with Python, results are what Python computed, and whatever only
  * one view knows (hover, open menus) lives in the components.
  */
-import { batch, computed, type Signal, signal } from "@preact/signals";
-import { Committer } from "../shared/commit.ts";
+import { batch, computed, signal } from "@preact/signals";
 import type { Host, Message } from "../shared/host.ts";
-import { type Bytes, parseSnapshot } from "../shared/wire.ts";
-import { decodeMaps, decodePicture, MapCache, type MapSet, type Picture, questionKey } from "./maps.ts";
+import { decodePicture, type Picture, pictureBytes } from "../shared/picture.ts";
+import type { RecordedMessage } from "../shared/standin.ts";
+import { WidgetStore } from "../shared/store.ts";
+import { type Bytes, parseSnapshot, toBase64 } from "../shared/wire.ts";
+import { decodeMaps, MapCache, type MapSet, questionKey } from "./maps.ts";
 import { Requests } from "./requests.ts";
 import {
-  type ExportMessage,
   type HeatmapState,
   initialState,
   type MapsMessage,
@@ -19,60 +20,22 @@ import {
   type ParameterValue,
   type PictureMessage,
   type Question,
-  type Status,
 } from "./types.ts";
 
-type Signals = { readonly [K in keyof HeatmapState]: Signal<HeatmapState[K]> };
-
-/** How things stand with the kernel: not known yet, answering, not answering, or none by design. */
-export type Connection = "waiting" | "live" | "silent" | "none";
-
 const mostPictures = 64; // kept in the browser; Python sends one again with every answer
-const patience = 6000; // ms without an answer before we say that the kernel does not answer
 
-export class HeatmapStore {
-  readonly state: Signals;
-  readonly connection: Signal<Connection>;
+export class HeatmapStore extends WidgetStore<HeatmapState> {
   readonly pictures = signal<ReadonlyMap<number, Picture>>(new Map());
   /** Goes up whenever a result arrives. */
   readonly resultVersion = signal(0);
   readonly requests: Requests;
-  readonly committer: Committer;
-  /** Who waits for a file that Python writes. */
-  onExport: ((message: ExportMessage, bytes: Bytes | undefined) => void) | null = null;
 
   private readonly cache = new MapCache();
   private readonly lastShown = new Map<string, { image: number; set: MapSet }>();
-  /** Whether there was a kernel at all since the widget appeared. */
-  everLive = false;
-  private answerTimer: ReturnType<typeof setTimeout> | undefined;
 
-  constructor(
-    readonly host: Host,
-    options: { standalone?: boolean } = {},
-  ) {
-    this.connection = signal<Connection>(options.standalone ? "none" : "waiting");
-    const signals: Record<string, Signal<unknown>> = {};
-    for (const name of Object.keys(initialState) as (keyof HeatmapState)[]) {
-      const value = signal<unknown>(host.get(name) ?? initialState[name]);
-      signals[name] = value;
-      host.onChange(name, () => {
-        // What the person is changing right now wins over what the kernel says.
-        if (this.committer.holds(name)) return;
-        const news = host.get(name) ?? initialState[name];
-        if (same(value.peek(), news)) return;
-        value.value = news;
-        this.heard();
-      });
-    }
-    this.state = signals as unknown as Signals;
-    this.committer = new Committer((values) => host.commit(values));
+  constructor(host: Host, options: { standalone?: boolean } = {}) {
+    super(host, initialState, options);
     this.requests = new Requests(this);
-    host.onMessage((message, buffers) => this.receive(message, buffers));
-    host.onConnectionChange(() => {
-      if (this.connection.peek() === "live") this.connection.value = "waiting";
-      this.hello();
-    });
     this.loadSnapshot();
   }
 
@@ -82,26 +45,6 @@ export class HeatmapStore {
   });
 
   readonly picture = computed<Picture | null>(() => this.pictures.value.get(this.state.image.value) ?? null);
-
-  /** What is being computed; without a kernel nothing is, whatever was saved. */
-  readonly progress = computed<Status>(() => {
-    const status = this.state.status.value;
-    return status.state === "running" && !this.canCompute.value ? { ...status, state: "stopped" } : status;
-  });
-
-  readonly busy = computed(() => this.progress.value.state === "running");
-
-  /** Whether new numbers can be asked for. */
-  readonly canCompute = computed(
-    () => this.connection.value === "waiting" || this.connection.value === "live",
-  );
-
-  /** Changes a value that the person sees; Python learns of it when the gesture is over. */
-  set<K extends keyof HeatmapState>(name: K, value: HeatmapState[K]): void {
-    if (same(this.state[name].peek(), value)) return;
-    this.state[name].value = value;
-    this.committer.change(name, value);
-  }
 
   setParameter(method: string, name: string, value: ParameterValue): void {
     const { parameters } = this.state;
@@ -149,15 +92,41 @@ export class HeatmapStore {
     return this.cache.get(questionKey(this.question(method), method.classes))?.final === true;
   }
 
-  /** A view was opened: ask for the picture, unless another view has it already. */
-  hello(): void {
-    if (this.connection.peek() === "live" && this.pictures.peek().size > 0) return;
-    this.host.send({ type: "ready" });
-    this.expectAnswer();
+  override hasContent(): boolean {
+    return this.pictures.peek().size > 0;
   }
 
-  stop(): void {
-    this.host.send({ type: "stop" });
+  override recorded(): RecordedMessage[] {
+    const messages: RecordedMessage[] = [];
+    for (const [image, picture] of this.pictures.value) {
+      const shape = [picture.height, picture.width, 3];
+      messages.push({
+        content: { type: "picture", image, shape },
+        buffers: [toBase64(pictureBytes(picture))],
+      });
+    }
+    for (const method of this.state.methods.value) {
+      const { set } = this.result(method);
+      if (!set) continue;
+      const maps = [...set.maps.values()];
+      const headers = maps.map(({ name, height, width, extent }) => ({
+        name,
+        dtype: "float32",
+        shape: [height, width],
+        range: extent,
+      }));
+      messages.push({
+        content: {
+          type: "maps",
+          ...this.question(method),
+          maps: headers,
+          shared_range: set.sharedRange,
+          final: true,
+        },
+        buffers: maps.map(({ bytes }) => toBase64(bytes)),
+      });
+    }
+    return messages;
   }
 
   more(): void {
@@ -166,43 +135,17 @@ export class HeatmapStore {
     this.expectAnswer();
   }
 
-  /** Starts the clock after which we say that nobody answers. */
-  expectAnswer(): void {
-    if (this.connection.peek() === "none") return;
-    clearTimeout(this.answerTimer);
-    this.answerTimer = setTimeout(() => {
-      this.connection.value = "silent";
-    }, patience);
-  }
-
-  dispose(): void {
-    clearTimeout(this.answerTimer);
+  override dispose(): void {
     this.requests.dispose();
-    this.committer.dispose();
-    this.host.dispose();
+    super.dispose();
     this.cache.clear();
     this.lastShown.clear();
     this.pictures.value = new Map();
   }
 
-  /** Python spoke, whatever it said. */
-  private heard(): void {
-    clearTimeout(this.answerTimer);
-    if (this.connection.peek() === "none") return;
-    this.connection.value = "live";
-    this.everLive = true;
-  }
-
-  private receive(message: Message, buffers: Bytes[]): void {
-    this.heard();
-    try {
-      if (message.type === "picture") this.receivePicture(message as unknown as PictureMessage, buffers);
-      else if (message.type === "maps") this.receiveMaps(message as unknown as MapsMessage, buffers);
-      else if (message.type === "export") this.onExport?.(message as unknown as ExportMessage, buffers[0]);
-    } catch (error) {
-      // A damaged message must not take down the widget; the last good picture stays.
-      console.warn("xaiwidgets: a message could not be read", error);
-    }
+  protected override receive(message: Message, buffers: Bytes[]): void {
+    if (message.type === "picture") this.receivePicture(message as unknown as PictureMessage, buffers);
+    else if (message.type === "maps") this.receiveMaps(message as unknown as MapsMessage, buffers);
   }
 
   private receivePicture(message: PictureMessage, [bytes]: Bytes[]): void {
@@ -252,12 +195,4 @@ export class HeatmapStore {
       console.warn("xaiwidgets: the saved picture could not be read", error);
     }
   }
-}
-
-/** Equal as JSON: traits are small, and a new object with equal content is no change. */
-function same(a: unknown, b: unknown): boolean {
-  if (a === b) return true;
-  if (typeof a !== "object" || typeof b !== "object" || a === null || b === null) return false;
-  if (ArrayBuffer.isView(a) || ArrayBuffer.isView(b)) return false;
-  return JSON.stringify(a) === JSON.stringify(b);
 }

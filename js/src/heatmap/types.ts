@@ -1,9 +1,10 @@
 /** What Python and the browser tell each other: the synced state, and the messages. */
 import type { ColorKind } from "../shared/colormaps.ts";
-import type { ThemeChoice } from "../shared/theme.ts";
+import type { MapHeader, PictureHeader } from "../shared/picture.ts";
+import type { WidgetState } from "../shared/store.ts";
 
 /** The synced traits; a test holds these keys equal to those of the Python class. */
-export interface HeatmapState {
+export interface HeatmapState extends WidgetState {
   // What the person sees; written from both sides.
   show: string;
   opacity: number;
@@ -20,13 +21,10 @@ export interface HeatmapState {
   against: number | null;
   parameters: Record<string, Parameters>;
   selection: { x: number; y: number } | null;
-  theme: ThemeChoice;
   // What Python says; the browser only reads these.
   images: number;
   methods: Method[];
   class_names: string[];
-  status: Status;
-  title: string;
   notes: Record<string, [string, string][]>;
   snapshot: unknown;
 }
@@ -104,18 +102,6 @@ export interface Method {
   contrast?: boolean;
 }
 
-export interface Status {
-  state: "idle" | "running" | "done" | "stopped" | "error";
-  done?: number;
-  total?: number | null;
-  unit?: string;
-  seconds_left?: number | null;
-  largest_error?: number | null;
-  message?: string;
-  hint?: string;
-  request?: number | null;
-}
-
 /** What a result depends on; an answer repeats it word for word. `parameters` holds what differs from the defaults. */
 export interface Question {
   image: number;
@@ -125,19 +111,9 @@ export interface Question {
   parameters: Parameters;
 }
 
-export interface PictureMessage {
+export interface PictureMessage extends PictureHeader {
   type: "picture";
   image: number;
-  /** [height, width, channels], channels 1 or 3. */
-  shape: [number, number, number];
-}
-
-export interface MapHeader {
-  name: string;
-  dtype: "float16" | "float32";
-  /** [height, width] */
-  shape: [number, number];
-  range: [number, number];
 }
 
 export interface MapsMessage extends Question {
@@ -146,12 +122,4 @@ export interface MapsMessage extends Question {
   maps: MapHeader[];
   shared_range?: Record<string, [number, number]>;
   final?: boolean;
-}
-
-export interface ExportMessage {
-  type: "export";
-  id: number;
-  format: string;
-  name: string;
-  error?: string;
 }

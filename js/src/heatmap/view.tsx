@@ -4,13 +4,13 @@ import { GestureContext } from "../shared/controls/gesture.ts";
 import { Segmented } from "../shared/controls/segmented.tsx";
 import { Slider } from "../shared/controls/slider.tsx";
 import { formatPercent } from "../shared/format.ts";
+import { Messages } from "../shared/messages.tsx";
 import { Announcer } from "./announcer.tsx";
 import { Colours } from "./colours.tsx";
 import { useView } from "./context.ts";
 import { UncertaintyFilter } from "./filter.tsx";
 import { Footer } from "./footer.tsx";
 import { Header } from "./header.tsx";
-import { Messages } from "./messages.tsx";
 import { PaneView } from "./pane.tsx";
 import { panesOf, shownView } from "./panes.ts";
 import { ClassChoice, MethodSettings } from "./questions.tsx";
@@ -35,7 +35,7 @@ export function HeatmapView() {
           {method && <Panel method={method} />}
         </div>
         {/* Beside the buttons that start and stop: what went wrong is said where the person looks. */}
-        <Messages />
+        <Messages store={store} />
         <Footer />
         <Announcer />
       </div>

@@ -1,14 +1,13 @@
 /** What went wrong, and what the kernel is up to: shown inside the widget, never instead of the picture. */
 import { useState } from "preact/hooks";
-import { useView } from "./context.ts";
+import type { WidgetState, WidgetStore } from "./store.ts";
 
-export function Messages() {
-  const { store, trouble } = useView();
+export function Messages<State extends WidgetState>({ store }: { store: WidgetStore<State> }) {
+  const { trouble } = store;
   const { status } = store.state;
   const [dismissed, setDismissed] = useState<unknown>(null);
   const { state, message, hint } = status.value;
   const failed = state === "error" && dismissed !== status.value;
-  const saved = store.pictures.value.size > 0;
   return (
     <div class="xw-messages">
       {failed && (
@@ -34,7 +33,7 @@ export function Messages() {
       )}
       {store.connection.value === "silent" && (
         <div class="xw-message" data-kind="note" role="status">
-          {silence(store.everLive, saved)}
+          {silence(store.everLive, store.hasContent())}
         </div>
       )}
     </div>

@@ -2,8 +2,8 @@
  * Turns a map into pixels. The hot path of every slider: everything that does not change while a slider moves
  * (colour index, rank) is worked out before, so that a move costs one comparison and one look-up a pixel.
  */
-import { colorTable, withAlpha } from "../shared/colormaps.ts";
-import type { HeatMap } from "./maps.ts";
+import { colorTable, withAlpha } from "./colormaps.ts";
+import type { HeatMap } from "./picture.ts";
 
 export interface Paint {
   map: HeatMap;
