@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from xaiwidgets.baselines import GradientXInput, IntegratedGradients, Occlusion, SmoothGrad, as_explainer
+    from xaiwidgets.crp import CRP
     from xaiwidgets.evaluate.flipping import pixel_flipping
     from xaiwidgets.evaluate.gae import gae
     from xaiwidgets.lrp import LRP, AbsLRP, Composite
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "CRP",
     "LRP",
     "RELAX",
     "RISE",
@@ -40,6 +42,7 @@ __all__ = [
 
 # Names are found when first used: importing torch and the model libraries takes seconds, and not every use needs all.
 _HOMES = {
+    "CRP": "crp",
     "AbsLRP": "lrp",
     "Composite": "lrp",
     "GradientXInput": "baselines",

@@ -23,6 +23,12 @@ def channel_axis(graph: Graph, name: str | int) -> int:
     """The axis of a value (N, …) along which its concepts lie: channels of a convolution, features of a linear layer or of
     tokens, heads of attention. Followed through the steps from the nearest one that defines it."""
     index = name if isinstance(name, int) else graph.index(name)
+    found = _axis(graph, index)
+    return min(1, len(graph.operations[index].shape) - 1) if found is None else found
+
+
+def _axis(graph: Graph, index: int) -> int | None:
+    """As `channel_axis`; None for what does not come from the image, such as a class token."""
     operation = graph.operations[index]
     if operation.target == "input" or operation.target.startswith("conv") or operation.target in CHANNELS_SECOND:
         return 1
@@ -30,14 +36,16 @@ def channel_axis(graph: Graph, name: str | int) -> int:
         return len(operation.shape) - 1
     if index in graph.heads.values():
         return len(operation.shape) - 3
-    tensors = [i for i in operation.inputs if graph.operations[i].tensor]
-    return _followed(graph, operation, tensors[0]) if tensors else min(1, len(operation.shape) - 1)
+    for source in operation.inputs:
+        below = _axis(graph, source) if graph.operations[source].tensor else None
+        if below is not None:
+            return _followed(graph, operation, graph.operations[source], below)
+    return None
 
 
-def _followed(graph: Graph, operation: Operation, index: int) -> int:
-    """The axis in the result of a step, from that in its input `index`."""
-    source = graph.operations[index]
-    below, ndim = channel_axis(graph, source.index), len(source.shape) or len(graph.example_shape) + 1
+def _followed(graph: Graph, operation: Operation, source: Operation, below: int) -> int:
+    """The axis in the result of a step, from that in its input `source`."""
+    ndim = len(source.shape) or len(graph.example_shape) + 1
     if operation.target == "permute":
         return [axis % ndim for axis in operation.args[1]].index(below)
     if operation.target in {"transpose", "swapaxes"}:

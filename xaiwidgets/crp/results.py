@@ -1,0 +1,108 @@
+"""What concept relevance propagation returns."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from xaiwidgets.lrp import Attribution
+from xaiwidgets.results import Result
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["ConceptAttribution", "Ranking", "RegionConcepts", "Row", "shares"]
+
+
+class Row(NamedTuple):
+    """What one row of a result answers: the image's number, the class (None where relevance did not start at one), the condition."""
+
+    image: int
+    target: int | None
+    condition: Mapping[str, Any]
+
+
+def shares(relevance: Tensor) -> Tensor:
+    """Signed shares: divided by the sum of magnitudes over the layer's concepts, the last axis."""
+    return relevance / relevance.abs().sum(-1, keepdim=True).clamp(min=torch.finfo(relevance.dtype).tiny)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class ConceptAttribution(Attribution):
+    """Relevance under conditions, one row a condition in the order asked; with N images and K concepts rows go image by image.
+
+    Attributes:
+        relevance: (rows, C, H, W). heatmap: (rows, H, W).
+        target: (rows,) the class explained; None where relevance did not start at classes.
+        output: (N, classes) of the images.
+        layers: name -> (rows, …) relevance at that layer. activations: name -> (N, …) its values.
+        rows: for each row its image, class and condition.
+    """
+
+    rows: tuple[Row, ...] = ()
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Ranking(Result):
+    """The concepts of a layer, those with the largest part in the class first; one line an image.
+
+    Attributes:
+        layer: name of the layer. by: "relevance" or "activation".
+        concepts: (N, K) numbers of the concepts. share: (N, K) signed, column k belongs to `concepts[:, k]`; magnitudes add up to one.
+        relevance: (N, K) in units of the start, or summed activation with `by="activation"`.
+        target: (N,) the class explained. output: (N, classes).
+    """
+
+    layer: str
+    by: str
+    concepts: Tensor
+    share: Tensor
+    relevance: Tensor
+    target: Tensor
+    output: Tensor
+
+    def table(self, n: int = 10, image: int = 0) -> str:
+        """The first `n` concepts of an image as text."""
+        lines = [f"{self.layer}, class {int(self.target[image])}, by {self.by}", "concept    share  " + self.by]
+        for k in range(min(n, self.concepts.shape[1])):
+            lines.append(
+                f"{int(self.concepts[image, k]):7d}  {float(self.share[image, k]):+6.1%}  {float(self.relevance[image, k]):+.4g}"
+            )
+        return "\n".join(lines)
+
+    def plot(self, image: Any = None, **options: Any) -> Figure:
+        """Bars of the first concepts. ``image``: the number of the image, 0 by default."""
+        from xaiwidgets import plots_crp
+
+        return plots_crp.ranking(self, image or 0, **options)
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class RegionConcepts(Result):
+    """What each concept contributes inside a region of the image: the sum over the region of its conditional heatmap.
+
+    Attributes:
+        region: (N or 1, H, W) weights, one inside. target: (N,). output: (N, classes).
+        relevance: layer -> (N, units). share: layer -> (N, units), signed, divided by the sum of magnitudes over the layer.
+    """
+
+    region: Tensor
+    relevance: Mapping[str, Tensor]
+    target: Tensor
+    output: Tensor
+
+    @property
+    def share(self) -> dict[str, Tensor]:
+        return {layer: shares(relevance) for layer, relevance in self.relevance.items()}
+
+    def top(self, layer: str, n: int = 10) -> Tensor:
+        """(N, n) concepts of a layer with the largest share in the region, first the largest."""
+        from xaiwidgets.errors import unknown
+
+        if layer not in self.relevance:
+            raise unknown("layer", layer, self.relevance)
+        return self.relevance[layer].abs().argsort(dim=-1, descending=True, stable=True)[:, :n]
