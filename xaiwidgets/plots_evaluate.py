@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from xaiwidgets.errors import unknown
-from xaiwidgets.evaluate.statistics import Estimate, bootstrap
+from xaiwidgets.evaluate.statistics import Estimate, bootstrap_columns
 
 # Okabe and Ito's colours, told apart by colour-blind readers; black and grey are for chance.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8A6D00")
@@ -218,9 +218,8 @@ def _curve(
     if not band or len(scores) < 2:
         return
     settings = {} if result is None else {"confidence": result.confidence, "resamples": min(result.resamples, 500)}
-    points = [bootstrap(column, **{"resamples": 500, **settings}) for column in scores.T]
-    low, high = [point.low for point in points], [point.high for point in points]
-    axis.fill_between(at, low, high, color=colour, alpha=0.15, linewidth=0)
+    _, low, high = bootstrap_columns(scores, **settings)
+    axis.fill_between(at, low.numpy(), high.numpy(), color=colour, alpha=0.15, linewidth=0)
 
 
 def _bars(rows: Mapping[str, Sequence[Estimate]], labels: Sequence[str], title: str) -> Figure:

@@ -171,14 +171,58 @@ def test_first_points_come_after_one_batch_and_stopping_stops(model: ImageModel,
 
     stream = stream_pixel_flipping(model, x, {"a": heat}, perturb=watched, batch_size=4, random=0)
     assert not calls
-    next(stream)
-    first = next(stream)
+    begun, explained, first = next(stream), next(stream), next(stream)
+    assert begun.scores["a"][0, 0] == first.scores["a"][0, 0]
+    assert (begun.ranks["a"] == -1).all()
+    assert (explained.ranks["a"][0] >= 0).all()
+    with pytest.raises(ValueError, match="no order for rows"):
+        begun.images("a", 1)
     assert calls == [4]
     assert first.done == 4
     assert first.scores["a"][:, :2].isfinite().all()
     assert str(first)
     stream.close()
     assert calls == [4]
+
+
+def test_the_image_somebody_waits_for_comes_first_and_methods_join(model: ImageModel, x: Tensor, heat: Tensor) -> None:
+    options: dict[str, Any] = {"order": "both", "perturb": "noise", "patch": 4, "batch_size": 8}
+    whole = pixel_flipping(model, x, {"a": heat, "b": -heat}, random=2, **options, **QUIET)
+    *partial, first = stream_pixel_flipping(model, x, {"a": heat}, random=2, begin=2, **options)
+    assert partial[0].target.tolist()[:2] == [-1, -1]
+    assert partial[0].target[2] == whole.target[2]
+    second = pixel_flipping(model, x, {"b": lambda images, target: -heat}, random=0, **options, **QUIET)
+    joined = first.joined(second)
+    assert joined.methods == ("a", "b")
+    assert joined.final
+    for order in ("morf", "lerf"):
+        for name in ("a", "b"):
+            assert torch.allclose(joined.curves[order][name], whole.curves[order][name], atol=1e-5)
+    assert joined.random is not None
+    assert whole.random is not None
+    assert torch.allclose(joined.random, whole.random, atol=1e-5)
+    assert joined.ranking == whole.ranking
+    assert torch.equal(joined.ranks["b"], whole.ranks["b"])
+    other = pixel_flipping(model, x, {"c": heat}, random=0, **{**options, "patch": 5}, **QUIET)
+    with pytest.raises(ValueError, match="of the same request"):
+        first.joined(other)
+    # The same frames, made one after the other.
+    for step, frame in joined.frames("b", [3, 1, 2], 1, order="lerf"):
+        assert torch.allclose(frame, joined.images("b", step, order="lerf", rows=[1])[0], atol=1e-6)
+
+
+def test_bands_are_the_bootstrap_of_every_step(model: ImageModel, x: Tensor, heat: Tensor) -> None:
+    curves = pixel_flipping(model, x.repeat(4, 1, 1, 1), {"a": heat.repeat(4, 1, 1)}, random=2, **QUIET)
+    centre, low, high = curves.bands("morf")["a"]
+    for step in (0, 3, -1):
+        slow = bootstrap(curves.scores["a"][:, step], resamples=500)
+        assert [float(centre[step]), float(low[step]), float(high[step])] == pytest.approx(
+            [slow.mean, slow.low, slow.high], abs=1e-9
+        )
+    assert set(curves.bands("morf")) == {"a", "random"}
+    one = pixel_flipping(model, x[:1], {"a": heat[:1]}, **QUIET).bands("morf")["a"]
+    assert one[0].isfinite().all()
+    assert one[1].isnan().all()
 
 
 def test_a_data_set_gives_what_its_images_give(cnn: ImageModel, shapes: Batch) -> None:

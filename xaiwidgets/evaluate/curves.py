@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import csv
 import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from xaiwidgets.errors import unknown
 from xaiwidgets.evaluate.frames import Flipper, Setup
-from xaiwidgets.evaluate.statistics import Estimate, area, bootstrap
+from xaiwidgets.evaluate.statistics import Estimate, area, bootstrap, bootstrap_columns
 from xaiwidgets.results import Result
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class FlippingResult(Result):
         ties: method -> share of an image's patches that equal another, (N,).
         done, total: frames that the model has seen, of all.
         x: (N, C, H, W) the images; None for a data set.
-        ranks: method -> (N, patches), 0 for the most relevant patch; empty for a data set.
+        ranks: method -> (N, patches), 0 for the most relevant patch, −1 where not known yet; empty for a data set.
         random_ranks: (repeats, N, patches) of the random baseline.
         confidence, resamples: of the bootstrap intervals.
     """
@@ -138,6 +138,44 @@ class FlippingResult(Result):
         morf, lerf = self.auc_of("morf"), self.auc_of("lerf")
         return {method: lerf[method] - morf[method] for method in self.methods}
 
+    def joined(self, other: FlippingResult) -> FlippingResult:
+        """This result with the methods of another one beside its own: the same images, order, perturbation, patches and score.
+
+        Raises:
+            ValueError: the two do not belong together.
+        """
+        alike = self.setup == other.setup and self.score == other.score and self.orders == other.orders
+        known = (self.target >= 0) & (other.target >= 0)
+        if (
+            not alike
+            or len(self.target) != len(other.target)
+            or not torch.equal(self.target[known], other.target[known])
+        ):
+            raise ValueError("other is of other images, classes, orders or settings; give a result of the same request")
+        mine = self.random is not None
+        return replace(
+            self,
+            curves={order: {**by_method, **other.curves[order]} for order, by_method in self.curves.items()},
+            random=self.random if mine else other.random,
+            random_ranks=self.random_ranks if mine else other.random_ranks,
+            target=torch.where(self.target >= 0, self.target, other.target),
+            ties={**self.ties, **other.ties},
+            ranks={**self.ranks, **other.ranks},
+            done=self.done + other.done,
+            total=self.total + other.total,
+        )
+
+    def bands(self, order: str) -> dict[str, tuple[Tensor, Tensor, Tensor]]:
+        """Method -> mean curve over images, lower and upper end of its interval at every step, each (steps + 1,); "random" among them."""
+        curves = dict(self._curves(order))
+        if self.random is not None:
+            curves[RANDOM] = self.random.mean(0)
+        resamples, seed = min(self.resamples, 500), self.setup.seed
+        return {
+            name: bootstrap_columns(scores, confidence=self.confidence, resamples=resamples, seed=seed)
+            for name, scores in curves.items()
+        }
+
     def interval(self, values: Tensor) -> Estimate:
         """Mean and bootstrap interval over images of one value an image, (N,)."""
         return bootstrap(values, confidence=self.confidence, resamples=self.resamples, seed=self.setup.seed)
@@ -205,6 +243,19 @@ class FlippingResult(Result):
             made.append(flipper([0], rank[None], torch.tensor([step], device=rank.device)))
         return torch.cat(made)
 
+    def frames(
+        self, method: str, steps: Iterable[int], row: int, *, order: str | None = None, repeat: int = 0
+    ) -> Iterator[tuple[int, Tensor]]:
+        """(step, pixel values (C, H, W)) of one image after each of the steps; what the steps share is made once."""
+        flipper: Flipper | None = None
+        for step in steps:
+            place, (chosen,), ranks = self._ask(method, step, order, [row], repeat)
+            if flipper is None:
+                assert self.x is not None
+                flipper = Flipper(self.x[chosen : chosen + 1], self.setup, chosen)
+            made = flipper([0], ranks, torch.tensor([place], device=ranks.device))
+            yield place, self.setup.pixels(made)[0]
+
     def hidden(
         self, method: str, step: int, *, order: str | None = None, rows: Sequence[int] | None = None, repeat: int = 0
     ) -> Tensor:
@@ -248,7 +299,10 @@ class FlippingResult(Result):
                 ranks = ranks.shape[1] - 1 - ranks
         else:
             raise unknown("method", method, [*self.ranks, *([RANDOM] if self.random_ranks is not None else [])])
-        return step % (steps + 1), chosen, ranks[chosen].long().to(self.x.device)
+        ranks = ranks[chosen].long().to(self.x.device)
+        if (ranks < 0).any():
+            raise ValueError(f"method={method!r} has no order for rows={chosen} yet; wait until more is computed")
+        return step % (steps + 1), chosen, ranks
 
     def _curves(self, order: str) -> Mapping[str, Tensor]:
         if order not in self.curves:

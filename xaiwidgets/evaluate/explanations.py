@@ -39,15 +39,20 @@ class Explanations:
                 self._heatmaps[str(name)] = heatmap_of(entry, images, repr(name))
         self.names: tuple[str, ...] = tuple(str(name) for name in given)
 
+    @property
+    def at_hand(self) -> tuple[str, ...]:
+        """Names of the methods whose heatmaps are there already."""
+        return tuple(name for name in self.names if name in self._heatmaps)
+
     def heatmaps(self, x: Tensor, target: Tensor, first: int = 0) -> dict[str, Tensor]:
         """Heatmaps (n, H, W) of every method for the images ``first`` to ``first + n``."""
-        part = slice(first, first + len(x))
-        return {
-            name: self._heatmaps[name][part].to(x.device)
-            if name in self._heatmaps
-            else heatmap_of(self._explainers[name](x, target), x, repr(name))
-            for name in self.names
-        }
+        return {name: self.heatmap(name, x, target, first) for name in self.names}
+
+    def heatmap(self, name: str, x: Tensor, target: Tensor, first: int = 0) -> Tensor:
+        """The same of one method."""
+        if name in self._heatmaps:
+            return self._heatmaps[name][first : first + len(x)].to(x.device)
+        return heatmap_of(self._explainers[name](x, target), x, repr(name))
 
 
 def is_explainer(entry: Any) -> bool:

@@ -100,9 +100,10 @@ def pixel_flipping(
 def stream_pixel_flipping(
     model: ImageModel, x: Any, explanations: Any = None, **options: Any
 ) -> Generator[FlippingResult, None, None]:
-    """:func:`pixel_flipping`'s result growing, one step a forward pass: from the first step on, all methods side by side.
+    """:func:`pixel_flipping`'s result growing, one step a forward pass: chance and given heatmaps side by side, then each explainer.
 
     Stop whenever; the last result is what calling gives. Arguments are checked at once, before the first result is asked for.
+    ``begin`` says which image is worked on first; the result does not depend on it.
     """
     from inspect import signature
 
@@ -113,13 +114,13 @@ def stream_pixel_flipping(
         for name, entry in signature(pixel_flipping).parameters.items()
         if entry.kind == entry.KEYWORD_ONLY
     }
-    check_keywords("stream_pixel_flipping", options, [name for name in known if name != "progress"])
+    check_keywords("stream_pixel_flipping", options, [*(name for name in known if name != "progress"), "begin"])
     settings = {**known, **options}
     return _Plan.of(model, x, explanations, settings).run(settings["executor"], every_batch=True)
 
 
 @dataclass(frozen=True)
-class _Update:
+class _Scored:
     """Scores that one forward pass gave."""
 
     rows: list[int]
@@ -130,14 +131,25 @@ class _Update:
 
 @dataclass(frozen=True)
 class _Begun:
-    """What is known of a block before its first step: scores of the untouched images, classes, orders."""
+    """What is known of a block before its first step: scores of the untouched images, classes, random orders."""
 
     first: int
     scores: Tensor
     target: Tensor
-    ties: dict[str, Tensor]
-    ranks: dict[str, Tensor]
     random_ranks: Tensor
+
+
+@dataclass(frozen=True)
+class _Explained:
+    """The order that a method gives for a block: ranks (n, patches), and the share of patches that tie (n,)."""
+
+    first: int
+    name: str
+    ranks: Tensor
+    ties: Tensor
+
+
+_Update = _Begun | _Explained | _Scored
 
 
 @dataclass(frozen=True)
@@ -156,6 +168,8 @@ class _Plan:
     batch: int
     confidence: float
     resamples: int
+    begin: int
+    """The image whose block is worked on first."""
 
     @classmethod
     def of(cls, model: ImageModel, x: Any, explanations: Any, given: dict[str, Any]) -> _Plan:
@@ -193,6 +207,7 @@ class _Plan:
             batch=given["batch_size"] or batch_size_for(source.shape, model.device),
             confidence=given["confidence"],
             resamples=given["resamples"],
+            begin=given.get("begin", 0),
         )
 
     @property
@@ -209,24 +224,34 @@ class _Plan:
         count = self.source.shape[0]
         return [(start, min(start + size, count)) for start in range(0, count, size)]
 
+    @property
+    def groups(self) -> list[tuple[str, ...]]:
+        """Methods whose curves grow side by side: first chance and those whose heatmaps are there, then each explainer."""
+        at_hand = self.explanations.at_hand
+        first = (*at_hand, RANDOM) if self.repeats else at_hand
+        explained = [(name,) for name in self.explanations.names if name not in at_hand]
+        return [group for group in (first, *explained) if group]
+
     def run(self, executor: Executor | None, *, every_batch: bool) -> Generator[FlippingResult, None, None]:
         """Results growing."""
         curves = _Curves(self)
+        # The block that somebody waits for comes first.
+        blocks = sorted(self.blocks, key=lambda block: not block[0] <= self.begin < block[1])
         if executor is None:
-            for start, stop in self.blocks:
+            for start, stop in blocks:
                 for update in self.work(start, stop):
                     curves.add(update)
                     if every_batch:
                         yield curves.result()
         else:
-            for updates in run_shards(executor, _work, [(self, start, stop) for start, stop in self.blocks]):
+            for updates in run_shards(executor, _work, [(self, start, stop) for start, stop in blocks]):
                 for update in updates:
                     curves.add(update)
                 if every_batch:
                     yield curves.result()
         yield curves.result()
 
-    def work(self, start: int, stop: int) -> Iterator[_Begun | _Update]:
+    def work(self, start: int, stop: int) -> Iterator[_Update]:
         """The curves of one block of images."""
         x, _ = self.source.load(self.model, start, stop)
         x = x.contiguous(memory_format=torch.channels_last)
@@ -235,47 +260,59 @@ class _Plan:
         forward = self.model.forward_function(x, precision=self.precision)
         flipper = Flipper(x, self.setup, start)
         target = begun.target.to(x.device)
-        ranks = self._stacked(begun, x.device)
-        # Step by step, all methods and images of the block side by side, so that curves grow from the left.
-        jobs = torch.cartesian_prod(
-            torch.arange(1, self.setup.schedule.steps + 1), torch.arange(len(self.runs)), torch.arange(len(x))
-        )
-        for part in jobs.split(self.batch):
-            steps, runs, rows = part.to(x.device).unbind(1)
-            with self.model.lock, torch.inference_mode():
-                frames = flipper(rows.tolist(), ranks[runs, rows], steps)
-                scores = as_scores(forward(frames), target[rows], self.score)
-            yield _Update((part[:, 2] + start).tolist(), part[:, 1].tolist(), part[:, 0].tolist(), scores.float().cpu())
+        for group in self.groups:
+            ranks = {RANDOM: begun.random_ranks}
+            for name in group:
+                if name != RANDOM:
+                    explained = self._explain(name, x, target, start)
+                    ranks[name] = explained.ranks[None]
+                    yield explained
+            runs = [(index, run) for index, run in enumerate(self.runs) if run[1] in group]
+            orders = torch.stack([_ordered(ranks[name][repeat], order) for _, (order, name, repeat) in runs])
+            orders = orders.long().to(x.device)
+            # Step by step, all methods and images of the block side by side, so that curves grow from the left.
+            jobs = torch.cartesian_prod(
+                torch.arange(1, self.setup.schedule.steps + 1), torch.arange(len(runs)), torch.arange(len(x))
+            )
+            # Passes of equal size: a small last one would leave the device idle.
+            for part in jobs.chunk(-(-len(jobs) // self.batch)):
+                steps, lines, rows = part.to(x.device).unbind(1)
+                with self.model.lock, torch.inference_mode():
+                    frames = flipper(rows.tolist(), orders[lines, rows], steps)
+                    scores = as_scores(forward(frames), target[rows], self.score)
+                yield _Scored(
+                    rows=(part[:, 2] + start).tolist(),
+                    runs=[runs[line][0] for line in part[:, 1].tolist()],
+                    steps=part[:, 0].tolist(),
+                    scores=scores.float().cpu(),
+                )
 
     def _begin(self, x: Tensor, start: int) -> _Begun:
         stop = start + len(x)
         logits = self.model.scores(x, precision=self.precision)
         target = self.model.targets(logits, None if self.targets is None else self.targets[start:stop])
-        ranks, ties = {}, {}
-        with torch.no_grad():
-            for name, heatmap in self.explanations.heatmaps(x, target, start).items():
-                ranks[name], ties[name] = ranks_of(self.setup.grid.sums(heatmap), self.setup.seed, start)
         patches = self.setup.grid.patches
         chance = [random_ranks(len(x), patches, self.setup.seed, repeat, start) for repeat in range(self.repeats)]
         return _Begun(
             start,
             as_scores(logits, target, self.score).cpu(),
             target.cpu(),
-            {name: tied.cpu() for name, tied in ties.items()},
-            {name: rank.int().cpu() for name, rank in ranks.items()},
             torch.stack(chance).int() if chance else torch.empty(0, len(x), patches, dtype=torch.int32),
         )
 
-    def _stacked(self, begun: _Begun, device: torch.device) -> Tensor:
-        """Ranks of every run, (runs, n, patches)."""
-        rows = []
-        for order, name, repeat in self.runs:
-            ranks = begun.random_ranks[repeat] if order == RANDOM else begun.ranks[name]
-            rows.append(ranks.shape[1] - 1 - ranks if order == "lerf" else ranks)
-        return torch.stack(rows).long().to(device)
+    def _explain(self, name: str, x: Tensor, target: Tensor, start: int) -> _Explained:
+        with torch.no_grad():
+            heatmap = self.explanations.heatmap(name, x, target, start)
+            ranks, ties = ranks_of(self.setup.grid.sums(heatmap), self.setup.seed, start)
+        return _Explained(start, name, ranks.int().cpu(), ties.cpu())
 
 
-def _work(job: tuple[_Plan, int, int]) -> list[_Begun | _Update]:
+def _ordered(ranks: Tensor, order: str) -> Tensor:
+    """Least relevant first is the exact reverse."""
+    return ranks.shape[1] - 1 - ranks if order == "lerf" else ranks
+
+
+def _work(job: tuple[_Plan, int, int]) -> list[_Update]:
     plan, start, stop = job
     return list(plan.work(start, stop))
 
@@ -289,25 +326,30 @@ class _Curves:
         self.scores = torch.full((len(plan.runs), count, steps + 1), torch.nan)
         self.target = torch.full((count,), -1)
         self.ties = {name: torch.full((count,), torch.nan, dtype=torch.float64) for name in plan.explanations.names}
-        # Orders are kept for the frames, and those only where the images are at hand.
+        # Orders are kept for the frames, and those only where the images are at hand; −1 where not known yet.
         kept = count if plan.source.tensor is not None else 0
-        self.ranks = {name: torch.zeros(kept, patches, dtype=torch.int32) for name in plan.explanations.names}
-        self.random_ranks = torch.zeros(plan.repeats, kept, patches, dtype=torch.int32)
+        shape = (kept, patches)
+        self.ranks = {name: torch.full(shape, -1, dtype=torch.int32) for name in plan.explanations.names}
+        self.random_ranks = torch.full((plan.repeats, *shape), -1, dtype=torch.int32)
         self.done = 0
 
-    def add(self, update: _Begun | _Update) -> None:
-        if isinstance(update, _Update):
+    def add(self, update: _Update) -> None:
+        if isinstance(update, _Scored):
             self.scores[update.runs, update.rows, update.steps] = update.scores
             self.done += len(update.rows)
             return
-        part = slice(update.first, update.first + len(update.target))
+        part = slice(
+            update.first, update.first + len(update.ranks if isinstance(update, _Explained) else update.target)
+        )
+        at_hand = self.plan.source.tensor is not None
+        if isinstance(update, _Explained):
+            self.ties[update.name][part] = update.ties
+            if at_hand:
+                self.ranks[update.name][part] = update.ranks
+            return
         self.scores[:, part, 0] = update.scores
         self.target[part] = update.target
-        for name, tied in update.ties.items():
-            self.ties[name][part] = tied
-        if self.plan.source.tensor is not None:
-            for name, ranks in update.ranks.items():
-                self.ranks[name][part] = ranks
+        if at_hand:
             self.random_ranks[:, part] = update.random_ranks
 
     def result(self) -> FlippingResult:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,14 +41,48 @@ def bootstrap(values: Tensor, *, confidence: float = 0.95, resamples: int = 2000
     centre = float(kept.mean())
     if len(kept) == 1:
         return Estimate(centre, float("nan"), float("nan"))
-    generator = np.random.default_rng(seed)
-    means = np.empty(resamples)
-    for start in range(0, resamples, 256):
-        stop = min(start + 256, resamples)
-        means[start:stop] = kept[generator.integers(0, len(kept), (stop - start, len(kept)))].mean(1)
+    means = np.concatenate([kept[drawn].mean(1) for drawn in _resampled(len(kept), resamples, seed)])
     tail = (1 - confidence) / 2
     low, high = np.quantile(means, (tail, 1 - tail))
     return Estimate(centre, float(low), float(high))
+
+
+def bootstrap_columns(
+    values: Tensor, *, confidence: float = 0.95, resamples: int = 500, seed: int = 0
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Mean, lower and upper end of each column of values (N, columns), all columns resampled alike: three (columns,), float64.
+
+    A column leaves out its NaN; one with fewer than two values has ends that are NaN.
+    """
+    table = values.detach().double().cpu()
+    known = ~table.isnan()
+    count = known.sum(0)
+    centre = table.nanmean(0)
+    if len(table) < 2:
+        return centre, torch.full_like(centre, torch.nan), torch.full_like(centre, torch.nan)
+    times = torch.zeros(resamples, len(table), dtype=torch.float64)
+    for start, drawn in enumerate(_resampled(len(table), resamples, seed)):
+        part = torch.from_numpy(drawn)
+        times[start * _CHUNK : start * _CHUNK + len(part)].scatter_add_(
+            1, part, torch.ones_like(part, dtype=times.dtype)
+        )
+    # How often an image was drawn, times its value: one product for all columns.
+    means = (times @ table.nan_to_num()) / (times @ known.double())
+    tail = (1 - confidence) / 2
+    low, high = means.nanquantile(torch.tensor([tail, 1 - tail], dtype=torch.float64), dim=0)
+    few = count < 2
+    return centre, low.masked_fill(few, torch.nan), high.masked_fill(few, torch.nan)
+
+
+_CHUNK = 256
+"""Resamples drawn at a time, so that memory stays small for many images."""
+
+
+def _resampled(count: int, resamples: int, seed: int) -> Iterator[np.ndarray]:
+    """Indices of the images drawn, (at most 256, count) at a time."""
+    generator = np.random.default_rng(seed)
+    for start in range(0, resamples, _CHUNK):
+        yield generator.integers(0, count, (min(_CHUNK, resamples - start), count))
 
 
 def as_scores(logits: Tensor, target: Tensor, score: str) -> Tensor:
