@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from xaiwidgets.baselines import GradientXInput, IntegratedGradients, Occlusion, SmoothGrad, as_explainer
     from xaiwidgets.crp import CRP
+    from xaiwidgets.crp.index import ReferenceIndex
     from xaiwidgets.evaluate.flipping import pixel_flipping
     from xaiwidgets.evaluate.gae import gae
     from xaiwidgets.lrp import LRP, AbsLRP, Composite
@@ -31,6 +32,7 @@ __all__ = [
     "IntegratedGradients",
     "Occlusion",
     "Prediction",
+    "ReferenceIndex",
     "RelaxResult",
     "SmoothGrad",
     "as_explainer",
@@ -57,6 +59,7 @@ _HOMES = {
     "ImageModel": "model",
     "Prediction": "model",
     "RELAX": "relax",
+    "ReferenceIndex": "crp.index",
     "RISE": "relax",
     "RelaxResult": "relax",
     "load": "sources",

@@ -65,6 +65,10 @@ class LRP:
             self.composite = make_composite(self.composite.name, **parameters, **bounds)
         self._prepared: tuple[Graph, Propagator] | None = None
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Without what was prepared: workers of an executor export for themselves."""
+        return vars(self) | {"_prepared": None}
+
     def __call__(
         self,
         x: Tensor,
