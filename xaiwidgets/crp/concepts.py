@@ -18,7 +18,7 @@ from xaiwidgets.graph import Graph, GraphError, Propagator, channel_axis
 from xaiwidgets.graph.graph import AFTER_CLASSIFIER
 from xaiwidgets.graph.kinds import kind_of
 
-__all__ = ["AxisConcept", "Concept", "ConceptLayers", "MaskConcept"]
+__all__ = ["AxisConcept", "Concept", "ConceptLayers", "MaskConcept", "check_ids"]
 
 
 @runtime_checkable
@@ -216,3 +216,14 @@ def _ends(graph: Graph, index: int, readers: Mapping[int, set[int]]) -> bool:
         if graph.operations[index].target not in AFTER_CLASSIFIER:
             return False
     return True
+
+
+def check_ids(layer: str, ids: Any, units: int, argument: str = "concepts") -> list[int]:
+    """Numbers of concepts as a list. Raises ValueError for none, and for those the layer does not have."""
+    numbers = torch.as_tensor(ids).reshape(-1).tolist() if not isinstance(ids, (list, tuple, range)) else list(ids)
+    if not numbers:
+        raise ValueError(f"{argument} is empty; give at least one of the {units} concepts of {layer!r}.")
+    for number in numbers:
+        if isinstance(number, bool) or int(number) != number or not 0 <= number < units:
+            raise ValueError(f"{argument} names {number!r}; {layer!r} has {units} concepts: give 0 to {units - 1}.")
+    return [int(number) for number in numbers]

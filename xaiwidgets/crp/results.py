@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 
 from xaiwidgets.lrp import Attribution
-from xaiwidgets.results import Result
+from xaiwidgets.results import Provenance, Result
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["ConceptAttribution", "Ranking", "RegionConcepts", "Row", "shares"]
+__all__ = ["ConceptAttribution", "Ranking", "RegionConcepts", "Row", "ranked", "shares"]
 
 
 class Row(NamedTuple):
@@ -106,3 +106,10 @@ class RegionConcepts(Result):
         if layer not in self.relevance:
             raise unknown("layer", layer, self.relevance)
         return self.relevance[layer].abs().argsort(dim=-1, descending=True, stable=True)[:, :n]
+
+
+def ranked(provenance: Provenance, layer: str, by: str, values: Tensor, *, target: Tensor, output: Tensor) -> Ranking:
+    """Values (N, units) of a layer's concepts in order of magnitude."""
+    order = values.abs().argsort(dim=-1, descending=True, stable=True)
+    share = shares(values).gather(-1, order)
+    return Ranking(provenance, layer, by, order, share, values.gather(-1, order), target, output)

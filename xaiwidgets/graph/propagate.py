@@ -148,6 +148,7 @@ class Propagator:
         conditions: Masks | None = None,
         *,
         chunk: int | None = None,
+        stop: bool = False,
         trace: Trace | None = None,
     ) -> dict[str | int, Tensor]:
         """Relevance at the values named by `to`, each (K, N, *shape of the value).
@@ -157,13 +158,14 @@ class Propagator:
             start: relevance (K or 1, N, *shape) at one or more values ("output", a layer).
             conditions: masks on the way; their rows and those of `start` broadcast.
             chunk: how many rows to carry below the first condition at once; bounds memory. Default: all.
+            stop: let relevance end at the values of `to`, and leave out those that none reaches: who feeds whom directly.
             trace: called as trace(index, relevance, shares of its inputs) for every operation passed.
         """
         conditions = conditions or Masks()
         state = {self.index(name): tensor for name, tensor in start.items()}
         targets = {self.index(name): name for name in to}
         rows = max(conditions.rows, *(tensor.shape[0] for tensor in state.values()))
-        fixed: dict[str, Any] = {"targets": targets, "leads": self._leads(targets), "trace": trace}
+        fixed: dict[str, Any] = {"targets": targets, "leads": self._leads(targets), "stop": stop, "trace": trace}
         top = max(state)
         if chunk is None or rows <= chunk:
             found = self._descend(record, state, range(top, -1, -1), conditions, **fixed)
@@ -184,6 +186,8 @@ class Propagator:
             }
         result: dict[str | int, Tensor] = {}
         for index, name in targets.items():
+            if index not in found and stop:
+                continue
             if index not in found:
                 raise GraphError(f"no relevance reaches {name!r}: it does not lie between the start and the input.")
             result[name] = found[index]
@@ -207,6 +211,7 @@ class Propagator:
         *,
         targets: Mapping[int, Any],
         leads: Sequence[bool],
+        stop: bool,
         trace: Trace | None,
     ) -> dict[int, Tensor]:
         """Carry the relevance in `state` down the operations of `walk`; `state` keeps what lies below."""
@@ -222,6 +227,8 @@ class Propagator:
                 relevance = relevance * conditions.masks[index]
             if index in targets:
                 found[index] = relevance
+                if stop:
+                    continue
             operation, rule = self.graph.operations[index], self.rules[index]
             if rule is None or not any(leads[i] for i in operation.inputs):
                 continue
