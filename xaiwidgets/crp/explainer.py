@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Self
 
@@ -10,22 +10,21 @@ import torch
 from torch import Tensor, nn
 
 from xaiwidgets.crp.attribution_graph import ConceptGraph
+from xaiwidgets.crp.collecting import batches, collect
 from xaiwidgets.crp.concepts import Concept, ConceptLayers, check_ids
 from xaiwidgets.crp.focus import Focus
 from xaiwidgets.crp.passes import Pass
 from xaiwidgets.crp.regions import region_weights
-from xaiwidgets.crp.requests import Request, carry, parse
-from xaiwidgets.crp.results import ConceptAttribution, Ranking, RegionConcepts, Row, ranked
+from xaiwidgets.crp.requests import Request, parse
+from xaiwidgets.crp.results import ConceptAttribution, Ranking, RegionConcepts, ranked
+from xaiwidgets.crp.starts import Begin, class_start, given_start
 from xaiwidgets.errors import unknown
-from xaiwidgets.graph import Propagator, Record
+from xaiwidgets.graph import Propagator
 from xaiwidgets.lrp import LRP, Composite
 from xaiwidgets.model import ImageModel
 from xaiwidgets.results import Provenance
 
 __all__ = ["CRP"]
-
-Begin = Callable[[Record, Sequence[int], Sequence[Any]], tuple[Tensor, list[Any]]]
-"""(recording, numbers of its images, classes their condition names or None) -> relevance to start with (1, N, …), class a row."""
 
 
 class CRP(LRP):
@@ -127,8 +126,8 @@ class CRP(LRP):
         known = self.known(x)
         ids = check_ids(layer, range(known[layer].units) if concepts is None else concepts, known[layer].units)
         requests = [Request({layer: known[layer].select([unit])}, None, {layer: [unit]}) for unit in ids]
-        begin = self._class_start(len(x), target, against, start)
-        return self._collect(x, known, requests, begin, layers, exclude_parallel=exclude_parallel)
+        begin = self._begin(x, target, against, start=start)
+        return self._collect(x, known, requests, begin, layers=layers, exclude_parallel=exclude_parallel)
 
     def attribute(
         self,
@@ -167,151 +166,24 @@ class CRP(LRP):
             raise ValueError(
                 f"conditions has {len(requests)} entries for {len(x)} images; give one condition, one an image, or one image."
             )
-        begin = self._class_start(len(x), None, None, None)
         origin = "output" if start_layer is None else start_layer
-        if origin != "output" or start is not None:
-            begin = self._given_start(known, origin, start, len(x))
-        return self._collect(
-            x, known, requests, begin, layers,
-            origin=origin, exclude_parallel=exclude_parallel, paired=len(x) == len(requests) > 1,
-        )  # fmt: skip
+        paired = len(x) == len(requests) > 1
+        how: dict[str, Any] = {"layers": layers, "exclude_parallel": exclude_parallel, "paired": paired}
+        return self._collect(x, known, requests, self._begin(x, origin=origin, start=start), origin=origin, **how)
 
     def _collect(
-        self,
-        x: Tensor,
-        known: ConceptLayers,
-        requests: Sequence[Request],
-        begin: Begin,
-        layers: Sequence[str],
-        *,
-        origin: str = "output",
-        exclude_parallel: bool,
-        paired: bool = False,
+        self, x: Tensor, known: ConceptLayers, requests: list[Request], begin: Begin, **how: Any
     ) -> ConceptAttribution:
-        """All requests on all images, or with `paired` request i on image i, in batches."""
-        count = 1 if paired else len(requests)
-        relevance = x.new_zeros(len(x), count, *x.shape[1:])
-        at_layers: dict[str, Tensor] = {}
-        activations: dict[str, Tensor] = {}
-        targets: list[list[Any]] = [[None] * count for _ in x]
-        output = None
-        for images in self._batches(len(x), requests if paired else None):
-            record = known.propagator.record(x[images], keep=[*layers, origin], memory=not paired)
-            if output is None:
-                output = record.output.new_zeros(len(x), *record.output.shape[1:])
-            output[images] = record.output
-            chosen = [requests[i] for i in images] if paired else requests
-            groups = {None: range(count)} if paired else _by_classes(requests)
-            for rows in groups.values():
-                part = chosen if paired else [requests[row] for row in rows]
-                start, classes = begin(
-                    record, images, [(part[i] if paired else part[0]).classes for i in range(len(images))]
-                )
-                found = carry(
-                    known, record, part, {origin: start}, [*layers, "input"],
-                    paired=paired, exclude_parallel=exclude_parallel, chunk=self.chunk,
-                )  # fmt: skip
-                for place, image in enumerate(images):
-                    for row in rows:
-                        targets[image][row] = classes[place]
-                for name, tensor in found.items():
-                    by_image = _per_image(tensor, len(images))
-                    if name == "input":
-                        relevance[torch.tensor(images)[:, None], torch.tensor(list(rows))] = by_image.float()
-                    else:
-                        if name not in at_layers:
-                            at_layers[name] = by_image.new_zeros(
-                                len(x), count, *by_image.shape[2:], dtype=torch.float32
-                            )
-                        at_layers[name][torch.tensor(images)[:, None], torch.tensor(list(rows))] = by_image.float()
-            for name in layers:
-                value = _per_image(record.values[known.propagator.index(name)][None], len(images))[:, 0].float()
-                activations.setdefault(name, value.new_zeros(len(x), *value.shape[1:]))[images] = value
-        assert output is not None
-        rows_of = tuple(
-            Row(i, targets[i][row], (requests[i] if paired else requests[row]).given)
-            for i in range(len(x)) for row in range(count)
-        )  # fmt: skip
-        single = [row.target for row in rows_of if isinstance(row.target, int)]
-        return ConceptAttribution(
-            self.provenance,
-            relevance.flatten(0, 1),
-            torch.tensor(single, device=x.device) if len(single) == len(rows_of) else None,
-            output.float(),
-            {name: tensor.flatten(0, 1) for name, tensor in at_layers.items()},
-            activations,
-            rows=rows_of,
-        )
+        options: dict[str, Any] = {"origin": "output", "paired": False, "batch": self.batch, "chunk": self.chunk} | how
+        return collect(x, known, requests, begin, provenance=self.provenance, **options)
 
-    def _batches(self, count: int, requests: Sequence[Request] | None) -> Iterator[list[int]]:
-        """Numbers of images to take at once; with one request an image, only those that name the same layers."""
-        groups: dict[Any, list[int]] = {}
-        for image in range(count):
-            groups.setdefault(frozenset(requests[image].weights) if requests else None, []).append(image)
-        for members in groups.values():
-            for first in range(0, len(members), self.batch):
-                yield members[first : first + self.batch]
-
-    # -- where relevance begins ------------------------------------------------------------------------------------------
-
-    def _class_start(self, count: int, target: Any, against: Any, start: Tensor | None) -> Begin:
-        """Relevance at the output: of the classes a condition names, else of `target`, against another, or `start`."""
-        chosen, other = self._entries(target, count), self._entries(against, count)
-
-        def begin(record: Record, images: Sequence[int], classes: Sequence[Any]) -> tuple[Tensor, list[Any]]:
-            entries = [classes[i] or (None if chosen is None else [chosen[n]]) for i, n in enumerate(images)]
-            if start is not None and not any(classes):
-                return self._start(record.output, record.output, None, start[list(images)], slice(None)), [None] * len(
-                    images
-                )
-            predicted = self.model.targets(record.output)
-            named = [
-                [int(predicted[i])] if entry is None else
-                [int(self.model.targets(record.output[i : i + 1], c)[0]) for c in entry]
-                for i, entry in enumerate(entries)
-            ]  # fmt: skip
-            if all(len(entry) == 1 for entry in named):
-                target = torch.tensor([entry[0] for entry in named], device=record.output.device)
-                rivals = other and [other[n] for n in images]
-                return self._start(record.output, target, rivals, None, slice(None)), target.tolist()
-            value = record.output if self.start == "logit" else torch.ones_like(record.output)
-            mask = torch.zeros_like(value)
-            for i, entry in enumerate(named):
-                mask[i, entry] = 1.0
-            return (value * mask)[None], [entry[0] if len(entry) == 1 else tuple(entry) for entry in named]
-
-        return begin
-
-    def _given_start(self, known: ConceptLayers, layer: str, start: Any, count: int) -> Begin:
-        """Relevance at a layer, or at the output, from its activation, ones or a tensor; classes named there are kept alone."""
-        if isinstance(start, str) and start not in ("activation", "ones"):
-            raise unknown("start", start, ("activation", "ones"))
-        index = known.propagator.index(layer)
-        windows, *shape = known.shapes[index]
-        shape = shape if windows == 1 else [windows, *shape]
-        if isinstance(start, Tensor) and tuple(start.shape) not in (tuple(shape), (count, *shape)):
-            raise ValueError(
-                f"start has shape {tuple(start.shape)}; at {layer!r} give {tuple(shape)}, or one an image {(count, *shape)}."
-            )
-
-        def begin(record: Record, images: Sequence[int], classes: Sequence[Any]) -> tuple[Tensor, list[Any]]:
-            value = record.values[index]
-            if start == "ones" if isinstance(start, str) else False:
-                value = torch.ones_like(value)
-            elif isinstance(start, Tensor):
-                given = start[list(images)] if start.ndim > len(shape) else start.expand(len(images), *shape)
-                value = given.to(value).reshape(value.shape)
-            if not any(classes):
-                return value[None], [None] * len(images)
-            mask = torch.zeros_like(value)
-            named: list[Any] = []
-            for i, entry in enumerate(classes):
-                numbers = [int(self.model.targets(record.output[i : i + 1], c)[0]) for c in entry or ()]
-                mask[i, numbers or slice(None)] = 1.0
-                named.append(numbers[0] if len(numbers) == 1 else tuple(numbers) or None)
-            return (value * mask)[None], named
-
-        return begin
+    def _begin(
+        self, x: Tensor, target: Any = None, against: Any = None, *, origin: str = "output", start: Any = None
+    ) -> Begin:
+        """Where relevance begins for x: at classes, unless a layer or a tensor is given."""
+        if origin != "output" or start is not None:
+            return given_start(self.model, self.known(x), origin, start, len(x))
+        return class_start(self.model, self.start, self._entries(target, len(x)), self._entries(against, len(x)))
 
     # -- questions of one pass -------------------------------------------------------------------------------------------
 
@@ -385,8 +257,8 @@ class CRP(LRP):
         known = self.known(x)
         for layer in layers:
             _ = known[layer]
-        begin = self._class_start(len(x), target, against, None)
-        for images in self._batches(len(x), None):
+        begin = self._begin(x, target, against)
+        for images in batches(len(x), self.batch):
             record = known.propagator.record(x[images], keep=layers, memory=memory)
             start, classes = begin(record, images, [None] * len(images))
             explained = Pass(known, record, start, torch.tensor(classes, device=x.device))
@@ -401,18 +273,3 @@ class CRP(LRP):
         new = super().with_parameters(**changes)
         new.chunk, new.own_concepts = self.chunk, self.own_concepts
         return new
-
-
-def _by_classes(requests: Sequence[Request]) -> dict[Any, list[int]]:
-    """Numbers of the requests that start alike."""
-    groups: dict[Any, list[int]] = {}
-    for row, request in enumerate(requests):
-        groups.setdefault(request.classes, []).append(row)
-    return groups
-
-
-def _per_image(values: Tensor, count: int) -> Tensor:
-    """(K, N, …) as (N, K, …); windows of an image keep an axis of their own."""
-    if values.shape[1] != count:
-        values = values.unflatten(1, (count, -1))
-    return values.transpose(0, 1)
