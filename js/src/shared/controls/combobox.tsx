@@ -10,6 +10,8 @@ interface ComboboxProps {
   label: string;
   value: string;
   choices: readonly Choice[];
+  /** Shown while nothing is chosen. */
+  placeholder?: string;
   onChange: (value: string) => void;
 }
 
@@ -24,7 +26,7 @@ export function matching(choices: readonly Choice[], text: string): Choice[] {
   return found.sort((a, b) => begins(a) - begins(b));
 }
 
-export function Combobox({ label, value, choices, onChange }: ComboboxProps) {
+export function Combobox({ label, value, choices, placeholder = "", onChange }: ComboboxProps) {
   const id = useUniqueId();
   const [typed, setTyped] = useState<string | null>(null); // null: closed
   const [active, setActive] = useState(0);
@@ -83,7 +85,7 @@ export function Combobox({ label, value, choices, onChange }: ComboboxProps) {
           aria-autocomplete="list"
           aria-activedescendant={open && options.length ? `${id}-${active}` : undefined}
           value={typed ?? chosen}
-          placeholder={open ? chosen : ""}
+          placeholder={(open && chosen) || placeholder}
           title={chosen}
           onClick={() => open || show()}
           onInput={(event) => {

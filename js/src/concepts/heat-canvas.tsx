@@ -1,0 +1,85 @@
+/** A picture with its heatmap over it, or faded where the heatmap has little; whole or a part of it. */
+import { useEffect, useRef } from "preact/hooks";
+import { fittingColormap } from "../shared/colormaps.ts";
+import { FrameJob } from "../shared/frames.ts";
+import { Painter } from "../shared/painter.ts";
+import { aroundZero, type HeatMap, type Picture } from "../shared/picture.ts";
+import type { Box } from "./types.ts";
+import { veilOf } from "./veil.ts";
+
+interface HeatCanvasProps {
+  picture: Picture | null;
+  map: HeatMap | null;
+  colormap: string;
+  opacity: number;
+  look?: "heatmap" | "fade" | "plain";
+  /** The part to show; null: all of it. */
+  part?: Box | null;
+}
+
+const sharpest = 2; // device pixels a CSS pixel; more costs time and shows nothing
+const crisp = 12; // screen pixels a data pixel; from here on people want to see the pixels themselves
+
+export function HeatCanvas(props: HeatCanvasProps) {
+  const canvas = useRef<HTMLCanvasElement>(null);
+  const latest = useRef(props);
+  latest.current = props;
+  const job = useRef<FrameJob | null>(null);
+
+  useEffect(() => {
+    const element = canvas.current!;
+    const painter = new Painter();
+    const draw = new FrameJob(() => drawHeat(element.getContext("2d")!, painter, latest.current), "xw:draw");
+    job.current = draw;
+    // The size comes from the observer: asking the element would force a layout.
+    const size = new ResizeObserver(([entry]) => {
+      const density = Math.min(sharpest, window.devicePixelRatio || 1);
+      element.width = Math.max(1, Math.round(entry!.contentRect.width * density));
+      element.height = Math.max(1, Math.round(entry!.contentRect.height * density));
+      draw.request();
+    });
+    size.observe(element);
+    return () => {
+      size.disconnect();
+      draw.dispose();
+    };
+  }, []);
+
+  useEffect(() => job.current?.request());
+  return <canvas ref={canvas} class="xw-canvas" />;
+}
+
+export function drawHeat(context: CanvasRenderingContext2D, painter: Painter, props: HeatCanvasProps): void {
+  const { picture, map, colormap, opacity, look = "heatmap", part } = props;
+  const { width, height } = context.canvas;
+  context.clearRect(0, 0, width, height);
+  if (!picture) return;
+  const [left, top, right, bottom] = part ?? [0, 0, picture.width, picture.height];
+  const place = (layer: HTMLCanvasElement) => {
+    // A map may be coarser than its picture.
+    const x = layer.width / picture.width;
+    const y = layer.height / picture.height;
+    const w = (right - left) * x;
+    context.imageSmoothingEnabled = width / w < crisp;
+    context.imageSmoothingQuality = "high";
+    context.drawImage(layer, left * x, top * y, w, (bottom - top) * y, 0, 0, width, height);
+  };
+  place(picture.canvas);
+  if (!map || look === "plain") return;
+  if (look === "fade") {
+    place(veilOf(map));
+    return;
+  }
+  if (opacity <= 0) return;
+  painter.paint({
+    map,
+    range: aroundZero(map.extent),
+    colormap: fittingColormap(colormap, "diverging"),
+    filter: null,
+    threshold: 1,
+    mode: "hide",
+  });
+  context.globalAlpha = opacity;
+  place(painter.canvas);
+  context.globalAlpha = 1;
+}
