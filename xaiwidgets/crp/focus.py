@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -40,6 +41,11 @@ class Focus:
     def layers(self) -> tuple[str, ...]:
         """Layers with concepts, from input to output."""
         return self._pass.known.names
+
+    @cached_property
+    def heatmap(self) -> Tensor:
+        """(H, W): the relevance of every pixel, through whatever concepts."""
+        return self._pass.heatmap()[0]
 
     def activation(self, layer: str) -> Tensor:
         """(units,) summed activation of each concept of a layer."""

@@ -62,6 +62,12 @@ class Pass:
         return {layer: self.known[layer].sum(up[layer] * relevance[layer])[0] for layer in layers}
 
     @torch.no_grad()
+    def heatmap(self) -> Tensor:
+        """The relevance of every pixel, (N, H, W)."""
+        found = self.propagator.down(self.record, {"output": self.start}, ["input"])
+        return found["input"][0].float().sum(1)
+
+    @torch.no_grad()
     def heatmaps(self, layer: str, ids: Sequence[int], chunk: int) -> Tensor:
         """What flows through each concept of a layer into each pixel, (K, N, H, W)."""
         concept, whole = self.known[layer], self.at([layer])[layer]

@@ -2,7 +2,7 @@
 
 A busy kernel queues what the browser says until the cell ends, so handlers must return at once; and only a job that
 looks up now and then can be stopped. Here a job is a generator: between two steps the runner looks whether anybody
-still wants the answer.
+still wants the answer, and whether something more urgent came.
 """
 
 from __future__ import annotations
@@ -23,29 +23,33 @@ class Job:
     """Called in the worker when the job was stopped (not when a newer one took its place)."""
     on_error: Callable[[Exception], None] = lambda error: None
     """Called in the worker with what the job raised."""
+    lane: int = 0
+    """A job takes the place of an older one in its lane. Of several lanes the lowest goes on first, step by step."""
     stopped: threading.Event = field(default_factory=threading.Event)
     replaced: threading.Event = field(default_factory=threading.Event)
+    steps: Steps | None = None
+    """What ``start()`` gave, once it was called."""
 
 
 class JobRunner:
-    """Runs one job at a time in a thread of its own."""
+    """Runs one step of one job at a time in a thread of its own."""
 
     def __init__(self, name: str) -> None:
         self._name = name
         self._condition = threading.Condition()
-        self._waiting: Job | None = None
-        self._current: Job | None = None
+        self._jobs: dict[int, Job] = {}
+        self._in_step = False
         self._closed = False
         self._thread: threading.Thread | None = None
 
     def submit(self, job: Job) -> None:
-        """Run ``job`` as soon as possible, in place of whatever is running or waiting."""
+        """Run ``job`` as soon as possible, in place of whatever is running or waiting in its lane."""
         with self._condition:
             if self._closed:
                 return
-            if self._current is not None:
-                self._current.replaced.set()
-            self._waiting = job
+            if job.lane in self._jobs:
+                self._jobs[job.lane].replaced.set()
+            self._jobs[job.lane] = job
             if self._thread is None:
                 self._thread = threading.Thread(target=self._work, name=self._name, daemon=True)
                 self._thread.start()
@@ -54,60 +58,63 @@ class JobRunner:
     def stop(self) -> None:
         """Stop what is running after its present step, and forget what is waiting."""
         with self._condition:
-            for job in (self._waiting, self._current):
-                if job is not None:
-                    job.stopped.set()
+            for job in self._jobs.values():
+                job.stopped.set()
 
     @property
     def busy(self) -> bool:
         """Whether a job is running or waiting."""
         with self._condition:
-            return self._waiting is not None or self._current is not None
+            return bool(self._jobs) or self._in_step
 
     def wait(self, timeout: float | None = None) -> bool:
         """Block until nothing is running or waiting; False when ``timeout`` seconds were not enough."""
         with self._condition:
-            return self._condition.wait_for(lambda: self._waiting is None and self._current is None, timeout)
+            return self._condition.wait_for(lambda: not self._jobs and not self._in_step, timeout)
 
     def close(self) -> None:
         """Stop, and end the thread. A closed runner takes no more jobs."""
         with self._condition:
             self._closed = True
-            self._waiting = None
-            if self._current is not None:
-                self._current.replaced.set()
+            for job in self._jobs.values():
+                job.replaced.set()
+            self._jobs.clear()
             self._condition.notify_all()
 
     def _work(self) -> None:
         while True:
             with self._condition:
-                self._condition.wait_for(lambda: self._waiting is not None or self._closed)
+                self._condition.wait_for(lambda: bool(self._jobs) or self._closed)
                 if self._closed:
                     return
-                self._current, self._waiting = self._waiting, None
-                job = self._current
-            assert job is not None
+                job = self._jobs[min(self._jobs)]
+                self._in_step = True
+            over = True
             try:
-                self._run(job)
+                over = self._step(job)
             finally:
                 with self._condition:
-                    self._current = None
+                    if over and self._jobs.get(job.lane) is job:
+                        del self._jobs[job.lane]
+                    self._in_step = False
                     self._condition.notify_all()
             # Nothing of a finished job may stay alive while the thread waits for the next one.
             del job
 
-    def _run(self, job: Job) -> None:
+    def _step(self, job: Job) -> bool:
+        """One step; True when the job is over."""
         try:
-            steps = job.start()
-            while not job.replaced.is_set():
-                if job.stopped.is_set():
-                    job.on_stop()
-                    return
-                try:
-                    next(steps)
-                except StopIteration:
-                    return
+            if job.steps is None:
+                job.steps = job.start()
+            if job.stopped.is_set():
+                job.on_stop()
+                return True
+            next(job.steps)
+        except StopIteration:
+            return True
         except Exception as error:
             # Whatever went wrong is shown in the widget: an exception in a thread would go unseen.
             if not job.replaced.is_set():
                 job.on_error(error)
+            return True
+        return job.replaced.is_set()

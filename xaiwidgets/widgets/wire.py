@@ -40,7 +40,7 @@ def maps_packet(
     question: Mapping[str, Any], maps: Mapping[str, Tensor], *, final: bool, shared: Mapping[str, Any]
 ) -> Packet:
     """Maps (H, W) by name, as the answer to ``question``."""
-    headers, buffers = _encoded(maps)
+    headers, buffers = encoded(maps)
     content = {"type": "maps", **question, "maps": headers, "final": final, "shared_range": dict(shared)}
     return Packet(content, buffers)
 
@@ -63,12 +63,20 @@ def snapshot(picture: Tensor, question: Mapping[str, Any], maps: Mapping[str, Te
         maps = {name: F.avg_pool2d(values[None, None], 2, ceil_mode=True)[0, 0] for name, values in maps.items()}
 
 
+def packed(packets: Sequence[Packet]) -> bytes:
+    """Packets as one blob, for a notebook to keep. The layout: the header's length (uint32, little endian), the header (JSON: each
+    packet's content and the sizes of its buffers), then each buffer on a multiple of eight bytes."""
+    header = [{"content": packet.content, "sizes": [len(part) for part in packet.buffers]} for packet in packets]
+    return _concatenated(json.dumps(header).encode(), [part for packet in packets for part in packet.buffers])
+
+
 def map_range(values: Tensor) -> list[float]:
     """[lowest, highest] as plain numbers."""
     return [float(values.min()), float(values.max())]
 
 
-def _encoded(maps: Mapping[str, Tensor]) -> tuple[list[dict[str, Any]], tuple[bytes, ...]]:
+def encoded(maps: Mapping[str, Tensor]) -> tuple[list[dict[str, Any]], tuple[bytes, ...]]:
+    """Maps (H, W) by name as headers and buffers, in half precision where nobody sees a difference."""
     headers, buffers = [], []
     for name, values in maps.items():
         array = values.detach().cpu().numpy().astype("<f4")
