@@ -13,6 +13,7 @@ from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
+from torch.nn.functional import adaptive_max_pool2d
 
 from xaiwidgets.graph import Graph, GraphError, Propagator, channel_axis
 from xaiwidgets.graph.graph import AFTER_CLASSIFIER
@@ -77,6 +78,10 @@ class AxisConcept:
 
     def max(self, values: Tensor) -> tuple[Tensor, Tensor]:
         values = values.float()
+        if self.kind == "channel" and self.shape[0] == 1:
+            # Many times faster over channels-last memory than max over the flattened space, with the same answer.
+            largest, place = adaptive_max_pool2d(values.flatten(0, 1), 1, return_indices=True)
+            return largest.reshape(*values.shape[:2], -1), place.reshape(*values.shape[:2], -1)
         # What a head says of one token is a vector; the token is the place.
         values = values.sum(-1) if self.kind == "head" else values
         values = values.unflatten(1, (-1, self.shape[0])).movedim(self.axis + 2, 2)
