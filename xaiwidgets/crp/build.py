@@ -20,6 +20,7 @@ from torch import Tensor
 
 from xaiwidgets.crp.build_data import Samples, classes_of, label_in
 from xaiwidgets.crp.build_request import Request
+from xaiwidgets.crp.concepts import ConceptLayers
 from xaiwidgets.crp.explainer import CRP
 from xaiwidgets.crp.storage import Folder, packed
 from xaiwidgets.crp.topk import KINDS, POOLS, Scores, in_memory, merge
@@ -67,21 +68,21 @@ class Plan:
 
     def _explain(self, x: Tensor, part: range, items: list[Any]) -> Scores:
         layers = [entry["name"] for entry in self.request["layers"]]
-        propagator = self.crp.propagator(x)
+        known = self.crp.known(x)
+        propagator = known.propagator
         labels = None if self.request["targets"] == "predicted" else self._labels(part, items)
-        several = labels is not None and max(map(len, labels)) > 1
-        record = propagator.record(x, keep=layers, memory=several)
+        record = propagator.record(x, keep=layers)
         classes = labels or [(int(best),) for best in record.output.argmax(1)]
         # A line is an explanation: by sample, then by class.
         lines = [(image, place) for image, own in enumerate(classes) for place in range(len(own))]
         image, place = torch.tensor(lines, dtype=torch.long).reshape(-1, 2).unbind(1)
-        kept = self._pooled(x, {name: record.values[propagator.index(name)] for name in layers})
+        kept = self._pooled(known, {name: record.values[propagator.index(name)] for name in layers})
         found = {"activation": [values[image] for values in kept]}
         rows = []
         for row in range(max(len(own) for own in classes)):
             begin = self._start(record.output, [own[row] if row < len(own) else None for own in classes])
             down = propagator.down(record, {"output": begin}, layers)
-            rows.append(self._pooled(x, {name: down[name][0] for name in layers}))
+            rows.append(self._pooled(known, {name: down[name][0] for name in layers}))
         found["relevance"] = [torch.stack(v)[place, image] for v in zip(*rows, strict=True)] or [
             v[:0] for v in found["activation"]
         ]
@@ -117,9 +118,8 @@ class Plan:
         there = torch.tensor([entry is not None for entry in classes], device=output.device)
         return class_starts(output, target[None], self.crp.start) * there[:, None]
 
-    def _pooled(self, x: Tensor, values: Mapping[str, Tensor]) -> list[Tensor]:
+    def _pooled(self, known: ConceptLayers, values: Mapping[str, Tensor]) -> list[Tensor]:
         """Of each concept of all layers (N, U): the sum, the largest entry and its place."""
-        known = self.crp.known(x)
         pooled = []
         for name, value in values.items():
             largest, places = known[name].max(value[None])

@@ -11,7 +11,6 @@ from concurrent.futures import Executor
 from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
@@ -184,7 +183,7 @@ class ReferenceIndex:
             crp, samples, layers=layers, top=top, class_top=class_top, batch=batch, targets=targets, shares=shares
         )
         folder = _matching(path, request)
-        if folder.whole is None or not folder.sound(folder.whole):
+        if folder.request != request or folder.whole is None or not folder.sound(folder.whole):
             with lock(path):
                 # Another process may have gone on with it before the lock was ours.
                 folder = _matching(path, request)
@@ -402,9 +401,9 @@ class ReferenceIndex:
 
 
 def _matching(path: str | os.PathLike[str], request: dict[str, Any]) -> Folder:
-    """The folder, if what it holds fits the request."""
-    folder = Folder(Path(path))
-    found = None if folder.request is None else difference(folder.request, request)
+    """The folder, if what it holds fits the request. Where nothing was finished, anything fits."""
+    folder = Folder(path)
+    found = difference(folder.request, request) if folder.request and folder.shards else None
     if found:
         raise ValueError(f"{path} holds an index of {found}; give another path, or delete that folder first")
     return folder
