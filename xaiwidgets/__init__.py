@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from xaiwidgets.model import ImageModel, Prediction
     from xaiwidgets.relax import RELAX, RISE, RelaxResult, masks_needed
     from xaiwidgets.sources import load
-    from xaiwidgets.widgets import HeatmapOverlay
+    from xaiwidgets.widgets import ConceptBrowser, FlippingViewer, HeatmapOverlay
 
 __version__ = "0.1.0"
 
@@ -26,6 +26,8 @@ __all__ = [
     "RISE",
     "AbsLRP",
     "Composite",
+    "ConceptBrowser",
+    "FlippingViewer",
     "GradientXInput",
     "HeatmapOverlay",
     "ImageModel",
@@ -55,6 +57,8 @@ _HOMES = {
     "as_explainer": "baselines",
     "gae": "evaluate",
     "pixel_flipping": "evaluate",
+    "ConceptBrowser": "widgets",
+    "FlippingViewer": "widgets",
     "HeatmapOverlay": "widgets",
     "ImageModel": "model",
     "Prediction": "model",

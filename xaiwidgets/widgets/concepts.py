@@ -1,0 +1,461 @@
+"""The concept browser: which concepts a model uses for an image, where they are, where it learned them, what they are made of."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import traitlets
+from torch import Tensor
+
+from xaiwidgets.crp import CRP, Ranking
+from xaiwidgets.crp.index import ReferenceIndex, References
+from xaiwidgets.errors import check_keywords, unknown
+from xaiwidgets.results import Result
+from xaiwidgets.widgets.base import Widget, bundle
+from xaiwidgets.widgets.concepts_answers import LANES, Answers, Want, key_of
+from xaiwidgets.widgets.concepts_gallery import Question, cut_out
+from xaiwidgets.widgets.concepts_names import FILE, ConceptNames
+from xaiwidgets.widgets.concepts_snapshot import snapshot
+from xaiwidgets.widgets.jobs import Job
+from xaiwidgets.widgets.pace import Pace
+from xaiwidgets.widgets.wire import Packet
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_LOOK = ("order", "reference_by", "pool", "reference_class", "crop", "look", "opacity", "colormap")
+_SELECTION = ("image", "target", "against", "layer", "concept", "box", "trail")
+_SNAPSHOT_LANE = max(LANES.values()) + 1
+_SETTLED = 1.5
+"""Seconds without work after which a notebook's saved picture is renewed: more often would fill the wire."""
+_PAGE = 2**24
+"""Bytes of answers in a saved page, beside those on screen."""
+_FIRST_ROWS = 20
+"""Concepts in the list at first, as in js/src/concepts/store.ts."""
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class BrowserResult(Result):
+    """What a concept browser shows, as numbers.
+
+    Attributes:
+        layer, concept, target: what is selected, and the class explained.
+        ranking: the layer's concepts for the whole image.
+        class_heatmap: (H, W) of the class. heatmap: (H, W) of the concept. Sums of either are in units of the class's score.
+        region: (units,) relevance of each concept inside the box; None without a box.
+        references: of the selected concept; None without an index of its layer.
+    """
+
+    layer: str
+    concept: int
+    target: int
+    ranking: Ranking
+    class_heatmap: Tensor
+    concept_heatmap: Tensor
+    region: Tensor | None
+    references: References | None
+
+    @property
+    def heatmap(self) -> Tensor:
+        return self.concept_heatmap[None]
+
+
+class ConceptBrowser(Widget):
+    """The concepts a model uses for an image: ranked, seen on the image and on those that show them best, named, followed down.
+
+    Args:
+        crp: a :class:`CRP`. x: images (N, C, H, W), as :meth:`ImageModel.prepare` makes.
+        index: a :class:`ReferenceIndex` or its folder; None: no reference images.
+        dataset: the data set of the index, for the images themselves.
+        target: the class to explain, an index or a name; None for the predicted one.
+        names: the file for names and notes; default: ``names.json`` in the index's folder; without an index, memory only.
+        pixels: what to show, (N, C, H, W) in [0, 1]; default: x as people see it.
+        view: any trait of the view, such as ``layer="conv5"``, ``concept=42``, ``box=(10, 10, 30, 40)``, ``order="activation"``,
+            ``opacity=0.5``.
+
+    What is selected is a trait each (`layer`, `concept`, `box`, …) and together :attr:`selection`; :attr:`names` holds names and
+    notes; :attr:`result` the numbers on screen. All can be read and set in Python.
+
+    Raises:
+        TypeError, ValueError: arguments that do not fit each other.
+    """
+
+    _esm = traitlets.Unicode(bundle("concepts.js")).tag(sync=True)
+    _css = traitlets.Unicode(bundle("concepts.css")).tag(sync=True)
+
+    # What a person sees and varies.
+    image = traitlets.Int(0, min=0).tag(sync=True)
+    target = traitlets.Int(None, allow_none=True).tag(sync=True)
+    against = traitlets.Int(None, allow_none=True).tag(sync=True)
+    layer = traitlets.Unicode("").tag(sync=True)
+    concept = traitlets.Int(None, allow_none=True, min=0).tag(sync=True)
+    """The concept selected; None for the strongest of the layer."""
+    order = traitlets.Enum(["relevance", "activation"], "relevance").tag(sync=True)
+    box = traitlets.List(traitlets.Int(), None, allow_none=True, minlen=4, maxlen=4).tag(sync=True)
+    """[left, top, right, bottom] in pixels of the image, right and bottom exclusive; None without a box."""
+    trail = traitlets.List(traitlets.List(minlen=2, maxlen=2)).tag(sync=True)
+    """[layer, concept] of each concept walked through, down the graph, to the one selected."""
+    reference_by = traitlets.Enum(["relevance", "activation"], "relevance").tag(sync=True)
+    pool = traitlets.Enum(["sum", "max"], "sum").tag(sync=True)
+    reference_class = traitlets.Int(None, allow_none=True).tag(sync=True)
+    crop = traitlets.Bool(True).tag(sync=True)
+    look = traitlets.Enum(["fade", "heatmap", "plain"], "fade").tag(sync=True)
+    opacity = traitlets.Float(0.7, min=0, max=1).tag(sync=True)
+    colormap = traitlets.Unicode("red_blue").tag(sync=True)
+    # What Python tells.
+    images = traitlets.Int(1).tag(sync=True)
+    class_names = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    layers = traitlets.List(traitlets.Dict()).tag(sync=True)
+    labels = traitlets.List(traitlets.Dict()).tag(sync=True)
+    index_info = traitlets.Dict(None, allow_none=True).tag(sync=True)
+    snapshot = traitlets.Bytes(b"").tag(sync=True)
+
+    view_traits = (*_LOOK, *(name for name in _SELECTION if name != "target"))
+
+    def __init__(
+        self,
+        crp: CRP,
+        x: Tensor,
+        *,
+        index: ReferenceIndex | str | Path | None = None,
+        dataset: Any = None,
+        target: int | str | None = None,
+        names: str | Path | None = None,
+        pixels: Tensor | None = None,
+        **view: Any,
+    ) -> None:
+        if not isinstance(crp, CRP):
+            raise TypeError(f"crp is {type(crp).__name__}; give a CRP, such as xaiwidgets.CRP(model)")
+        model = crp.model
+        x = model.validate(x)
+        if isinstance(index, str | Path):
+            index = ReferenceIndex.open(index)
+        if index is not None:
+            index.check(crp, dataset)
+        shown = model.pixels(x).cpu() if pixels is None else pixels.detach().float().clamp(0, 1).cpu()
+        if shown.shape != x.shape:
+            raise ValueError(f"pixels has shape {tuple(shown.shape)}, x {tuple(x.shape)}; give the same images")
+        known = crp.known(x)
+        if view.get("layer", known.names[0]) not in known.names:
+            raise unknown("layer", view["layer"], known.names)
+        self._answers = Answers(crp, x, shown, index, dataset, self._say)
+        self._index = index
+        self._pace = Pace()
+        self._under_way: dict[int, tuple[str, int | None]] = {}
+        self._timer: threading.Timer | None = None
+        self._heard = False
+        file = Path(names) if names is not None else None if index is None else index.path / FILE
+        self._names = ConceptNames(file, self._show_names)
+        view = {"title": f"Concepts of {model.name}", "layer": _first_layer(known), **view}
+        if view.get("box") is not None:
+            view["box"] = [int(side) for side in view["box"]]
+        super().__init__(**view)
+        self.images = len(x)
+        if model.class_names is not None:
+            self.class_names = list(model.class_names)
+        indexed = () if index is None else index.layers
+        self.layers = [
+            {"name": name, "units": known[name].units, "kind": _kind(known[name]), "indexed": name in indexed}
+            for name in known.names
+        ]
+        if index is not None:
+            self.index_info = {"samples": index.samples, "pictures": self._answers.gallery.pictures}
+        self._show_names()
+        self.target = self._class_index(target)
+        self._begin()
+
+    # -- what Python users call ------------------------------------------------------------------------------------------
+
+    @property
+    def selection(self) -> dict[str, Any]:
+        """What is selected: image, target, against, layer, concept, box and trail; set it as a whole or in part."""
+        found = {name: getattr(self, name) for name in _SELECTION}
+        return {**found, "concept": self._concept(), "target": self._focus().target}
+
+    @selection.setter
+    def selection(self, wanted: Mapping[str, Any]) -> None:
+        check_keywords("selection", wanted, _SELECTION)
+        layer = wanted.get("layer", self.layer)
+        names = [entry["name"] for entry in self.layers]
+        if layer not in names:
+            raise unknown("layer", layer, names)
+        if layer != self.layer and "concept" not in wanted:
+            wanted = {**wanted, "concept": None}
+        if not {"trail"} & set(wanted):
+            wanted = {**wanted, "trail": []}
+        concept = wanted.get("concept")
+        units = next(entry["units"] for entry in self.layers if entry["name"] == layer)
+        if concept is not None and not 0 <= concept < units:
+            raise ValueError(f"concept={concept} is not in {layer}, which has {units}; give 0 to {units - 1}")
+        image = wanted.get("image", 0)
+        if not 0 <= image < self.images:
+            raise ValueError(f"image={image} is not there; give 0 to {self.images - 1}")
+        if isinstance(wanted.get("target"), str):
+            wanted = {**wanted, "target": self._class_index(wanted["target"])}
+        if wanted.get("box") is not None:
+            wanted = {**wanted, "box": [int(side) for side in wanted["box"]]}
+        with self.hold_sync():
+            for name, value in wanted.items():
+                setattr(self, name, value)
+
+    @property
+    def names(self) -> ConceptNames:
+        """Names and notes by (layer, concept): ``browser.names["conv5", 42] = "stripes"``."""
+        return self._names
+
+    @names.setter
+    def names(self, names: Mapping[tuple[str, int], str]) -> None:
+        for (layer, concept), name in names.items():
+            self._names[layer, concept] = name
+
+    @property
+    def result(self) -> BrowserResult:
+        """The numbers on screen, computed where they are not there yet."""
+        focus, layer, concept = self._focus(), self.layer, self._concept()
+        with self._answers.crp.model.lock:
+            region = None if self.box is None else focus.region(tuple(self.box), [layer])[layer]
+            references = None
+            if self._index is not None and layer in self._index.layers:
+                how: dict[str, Any] = {"by": self.reference_by, "pool": self.pool, "target": self.reference_class}
+                references = self._index.top(layer, concept, **how)
+            heatmap = focus.heatmaps(layer, [concept])[0]
+            return BrowserResult(
+                focus.provenance,
+                layer,
+                concept,
+                focus.target,
+                focus.rank(layer),
+                focus.heatmap,
+                heatmap,
+                region,
+                references,
+            )
+
+    # -- messages --------------------------------------------------------------------------------------------------------
+
+    def _on_ready(self, content: dict[str, Any]) -> None:
+        self._heard = True
+        self._names.reload()
+        self._show_names()
+        for packet in self._present():
+            self._post(packet)
+        self._post(Packet({"type": "welcome"}))
+
+    def _on_ask(self, content: dict[str, Any]) -> None:
+        self._heard = True
+        self._ask(content["want"], content.get("id"))
+
+    def _on_label(self, content: dict[str, Any]) -> None:
+        layer, concept = content["layer"], content["concept"]
+        self._answers.check({"kind": "heatmap", "layer": layer, "concept": concept})
+        self._names.set(layer, concept, name=content.get("name", ""), note=content.get("note", ""))
+
+    # -- work ------------------------------------------------------------------------------------------------------------
+
+    def _ask(self, want: Want, request: int | None) -> None:
+        """Answer at once what is known; else a job does, in place of an older question of the kind."""
+        self._answers.check(want)
+        lane, key = LANES[want["kind"]], key_of(want)
+        under_way = self._under_way.get(lane)
+        if under_way is not None and under_way[0] == key:
+            self._under_way[lane] = (key, request)
+            return
+        known = self._answers.known(want)
+        if known is not None:
+            for packet in known:
+                self._post(_answering(packet, request))
+            return
+        self._under_way[lane] = (key, request)
+        self._runner.submit(
+            Job(
+                start=lambda: self._steps(want, lane, key),
+                on_stop=lambda: self._over("stopped"),
+                on_error=lambda error: self._failed(error, lane, key),
+                lane=lane,
+            )
+        )
+
+    def _steps(self, want: Want, lane: int, key: str) -> Iterator[None]:
+        """One answer, piece by piece; runs in the worker."""
+        for packet in self._answers.steps(want):
+            _, request = self._under_way.get(lane, (key, None))
+            self._post(_answering(packet, request))
+            yield
+        self._finished(lane, key)
+
+    def _finished(self, lane: int, key: str) -> None:
+        if self._under_way.get(lane, ("",))[0] == key:
+            del self._under_way[lane]
+        if not self._under_way:
+            self._over("done")
+
+    def _over(self, state: str) -> None:
+        if state == "stopped":
+            self._under_way.clear()
+        if self.status["state"] == "running":
+            self.status = {**self.status, "state": state}
+        self._settle()
+
+    def _failed(self, error: Exception, lane: int, key: str) -> None:
+        self._finished(lane, key)
+        self._show_error(error)
+
+    def _say(self, done: int, total: int, unit: str) -> None:
+        """Progress, where it takes long enough to be seen."""
+        if self._pace.due() and done < total:
+            said: dict[str, Any] = {"state": "running", "done": done, "total": total, "unit": unit}
+            self.status = said
+            self._pace.shown()
+
+    def _begin(self) -> None:
+        """Compute what is shown first, before anybody asks: a cell that keeps the kernel busy delays questions."""
+        self._runner.submit(Job(start=self._first_steps, on_error=self._show_error, lane=LANES["focus"]))
+
+    def _first_steps(self) -> Iterator[None]:
+        for want in self._wants():
+            for packet in self._answers.steps(want) if self._answers.known(want) is None else ():
+                self._post(packet)
+                yield
+        self._over("done")
+
+    def _wants(self) -> Iterator[Want]:
+        """What the browser asks for in the present state, as far as it depends on the image; the concept is known by then."""
+        question = {"image": self.image, "target": self.target, "against": self.against}
+        yield {"kind": "focus", **question}
+        layer = self.layer
+        yield {"kind": "ranking", **question, "layer": layer}
+        if self.box is not None:
+            yield {"kind": "region", **question, "layer": layer, "box": list(self.box)}
+        place = {"layer": layer, "concept": self._concept()}
+        yield {"kind": "heatmap", **question, **place}
+        if self._index is not None and layer in self._index.layers:
+            how = {"by": self.reference_by, "pool": self.pool, "of": self.reference_class}
+            yield {"kind": "references", **place, **how}
+        yield {"kind": "graph", **question, **place}
+        concepts = [[layer, concept] for concept in self._focus().rank(layer).concepts[0, :_FIRST_ROWS].tolist()]
+        for packet in self._answers.so_far({"kind": "graph", **question, **place}):
+            concepts += [[node["layer"], node["concept"]] for node in packet.content["nodes"]]
+        concepts += [list(step) for step in self.trail]
+        yield {"kind": "tiles", **question, "concepts": concepts, "by": self.reference_by, "pool": self.pool}
+
+    def _present(self) -> list[Packet]:
+        """Answers to what is on screen, as far as they are there."""
+        packets: list[Packet] = []
+        if not self._answers.has_focus(self._question()):
+            return packets
+        for want in self._wants():
+            packets += self._answers.so_far(want)
+        return packets
+
+    def _settle(self) -> None:
+        """Renew what a saved notebook shows, once nothing has happened for a moment."""
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = threading.Timer(_SETTLED, self._renew)
+        self._timer.daemon = True
+        self._timer.start()
+
+    def _renew(self) -> None:
+        self._runner.submit(Job(start=self._renewed, lane=_SNAPSHOT_LANE))
+
+    def _renewed(self) -> Iterator[None]:
+        self.snapshot = snapshot(self._present())
+        yield
+
+    # -- parts -----------------------------------------------------------------------------------------------------------
+
+    def _question(self) -> Question:
+        return Question(self.image, self.target, self.against)
+
+    def _focus(self) -> Any:
+        return self._answers.focus(self._question())
+
+    def _concept(self) -> int:
+        """The concept on screen: the one chosen, else the strongest."""
+        if self.concept is not None:
+            return int(self.concept)
+        return int(self._focus().relevance[self.layer].abs().argmax())
+
+    def _show_names(self) -> None:
+        self.labels = self._names.plain()
+
+    def _class_index(self, target: int | str | None) -> int | None:
+        if not isinstance(target, str):
+            return target
+        names: list[str] = self.class_names
+        if target not in names:
+            raise unknown("target", target, names)
+        return names.index(target)
+
+    def _recorded(self) -> list[Packet]:
+        packets = self._present()
+        size = 0
+        for packet in self._answers.kept():
+            size += sum(len(part) for part in packet.buffers)
+            if size < _PAGE:
+                packets.append(packet)
+        return packets
+
+    def _figure(self) -> Figure:
+        from xaiwidgets import plots_browser
+
+        # At first display a moment is enough for a first picture of a fast model, and nobody notices it.
+        self._runner.wait(0.3)
+        pixels = self._answers.pixels[self.image]
+        if not self._answers.has_focus(self._question()):
+            return plots_browser.concepts(self.title, pixels, [], [], [])
+        shown = self.result
+        layer, concept = shown.layer, shown.concept
+        name = self._answers.crp.model.class_name(shown.target)
+        panels = [(name, shown.class_heatmap), (f"{layer} · {self._name(layer, concept)}", shown.concept_heatmap)]
+        ids, share = shown.ranking.concepts[0].tolist(), shown.ranking.share[0].tolist()
+        ranking = [(self._name(layer, unit), part) for unit, part in zip(ids, share, strict=True)]
+        return plots_browser.concepts(self.title, pixels, panels, ranking, self._pictures(shown.references))
+
+    def _pictures(self, references: References | None) -> list[tuple[str, Tensor]]:
+        """The reference images that are there, with their classes, for a still picture."""
+        if references is None:
+            return []
+        places = range(int((references.scores != 0).sum()))
+        shown = self._answers.gallery.references(references, places, compute=False)
+        name = self._answers.crp.model.class_name
+        return [(name(int(target)), cut_out(each)) for each, target in zip(shown, references.targets, strict=False)]
+
+    def save(self, path: str | Path) -> Path:
+        """As :meth:`Widget.save`, after computing what the picture needs."""
+        for want in self._wants():
+            if self._answers.known(want) is None:
+                for _ in self._answers.steps(want):
+                    pass
+        return super().save(path)
+
+    def _name(self, layer: str, concept: int) -> str:
+        return self._names.label(layer, concept).name or str(concept)
+
+    def close(self) -> None:
+        """Stop, free everything, and remove the widget from the page."""
+        timer = vars(self).get("_timer")
+        if timer is not None:
+            timer.cancel()
+        super().close()
+        if "_answers" in vars(self):
+            self._answers.forget()
+            self._index = None
+
+
+def _answering(packet: Packet, request: int | None) -> Packet:
+    return replace(packet, content={**packet.content, "request": request})
+
+
+def _kind(concept: Any) -> str:
+    return str(getattr(concept, "kind", "concept"))
+
+
+def _first_layer(known: Any) -> str:
+    """The last layer that still has places: its concepts are the most telling that can be seen on the image."""
+    placed = [name for name in known.names if getattr(known[name], "space", ())]
+    return str((placed or known.names)[-1])
