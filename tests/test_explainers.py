@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from tests.contract import ExplainerContract
-from xaiwidgets import RELAX, RISE, ImageModel
+from xaiwidgets import CRP, RELAX, RISE, ImageModel
 from xaiwidgets.baselines import GradientXInput, IntegratedGradients, Occlusion, SmoothGrad
 from xaiwidgets.lrp import LRP, AbsLRP
 
@@ -37,6 +37,21 @@ class TestLRP(ExplainerContract):
 class TestAbsLRP(ExplainerContract):
     def explainer(self, model: ImageModel) -> Any:
         return AbsLRP(model, batch=2)
+
+
+class TestCRP(ExplainerContract):
+    def explainer(self, model: ImageModel) -> Any:
+        return CRP(model, batch=2)
+
+
+class TestCRPThroughOneConcept(ExplainerContract):
+    def explainer(self, model: ImageModel) -> Any:
+        crp = CRP(model, batch=2)
+
+        def explain(x: Any, target: Any = None) -> Any:
+            return crp(x, target, layer=crp.layers[0], concepts=[1])
+
+        return explain
 
 
 class TestGradientXInput(ExplainerContract):

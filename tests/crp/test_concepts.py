@@ -32,7 +32,7 @@ def test_layers_of_a_transformer(vit: ImageModel) -> None:
     assert heads == AxisConcept("head", 1, (1, 4, 65, 24))
     assert hidden == AxisConcept("feature", 2, (1, 65, 384))
     assert tokens == AxisConcept("feature", 2, (1, 65, 96))
-    assert heads.space == hidden.space == (65,)  # type: ignore[attr-defined]
+    assert heads.space == hidden.space == (65,)
     assert crp.concept("head").space == ()  # type: ignore[attr-defined]
 
 

@@ -250,6 +250,26 @@ class CRP(LRP):
         """What a concept is made of, for one image: see `Focus.graph`."""
         return self.focus(x, target, against).graph(layer, concept, width, branches)
 
+    @torch.no_grad()
+    def without(self, x: Tensor, concepts: Mapping[str, Any]) -> Tensor:
+        """The model's output (N, classes) with the activation of some concepts, {layer: ids}, set to zero: what it loses."""
+        x = self.model.validate(x)
+        known = self.known(x)
+        if not concepts:
+            raise ValueError("concepts is empty; give {layer: ids} to remove.")
+        kept = {}
+        for layer, ids in concepts.items():
+            chosen = check_ids(layer, ids, known[layer].units, f"concepts[{layer!r}]")
+            kept[known.propagator.index(layer)] = 1.0 - known[layer].select(chosen)
+        found = []
+        for images in batches(len(x), self.batch):
+            for index, value in known.graph.steps(x[images], known.graph.output):
+                if index in kept:
+                    weights = kept[index].to(value)
+                    value.mul_(weights if len(weights) == 1 else weights.repeat(len(images), *[1] * (weights.ndim - 1)))
+            found.append(value.float())
+        return torch.cat(found)
+
     def _passes(
         self, x: Tensor, target: Any, against: Any, layers: Sequence[str], memory: bool = False
     ) -> Iterator[Pass]:
