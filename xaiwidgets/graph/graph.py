@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from xaiwidgets.graph.linear import LinearMap, bias_of, is_linear
 from xaiwidgets.graph.operation import GraphError, Operation, Value, constants_in, fill, values_in
 
 __all__ = ["Graph"]
@@ -39,7 +41,9 @@ AFTER_CLASSIFIER = frozenset(
 )
 
 # Steps whose result is memory of its own, so that an element-wise step which alone reads it may overwrite it.
-OWN_MEMORY = frozenset({"conv1d", "conv2d", "conv3d", "linear", "batch_norm", "layer_norm", "group_norm", "matmul"})
+OWN_MEMORY = frozenset(
+    {"conv1d", "conv2d", "conv3d", "linear", "batch_norm", "layer_norm", "group_norm", "matmul", "add"}
+)
 OVERWRITING: dict[str, Callable[..., Any]] = {
     "relu": torch.relu_,
     "hardtanh": torch.nn.functional.hardtanh_,
@@ -95,7 +99,8 @@ class Graph:
         self.memory_format = memory_format
         self.heads = dict(_heads(self.operations))
         self._by_step = {operation.name: operation.index for operation in operations} | self.heads
-        self._plans: dict[tuple[int, bool], tuple[Step, ...]] = {}
+        self._plans: dict[tuple[int, frozenset[int] | None, bool], tuple[Step, ...]] = {}
+        self._linear = {o.index: LinearMap(o) for o in self.operations if is_linear(o)}
 
     def _constants(self) -> list[Tensor]:
         return [c for operation in self.operations for c in constants_in((operation.args, operation.kwargs))]
@@ -175,20 +180,22 @@ class Graph:
     @torch.inference_mode()
     def _run(self, x: Tensor, stop: int) -> Tensor:
         result = x
-        for _, value in self.steps(x, stop, overwrite=True):
+        for _, value in self.steps(x, stop, keep=frozenset()):
             result = value
         return result
 
-    def steps(self, x: Tensor, stop: int, overwrite: bool = False, attached: bool = False) -> Iterator[tuple[int, Any]]:
+    def steps(
+        self, x: Tensor, stop: int, keep: frozenset[int] | None = None, attached: bool = False
+    ) -> Iterator[tuple[int, Any]]:
         """(index, value) of every step that leads to `stop`, which comes last. Values nobody reads any more are let go.
 
-        With `overwrite`, element-wise steps write into values that only they read: for callers that keep none. With `attached`, x
-        goes in as it is, so that autograd sees the way to it.
+        With `keep`, element-wise steps write into values that only they read, unless `keep` names these: for callers that look at
+        no others. With `attached`, x goes in as it is and steps are torch's own, so that autograd sees the way to it.
         """
         values: list[Any] = [None] * len(self.operations)
         values[0] = x if attached else self.prepare(x)
         yield 0, values[0]
-        for step in self._plan(stop, overwrite):
+        for step in self._plan(stop, keep, attached):
             if step.holes is None:
                 args, kwargs = fill(step.args, values), fill(step.kwargs, values)
                 values[step.index] = step.function(*args, **kwargs)
@@ -201,46 +208,54 @@ class Graph:
                 values[index] = None
             yield step.index, values[step.index]
 
-    def _plan(self, stop: int, overwrite: bool) -> tuple[Step, ...]:
-        """The steps that lead to `stop`. Worked out once for each stop."""
-        if (stop, overwrite) not in self._plans:
+    def _plan(self, stop: int, keep: frozenset[int] | None, attached: bool) -> tuple[Step, ...]:
+        """The steps that lead to `stop`. Worked out once for each way of running."""
+        key = (stop, keep, attached)
+        if key not in self._plans:
             needed, last = {stop}, {stop: len(self.operations)}
+            readers: Counter[int] = Counter()
             for operation in reversed(self.operations[: stop + 1]):
                 if operation.index in needed:
+                    readers.update(operation.inputs)
                     for index in operation.inputs:
                         needed.add(index)
                         last.setdefault(index, operation.index)
             ending: dict[int, list[int]] = {}
             for index, reader in last.items():
                 ending.setdefault(reader, []).append(index)
-            self._plans[stop, overwrite] = tuple(
-                self._step(operation, last, tuple(ending.get(operation.index, ())), overwrite)
+            self._plans[key] = tuple(
+                self._step(operation, readers, tuple(ending.get(operation.index, ())), keep, attached)
                 for operation in self.operations[1 : stop + 1]
                 if operation.index in needed
             )
-        return self._plans[stop, overwrite]
+        return self._plans[key]
 
-    def _step(self, operation: Operation, last: dict[int, int], forget: tuple[int, ...], overwrite: bool) -> Step:
+    def _step(
+        self,
+        operation: Operation,
+        readers: Counter[int],
+        forget: tuple[int, ...],
+        keep: frozenset[int] | None,
+        attached: bool,
+    ) -> Step:
+        index, args, first = operation.index, operation.args, operation.args[0] if operation.args else None
+        if index in self._linear and isinstance(first, Value) and not attached:
+            arguments = (first, bias_of(operation))
+            return Step(index, self._linear[index].apply, arguments, {}, ((0, first.index),), forget)
         holes: tuple[tuple[int, int], ...] | None = None
-        if not any(
-            True for _ in values_in((operation.kwargs, [a for a in operation.args if not isinstance(a, Value)]))
-        ):
-            holes = tuple((i, a.index) for i, a in enumerate(operation.args) if isinstance(a, Value))
-        function, first = operation.function, operation.args[0] if operation.args else None
-        if (
-            overwrite
-            and operation.target in OVERWRITING
-            and isinstance(first, Value)
-            and last[first.index] == operation.index
-        ):
-            source = self.operations[first.index]
-            if (
-                source.target in OWN_MEMORY
-                and source.shape == operation.shape
-                and operation.inputs.count(first.index) == 1
-            ):
-                function = OVERWRITING[operation.target]
-        return Step(operation.index, function, operation.args, operation.kwargs, holes, forget)
+        if not any(True for _ in values_in((operation.kwargs, [a for a in args if not isinstance(a, Value)]))):
+            holes = tuple((i, a.index) for i, a in enumerate(args) if isinstance(a, Value))
+        overwrites = keep is not None and self._may_overwrite(operation, readers, keep)
+        function = OVERWRITING[operation.target] if overwrites else operation.function
+        return Step(index, function, args, operation.kwargs, holes, forget)
+
+    def _may_overwrite(self, operation: Operation, readers: Counter[int], keep: frozenset[int]) -> bool:
+        """Whether only this step reads its first input (nor any view of it), which has memory of its own and is not kept."""
+        first = operation.args[0] if operation.args else None
+        if operation.target not in OVERWRITING or not isinstance(first, Value) or first.index in keep:
+            return False
+        source = self.operations[first.index]
+        return readers[first.index] == 1 and source.target in OWN_MEMORY and source.shape == operation.shape
 
     def _classifier(self) -> Operation:
         """The linear layer or 1×1 convolution from which only pooling and reshaping lead to the output."""

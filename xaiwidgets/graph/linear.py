@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from xaiwidgets.graph import packed
 from xaiwidgets.graph.operation import Operation
 
-__all__ = ["apply", "bias_of", "in_channels_first", "transpose", "weight_of"]
+__all__ = ["LinearMap", "bias_of", "is_linear", "weight_of"]
 
 Shape = tuple[int, ...]
 CONVOLUTIONS: dict[str, tuple[Any, Any, int]] = {
@@ -23,67 +25,93 @@ CONVOLUTIONS: dict[str, tuple[Any, Any, int]] = {
 }
 
 
+def is_linear(operation: Operation) -> bool:
+    """Whether the step applies constant weights that can be exchanged for others."""
+    known = operation.target == "linear" or operation.target in CONVOLUTIONS
+    return known and isinstance(operation.args[1], Tensor)
+
+
 def weight_of(operation: Operation) -> Tensor:
     weight: Tensor = operation.args[1]
     return weight
 
 
 def bias_of(operation: Operation) -> Tensor | None:
-    """The bias, shaped to add to an output (N, …)."""
-    bias = operation.args[2] if len(operation.args) > 2 else operation.kwargs.get("bias")
-    if bias is None or operation.target == "linear":
-        return bias
-    return bias.reshape(-1, *[1] * CONVOLUTIONS[operation.target][2])
+    """The bias as it was given, (outputs,)."""
+    bias: Tensor | None = operation.args[2] if len(operation.args) > 2 else operation.kwargs.get("bias")
+    return bias
 
 
-def in_channels_first(operation: Operation) -> bool:
-    """Whether channels are axis 1 of (N, C, …) rather than the last."""
-    return operation.target != "linear"
+class LinearMap:
+    """A linear step with weights of its own: x ↦ W x + b and s ↦ Wᵀ s, for tensors with any number of leading axes.
 
+    The one place where weights are prepared for speed: on a CPU they are re-ordered once, not at every call (`packed`).
+    """
 
-def apply(operation: Operation, x: Tensor, weight: Tensor, groups: int | None = None) -> Tensor:
-    """W x without bias, for x (…, *input shape) with any number of leading axes."""
-    if operation.target == "linear":
-        return F.linear(x, weight)
-    forward, _, axes = CONVOLUTIONS[operation.target]
-    options = _options(operation, axes)
-    if groups is not None:
-        options["groups"] = groups
-    return _on_batch(lambda batch: forward(batch, weight, None, **options), x, axes)
+    def __init__(self, operation: Operation, weight: Tensor | None = None, groups: int | None = None) -> None:
+        self.operation, self.weight = operation, weight_of(operation) if weight is None else weight
+        self.axes = 0 if operation.target == "linear" else CONVOLUTIONS[operation.target][2]
+        if self.axes:
+            self.options = _options(operation, self.axes)
+            self.options["groups"] = self.options["groups"] if groups is None else groups
+            self.plain = {name: value for name, value in self.options.items() if name != "output_padding"}
+        self.channels = -1 if not self.axes else 1  # the axis of the channels in (N, …)
+        self._packed: dict[str, Callable[..., Tensor] | None] = {}
 
+    def apply(self, x: Tensor, bias: Tensor | None = None) -> Tensor:
+        """W x + b for x (…, *input shape) and b (outputs,)."""
+        fast = self._fast("apply", x, packed.linear, packed.convolution)
+        if not self.axes:
+            return F.linear(x, self.weight, bias) if fast is None else fast(x, bias)
+        forward = CONVOLUTIONS[self.operation.target][0]
+        call = fast or (lambda batch, bias: forward(batch, self.weight, bias, **self.options))
+        return _on_batch(lambda batch: call(batch, bias), x, self.axes)
 
-def transpose(operation: Operation, s: Tensor, weight: Tensor, shape: Shape, groups: int | None = None) -> Tensor:
-    """Wᵀ s for s (…, *output shape); `shape` is that of the step's input, needed where strides lose it."""
-    if operation.target == "linear":
-        return s @ weight
-    _, backward, axes = CONVOLUTIONS[operation.target]
-    options = _options(operation, axes)
-    options["groups"] = options["groups"] if groups is None else groups
-    if operation.target.startswith("conv_transpose"):
-        options.pop("output_padding")
-    else:
-        kernel = weight.shape[2:]
-        options["output_padding"] = [
-            shape[-axes + i]
-            - (
-                (s.shape[-axes + i] - 1) * options["stride"][i]
-                - 2 * options["padding"][i]
-                + options["dilation"][i] * (kernel[i] - 1)
-                + 1
-            )
+    def transpose(self, s: Tensor, shape: Shape) -> Tensor:
+        """Wᵀ s for s (…, *output shape); `shape` is that of the step's input, needed where strides lose it."""
+        fast = self._fast("transpose", s, packed.linear_transposed, packed.convolution_transposed)
+        if not self.axes:
+            return s @ self.weight if fast is None else fast(s)
+        backward = CONVOLUTIONS[self.operation.target][1]
+        if self.operation.target.startswith("conv_transpose"):
+            return _on_batch(lambda batch: backward(batch, self.weight, None, **self.plain), s, self.axes)
+        lost = self._lost(s, shape)
+        if fast is not None:
+            return _on_batch(lambda batch: fast(batch, lost), s, self.axes)
+        return _on_batch(
+            lambda batch: backward(batch, self.weight, None, **self.plain, output_padding=lost), s, self.axes
+        )
+
+    def _lost(self, s: Tensor, shape: Shape) -> list[int]:
+        """How many entries at the end of each axis of the input the stride leaves out."""
+        o, kernel, axes = self.options, self.weight.shape[2:], self.axes
+        reach = [
+            (s.shape[-axes + i] - 1) * o["stride"][i] - 2 * o["padding"][i] + o["dilation"][i] * (kernel[i] - 1) + 1
             for i in range(axes)
         ]
-    return _on_batch(lambda batch: backward(batch, weight, None, **options), s, axes)
+        return [shape[-axes + i] - reach[i] for i in range(axes)]
+
+    def _fast(self, way: str, like: Tensor, dense: Any, convolution: Any) -> Callable[..., Tensor] | None:
+        """The packed form of one way, made when it is first needed; None where there is none."""
+        if way not in self._packed:
+            make = None
+            if packed.worthwhile(self.operation.target, self.weight, like):
+                make = dense(self.weight, like) if not self.axes else convolution(self.weight, like, **self.options)
+            self._packed[way] = make
+        return self._packed[way]
 
 
-def _on_batch(function: Any, x: Tensor, axes: int) -> Tensor:
-    lead = x.ndim - axes - 2
-    batch = x if lead <= 0 else x.flatten(0, lead)
-    result: Tensor = function(batch)
+def _on_batch(function: Callable[[Tensor], Tensor], x: Tensor, axes: int) -> Tensor:
+    lead = x.shape[: x.ndim - axes - 1]
+    batch = x.flatten(0, len(lead) - 1) if lead[:-1].numel() > 1 else x.reshape(x.shape[len(lead) - 1 :])
+    result = function(batch)
     if axes == 2:
         # A 1×1 kernel has no memory format of its own, so torch may return another than came in; what follows would be slow.
         result = result.contiguous(memory_format=_format_of(batch))
-    return result if lead <= 0 else result.unflatten(0, x.shape[: lead + 1])
+    # Axes of size one with strides of their own choice would hide the memory format from torch's kernels; so no unflatten here.
+    step = result.stride(0)
+    strides = [step * lead[i + 1 :].numel() for i in range(len(lead))]
+    return result.as_strided((*lead, *result.shape[1:]), (*strides, *result.stride()[1:]))
 
 
 def _format_of(batch: Tensor) -> torch.memory_format:
@@ -119,8 +147,3 @@ def _options(operation: Operation, axes: int) -> dict[str, Any]:
 def _full(value: Any, axes: int) -> list[int]:
     values = [value] if isinstance(value, int) else list(value)
     return values * axes if len(values) == 1 else values
-
-
-def ones_like_channels(weight: Tensor, axes: int) -> Tensor:
-    """A kernel of ones for one channel, of the spatial size of `weight`."""
-    return torch.ones(1, 1, *weight.shape[-axes:], dtype=weight.dtype, device=weight.device)

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from xaiwidgets.graph.operation import Operation
 
-__all__ = ["Into", "Local", "Pass", "Site", "Surroundings", "expand_to", "stabilise", "sum_to"]
+__all__ = ["Into", "Local", "Pass", "Site", "Surroundings", "divided", "expand_to", "stabilise", "sum_to"]
 
 Shape = tuple[int, ...]
 Result = TypeVar("Result")
@@ -114,6 +114,12 @@ def stabilise(z: Tensor, epsilon: float | Tensor) -> Tensor:
     """z + ε·sign(z), with sign(0) = 1. ε is a number or broadcasts to z."""
     size = epsilon if isinstance(epsilon, Tensor) else z.new_tensor(epsilon)
     return torch.copysign(size, z).add_(z)
+
+
+def divided(relevance: Tensor, z: Tensor) -> Tensor:
+    """relevance (K, …) / z (…). Writes into z, which must be the caller's own, where one row fits into it."""
+    row = z[None]
+    return torch.div(relevance, row, out=row) if relevance.shape == row.shape else relevance / row
 
 
 def sum_to(relevance: Tensor, shape: Shape) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 from torch import Tensor
@@ -22,7 +23,7 @@ class Value:
     index: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Operation:
     """A step of the model: `function(*args, **kwargs)`, where a `Value` stands for an earlier result.
 
@@ -45,7 +46,7 @@ class Operation:
     def layer(self) -> str:
         return self.scope[-1] if self.scope else ""
 
-    @property
+    @cached_property
     def inputs(self) -> tuple[int, ...]:
         """The indices of the operations whose results this one reads, in the order of the arguments."""
         return tuple(value.index for value in values_in((self.args, self.kwargs)))

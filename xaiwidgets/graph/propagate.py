@@ -102,7 +102,7 @@ class Propagator:
         kept = self._needed | {self.index(name) for name in keep} | {self.graph.output}
         values: dict[int, Any] = {}
         shapes: list[Any] = [None] * len(self.graph.operations)
-        for index, value in self.graph.steps(x, self.graph.output):
+        for index, value in self.graph.steps(x, self.graph.output, keep=kept):
             if isinstance(value, Tensor):
                 shapes[index] = tuple(value.shape)
                 if index in kept:

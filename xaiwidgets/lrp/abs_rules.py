@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from xaiwidgets.graph.kinds import KINDS
-from xaiwidgets.graph.linear import transpose, weight_of
+from xaiwidgets.graph.linear import LinearMap, weight_of
 from xaiwidgets.graph.local import Into, Local, Pass, Site, Surroundings, sum_to
 from xaiwidgets.graph.moves import Move
 from xaiwidgets.graph.operation import Operation, Value, fill
@@ -69,14 +69,15 @@ class AbsLinear(AbsRule):
         self.light = operation.target == "linear"
         super().__init__(place, epsilon)
         weight = weight_of(operation)
-        self.weight = weight.clamp(min=0) if place.positive else weight.abs()
+        self.plain = LinearMap(operation)
+        self.modified = LinearMap(operation, weight.clamp(min=0) if place.positive else weight.abs())
 
     def shares(self, s: Tensor, at: Site) -> list[Tensor | None]:
         x, shape = at.inputs[0], at.shapes[0]
-        share = transpose(at.operation, s, self.weight, shape)
+        share = self.modified.transpose(s, shape)
         if self.positive:
             return [share.mul_(x)]
-        return [share.mul_(x.abs()).addcmul_(transpose(at.operation, s, weight_of(at.operation), shape), x)]
+        return [share.mul_(x.abs()).addcmul_(self.plain.transpose(s, shape), x)]
 
 
 class AbsSum(AbsRule):

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from xaiwidgets.graph.kinds import KINDS
-from xaiwidgets.graph.linear import apply, transpose, weight_of
+from xaiwidgets.graph.linear import LinearMap, is_linear
 from xaiwidgets.graph.local import Into, Local, Site, Surroundings, stabilise
 from xaiwidgets.graph.operation import Operation, fill
 from xaiwidgets.lrp.attention import attention_parts
@@ -26,21 +26,24 @@ class Derivative(Local):
     needs_inputs = True
     needs_output = True
 
+    def __init__(self, operation: Operation) -> None:
+        self.linear = LinearMap(operation) if is_linear(operation) else None
+
     def describe(self) -> str:
         return "gradient × input"
 
     def down(self, relevance: Tensor, at: Site) -> Sequence[Tensor | Into | None]:
         s = relevance / stabilise(at.output, TINY)
-        if KINDS.get(at.operation.target) == "linear":
-            return [transpose(at.operation, s, weight_of(at.operation), at.shapes[0]) * at.inputs[0]]
+        if self.linear is not None:
+            return [self.linear.transpose(s, at.shapes[0]).mul_(at.inputs[0])]
         shares = _backward(s, at)
         return [None if share is None else share * at.inputs[i] for i, share in enumerate(shares)]
 
     def up(self, above: Sequence[Tensor | None], at: Site) -> Tensor:
         y = stabilise(at.output, TINY)
         products = [None if v is None else v * at.inputs[i] for i, v in enumerate(above)]
-        if KINDS.get(at.operation.target) == "linear" and products[0] is not None:
-            return apply(at.operation, products[0], weight_of(at.operation)) / y
+        if self.linear is not None and products[0] is not None:
+            return self.linear.apply(products[0]) / y
         rows = max(v.shape[0] for v in products if v is not None)
         lifted = [
             _forward([None if v is None else v[min(k, v.shape[0] - 1)] for v in products], at) for k in range(rows)
@@ -86,5 +89,4 @@ def _forward(tangents: Sequence[Tensor | None], at: Site) -> Tensor:
 def gradient_treatments() -> dict[str, Callable[[Operation, Surroundings], Local]]:
     """`Derivative` for all operations but moves, which need nothing recorded."""
     kinds = {"linear", "sum", "winner", "pass", "norm", "product", "attention", "statistic"}
-    one = Derivative()
-    return {target: (lambda operation, place: one) for target, kind in KINDS.items() if kind in kinds}
+    return {target: (lambda operation, place: Derivative(operation)) for target, kind in KINDS.items() if kind in kinds}

@@ -17,8 +17,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from xaiwidgets.graph.linear import apply, bias_of, transpose, weight_of
-from xaiwidgets.graph.local import Into, Local, Site, stabilise
+from xaiwidgets.graph.linear import CONVOLUTIONS, LinearMap, bias_of, weight_of
+from xaiwidgets.graph.local import Into, Local, Site, divided, stabilise
 from xaiwidgets.graph.operation import Operation
 
 __all__ = ["RULES", "AlphaBeta", "Epsilon", "Flat", "Gamma", "Rule", "WSquare", "ZBox", "ZPlus", "make_rule"]
@@ -45,7 +45,7 @@ class Term:
 @dataclass(frozen=True, slots=True)
 class Group:
     """Terms that share a denominator. `outputs` restricts it to outputs "positive" or "negative"; `recorded` says that its
-    denominator is the recorded output itself, less `bias` where that is given."""
+    denominator is the recorded output itself, less `bias` (shaped to add to it) where that is given."""
 
     terms: tuple[Term, ...]
     coefficient: float = 1.0
@@ -74,9 +74,11 @@ class Rule:
         """The rule for one linear step; `positive_inputs` says that its inputs cannot be negative."""
         bias = bias_of(operation)
         groups = self.groups(weight_of(operation), None if self.zero_bias else bias, positive_inputs)
-        if self.zero_bias:
-            groups = tuple(replace(group, bias=bias) if group.recorded else group for group in groups)
-        return Linear(self, groups, any(term.bias is not None for group in groups for term in group.terms))
+        if self.zero_bias and bias is not None:
+            axes = 0 if operation.target == "linear" else CONVOLUTIONS[operation.target][2]
+            column = bias.reshape(-1, *[1] * axes)
+            groups = tuple(replace(group, bias=column) if group.recorded else group for group in groups)
+        return Linear(self, operation, groups)
 
     def __str__(self) -> str:
         return type(self).__name__
@@ -202,8 +204,8 @@ class Flat(Rule):
     def prepare(self, operation: Operation, positive_inputs: bool = False) -> Local:
         weight = weight_of(operation)
         if _groups_of(operation) > 1 or operation.target.startswith("conv_transpose"):
-            return Linear(self, (Group((Term("ones", torch.ones_like(weight)),), positive=True),), False)
-        return Even(self, torch.ones_like(weight[:1, :1]))
+            return Linear(self, operation, (Group((Term("ones", torch.ones_like(weight)),), positive=True),))
+        return Even(self, LinearMap(operation, torch.ones_like(weight[:1, :1]), groups=1))
 
     def __str__(self) -> str:
         return "flat"
@@ -240,8 +242,10 @@ def _groups_of(operation: Operation) -> int:
 class Linear(Local):
     """Any rule given by groups, prepared for one step."""
 
-    def __init__(self, rule: Rule, groups: tuple[Group, ...], has_bias: bool) -> None:
-        self.rule, self.groups, self.takes_bias = rule, groups, has_bias
+    def __init__(self, rule: Rule, operation: Operation, groups: tuple[Group, ...]) -> None:
+        self.rule, self.groups = rule, groups
+        self.maps = tuple(tuple(LinearMap(operation, term.weight) for term in group.terms) for group in groups)
+        self.takes_bias = any(term.bias is not None for group in groups for term in group.terms)
         self.needs_inputs = any(isinstance(t.inputs, str) and t.inputs != "ones" for g in groups for t in g.terms)
         self.needs_output = any(g.recorded or g.outputs != "all" for g in groups)
 
@@ -251,9 +255,9 @@ class Linear(Local):
     def down(self, relevance: Tensor, at: Site) -> Sequence[Tensor | Into | None]:
         total: Any = None
         for number, group in enumerate(self.groups):
-            s = self._divide(relevance, number, group, at)
-            for term in group.terms:
-                share = transpose(at.operation, s, term.weight, at.shapes[0])
+            s = self._divide(relevance, number, at)
+            for term, weights in zip(group.terms, self.maps[number], strict=True):
+                share = weights.transpose(s, at.shapes[0])
                 if term.inputs != "ones":
                     share = share.mul_(_inputs(term, at))
                 total = share if total is None else total.add_(share)
@@ -264,54 +268,55 @@ class Linear(Local):
         assert value is not None
         for number, group in enumerate(self.groups):
             part: Any = None
-            for term in group.terms:
-                x = value if term.inputs == "ones" else value * _inputs(term, at)
-                y = apply(at.operation, x, term.weight)
-                part = y if part is None else part + y
-            part = self._divide(part, number, group, at)
-            total = part if total is None else total + part
+            for term, weights in zip(group.terms, self.maps[number], strict=True):
+                y = weights.apply(value if term.inputs == "ones" else value * _inputs(term, at))
+                part = y if part is None else part.add_(y)
+            part = self._divide(part, number, at)
+            total = part if total is None else total.add_(part)
         assert total is not None
         return total
 
-    def _divide(self, values: Tensor, number: int, group: Group, at: Site) -> Tensor:
+    def _divide(self, values: Tensor, number: int, at: Site) -> Tensor:
         """values · coefficient / st(z), zero at the outputs that the group is not for."""
-        return (
-            values * at.remember(f"1/z{number}", lambda: self._factor(group, at))
-            if at.memory is not None
-            else (self._quotient(values, group, at))
-        )
-
-    def _quotient(self, values: Tensor, group: Group, at: Site) -> Tensor:
+        group = self.groups[number]
+        if at.memory is not None:
+            return values * at.remember(f"1/z{number}", lambda: self._factor(number, at))
         if group.outputs == "all" and group.coefficient == 1.0:
-            return values / self._denominator(group, at)
-        return values * self._factor(group, at)
+            return divided(values, self._denominator(number, at))
+        return values * self._factor(number, at)
 
-    def _factor(self, group: Group, at: Site) -> Tensor:
-        factor = group.coefficient / self._denominator(group, at)
+    def _factor(self, number: int, at: Site) -> Tensor:
+        group, z = self.groups[number], self._denominator(number, at)
+        factor = z.reciprocal_() if group.coefficient == 1.0 else torch.div(group.coefficient, z, out=z)
         if group.outputs == "positive":
-            factor = factor * (at.output > 0)
+            factor *= at.output > 0
         elif group.outputs == "negative":
-            factor = factor * (at.output < 0)
+            factor *= at.output < 0
         return factor
 
-    def _denominator(self, group: Group, at: Site) -> Tensor:
+    def _denominator(self, number: int, at: Site) -> Tensor:
+        """st(z), in memory of its own."""
+        group, z = self.groups[number], None
         if group.recorded:
             z = at.output if group.bias is None else at.output - group.bias
-        else:
-            z = None
-            for term in group.terms:
-                if term.inputs == "ones":
-                    x = term.weight.new_ones((1, *at.shapes[0][1:]))
-                elif isinstance(term.inputs, Tensor):
-                    x = term.inputs.expand(1, *at.shapes[0][1:])
-                else:
-                    x = INPUTS[term.inputs](at.inputs[0])
-                y = apply(at.operation, x, term.weight)
-                y = y if term.bias is None else y.add_(term.bias)
-                z = y if z is None else z + y
-            assert z is not None
-            if group.positive:
-                return z.add_(self.rule.stabiliser)
+            return self._stabilised(z)
+        for term, weights in zip(group.terms, self.maps[number], strict=True):
+            if term.inputs == "ones":
+                x = term.weight.new_ones((1, *at.shapes[0][1:]))
+            elif isinstance(term.inputs, Tensor):
+                x = term.inputs.expand(1, *at.shapes[0][1:])
+            else:
+                x = INPUTS[term.inputs](at.inputs[0])
+            bias = term.bias
+            if group.positive and z is None:  # what cannot be negative takes the stabiliser along with the bias
+                extra = x.new_full((at.shape[weights.channels],), self.rule.stabiliser)
+                bias = extra if bias is None else bias + extra
+            y = weights.apply(x, bias)
+            z = y if z is None else z.add_(y)
+        assert z is not None
+        return z if group.positive else self._stabilised(z)
+
+    def _stabilised(self, z: Tensor) -> Tensor:
         epsilon = getattr(self.rule, "epsilon", self.rule.stabiliser)
         if getattr(self.rule, "relative", False):
             spread = z.flatten(1).std(1).reshape(-1, *[1] * (z.ndim - 1))
@@ -322,8 +327,8 @@ class Linear(Local):
 class Even(Local):
     """The flat rule without groups: all channels are alike, so one channel does the work of all."""
 
-    def __init__(self, rule: Rule, kernel: Tensor) -> None:
-        self.rule, self.kernel = rule, kernel
+    def __init__(self, rule: Rule, ones: LinearMap) -> None:
+        self.rule, self.ones = rule, ones
 
     def describe(self) -> str:
         return str(self.rule)
@@ -336,17 +341,17 @@ class Even(Local):
         axis = self._axis(at)
         shape = list(at.shapes[0])
         channels, shape[axis], shape[0] = shape[axis], 1, 1
-        return 1 / (channels * apply(at.operation, self.kernel.new_ones(shape), self.kernel, 1) + self.rule.stabiliser)
+        return 1 / (channels * self.ones.apply(self.ones.weight.new_ones(shape)) + self.rule.stabiliser)
 
     def down(self, relevance: Tensor, at: Site) -> Sequence[Tensor | Into | None]:
         s = relevance.sum(self._axis(at), keepdim=True) * self._per_output(at)
-        one = transpose(at.operation, s, self.kernel, at.shapes[0], 1)
+        one = self.ones.transpose(s, at.shapes[0])
         return [one.expand(one.shape[0], *at.shapes[0])]
 
     def up(self, above: Sequence[Tensor | None], at: Site) -> Tensor:
         value = above[0]
         assert value is not None
-        one = apply(at.operation, value.sum(self._axis(at), keepdim=True), self.kernel, 1) * self._per_output(at)
+        one = self.ones.apply(value.sum(self._axis(at), keepdim=True)) * self._per_output(at)
         return one.expand(one.shape[0], *at.shape)
 
 

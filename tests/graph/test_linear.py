@@ -1,0 +1,95 @@
+"""Linear maps on prepared weights against torch's own functions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from xaiwidgets.graph import export, packed
+from xaiwidgets.graph.linear import LinearMap
+
+LAYERS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
+    "conv": (lambda: nn.Conv2d(16, 64, 3, padding=1), (16, 9, 7)),
+    "stride": (lambda: nn.Conv2d(16, 32, 3, stride=2, padding=1), (16, 8, 7)),
+    "patches": (lambda: nn.Conv2d(3, 96, 4, stride=4), (3, 17, 12)),
+    "dilation": (lambda: nn.Conv2d(16, 32, 3, dilation=2, padding=2), (16, 7, 6)),
+    "one_by_one": (lambda: nn.Conv2d(64, 32, 1, stride=2), (64, 5, 4)),
+    "groups": (lambda: nn.Conv2d(64, 64, 3, groups=4, padding=1), (64, 5, 5)),
+    "depthwise": (lambda: nn.Conv2d(128, 128, 3, groups=128, padding=1), (128, 6, 5)),
+    "asymmetric": (lambda: nn.Conv2d(32, 64, (1, 3), stride=(2, 1), padding=(0, 1)), (32, 5, 9)),
+    "transposed": (lambda: nn.ConvTranspose2d(16, 32, 3, stride=2, padding=1, output_padding=1), (16, 4, 4)),
+    "linear": (lambda: nn.Linear(64, 48), (64,)),
+    "tokens": (lambda: nn.Linear(64, 48), (5, 64)),
+}
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+@pytest.mark.parametrize("batch", [1, 2])
+@pytest.mark.parametrize("name", LAYERS)
+def test_equals_torch(name: str, batch: int, rows: int) -> None:
+    torch.manual_seed(0)
+    make, shape = LAYERS[name]
+    layer = make()
+    bias = layer.get_parameter("bias")
+    graph = export(layer, torch.randn(1, *shape)).to(memory_format=torch.channels_last)
+    operation = graph.operations[graph.output]
+    weights = LinearMap(operation)
+    x = torch.randn(rows, batch, *shape, requires_grad=True)
+    y = torch.stack([layer(row) for row in x])
+    s = torch.randn_like(y)
+    (expected,) = torch.autograd.grad(y, x, s)
+    with torch.no_grad():
+        assert torch.allclose(weights.apply(x, bias), y, rtol=1e-4, atol=1e-5)
+        assert torch.allclose(weights.transpose(s, (batch, *shape)), expected, rtol=1e-4, atol=1e-5)
+        strided = s.transpose(-1, -2).contiguous().transpose(-1, -2)
+        assert torch.allclose(weights.transpose(strided, (batch, *shape)), expected, rtol=1e-4, atol=1e-5)
+        assert torch.allclose(graph.run(x[0]), y[0], rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", ["conv", "stride", "tokens"])
+def test_weights_packed_for_one_size_serve_another(name: str) -> None:
+    make, shape = LAYERS[name]
+    weights = LinearMap(export(make(), torch.randn(1, *shape)).operations[1])
+    for batch in (1, 7, 2):
+        s = torch.randn(batch, *weights.apply(torch.randn(1, *shape)).shape[1:])
+        both = weights.transpose(s[None], (batch, *shape))[0]
+        alone = [weights.transpose(row[None, None], (1, *shape))[0, 0] for row in s]
+        assert torch.allclose(both, torch.stack(alone), atol=1e-5)
+
+
+def test_sixteen_bits() -> None:
+    layer = nn.Conv2d(16, 64, 3, padding=1)
+    x = torch.randn(2, 16, 8, 8)
+    graph = export(layer, x).to(torch.bfloat16, torch.channels_last)
+    assert torch.allclose(graph.run(x).float(), layer(x), atol=0.05)
+
+
+def test_without_the_operators_torch_does_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(packed, "_works", lambda: False)
+    layer = nn.Conv2d(16, 64, 3, padding=1)
+    x = torch.randn(2, 16, 8, 8)
+    weights = LinearMap(export(layer, x).operations[1])
+    assert torch.equal(weights.apply(x, layer.bias), F.conv2d(x, layer.weight, layer.bias, padding=1))
+    assert not any(weights._packed.values())
+
+
+def test_single_vectors_and_doubles_are_left_to_torch() -> None:
+    assert not packed.worthwhile("linear", torch.ones(64, 64), torch.ones(1, 1, 64))
+    assert not packed.worthwhile("conv2d", torch.ones(64, 64, 3, 3).double(), torch.ones(1, 64, 7, 7).double())
+
+
+def test_memory_format_survives(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Relevance of one image keeps the strides of channels-last memory; kernels of torch would re-order it otherwise."""
+
+    def strides(x: Tensor) -> tuple[int, ...]:
+        weights = LinearMap(export(nn.Conv2d(16, 64, 3, padding=1), x).operations[1])
+        s = weights.apply(x.contiguous(memory_format=torch.channels_last))[None]
+        return weights.transpose(s, tuple(x.shape))[0].stride()
+
+    for batch in (1, 2):
+        x = torch.randn(batch, 16, 8, 6)
+        assert strides(x) == x.contiguous(memory_format=torch.channels_last).stride()

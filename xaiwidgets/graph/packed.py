@@ -1,0 +1,106 @@
+"""Weights in the layout of the CPU's kernels (oneDNN), so that they are not re-ordered at every call.
+
+A convolution or linear layer of torch re-orders its weights each time it runs; where outputs are few (512 channels on 7×7
+pixels) that takes as long as the layer itself. The operators that torch's own compiler uses take weights that were re-ordered
+before. Where they are missing, or the tensors are not theirs, nothing is packed and the plain functions run.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+__all__ = ["convolution", "convolution_transposed", "linear", "linear_transposed", "worthwhile"]
+
+AS_IT_IS: tuple[str, list[Any], str] = ("none", [], "")  # no step fused to the result
+SMALLEST = 2**10  # weights; fewer are re-ordered in no time
+
+
+def worthwhile(target: str, weight: Tensor, like: Tensor) -> bool:
+    """Whether a step of this kind runs faster on packed weights for inputs such as `like`."""
+    kinds = {torch.float32, torch.bfloat16} if _has_bfloat16() else {torch.float32}
+    fits = weight.device.type == "cpu" and weight.dtype in kinds and like.dtype == weight.dtype
+    # A linear layer on one vector only reads its weights once, in whatever order.
+    rows = like.shape[-2] > 1 if target == "linear" and like.ndim > 2 else target == "conv2d"
+    return fits and rows and weight.numel() >= SMALLEST and _works()
+
+
+def linear(weight: Tensor, like: Tensor) -> Callable[..., Tensor]:
+    """x (…, in) -> x Wᵀ + b."""
+    rows = like.shape[-2]
+    ready = torch.ops.mkldnn._reorder_linear_weight(weight.contiguous(), rows)
+    return lambda x, bias=None: torch.ops.mkldnn._linear_pointwise(x, ready, bias, *AS_IT_IS)
+
+
+def linear_transposed(weight: Tensor, like: Tensor) -> Callable[..., Tensor]:
+    """s (…, out) -> s W."""
+    return linear(weight.t(), like)
+
+
+def convolution(
+    weight: Tensor,
+    like: Tensor,
+    *,
+    stride: Sequence[int],
+    padding: Sequence[int],
+    dilation: Sequence[int],
+    groups: int,
+) -> Callable[..., Tensor]:
+    """x (N, C, H, W) -> W x + b."""
+    ready = torch.ops.mkldnn._reorder_convolution_weight(
+        weight.contiguous(), padding, stride, dilation, groups, [1, *like.shape[-3:]]
+    )
+    options = (padding, stride, dilation, groups, *AS_IT_IS)
+    return lambda x, bias=None: torch.ops.mkldnn._convolution_pointwise(x, ready, bias, *options)
+
+
+def convolution_transposed(
+    weight: Tensor,
+    like: Tensor,
+    *,
+    stride: Sequence[int],
+    padding: Sequence[int],
+    dilation: Sequence[int],
+    groups: int,
+) -> Callable[..., Tensor] | None:
+    """(s (N, C, H, W), entries lost to the stride) -> Wᵀ s."""
+    if groups > 1:
+        return None
+    none = [0] * len(stride)
+    ready = torch.ops.mkldnn._reorder_convolution_transpose_weight(
+        weight.contiguous(), padding, none, stride, dilation, groups, [1, *like.shape[-3:]]
+    )
+    run, options = torch.ops.mkldnn._convolution_transpose_pointwise, (stride, dilation, groups, *AS_IT_IS)
+    return lambda s, lost: run(s, ready, None, padding, lost, *options)
+
+
+@cache
+def _has_bfloat16() -> bool:
+    return torch.backends.mkldnn.is_available() and bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
+
+
+@cache
+def _works() -> bool:
+    """Whether this build of torch has the operators with the signatures used here. They are not part of its public face."""
+    if not torch.backends.mkldnn.is_available():
+        return False
+    x, weight = torch.ones(1, 2, 4, 4), torch.ones(3, 2, 3, 3)
+    options: dict[str, Any] = {"stride": [1, 1], "padding": [1, 1], "dilation": [1, 1], "groups": 1}
+    try:
+        with torch.inference_mode():
+            y = F.conv2d(x, weight, None, **options)
+            back = convolution_transposed(weight, y, **options)
+            tokens, square = x.flatten(2), torch.ones(5, 16)
+            return (
+                back is not None
+                and torch.allclose(convolution(weight, x, **options)(x), y)
+                and torch.allclose(back(y, [0, 0]), F.conv_transpose2d(y, weight, None, padding=1))
+                and torch.allclose(linear(square, tokens)(tokens), F.linear(tokens, square))
+            )
+    except (AttributeError, RuntimeError, TypeError):
+        return False
