@@ -104,7 +104,7 @@ class ConceptBrowser(Widget):
     reference_class = traitlets.Int(None, allow_none=True).tag(sync=True)
     crop = traitlets.Bool(True).tag(sync=True)
     look = traitlets.Enum(["fade", "heatmap", "plain"], "fade").tag(sync=True)
-    opacity = traitlets.Float(0.7, min=0, max=1).tag(sync=True)
+    opacity = traitlets.Float(0.6, min=0, max=1).tag(sync=True)
     colormap = traitlets.Unicode("red_blue").tag(sync=True)
     # What Python tells.
     images = traitlets.Int(1).tag(sync=True)
@@ -142,7 +142,7 @@ class ConceptBrowser(Widget):
         known = crp.known(x)
         if view.get("layer", known.names[0]) not in known.names:
             raise unknown("layer", view["layer"], known.names)
-        self._answers = Answers(crp, x, shown, index, dataset, self._say)
+        self._answers = Answers(crp, x, shown, index=index, dataset=dataset, progress=self._say)
         self._index = index
         self._pace = Pace()
         self._under_way: dict[int, tuple[str, int | None]] = {}
@@ -431,6 +431,8 @@ class ConceptBrowser(Widget):
             if self._answers.known(want) is None:
                 for _ in self._answers.steps(want):
                     pass
+        if not self._under_way:
+            self._over("done")
         return super().save(path)
 
     def _name(self, layer: str, concept: int) -> str:

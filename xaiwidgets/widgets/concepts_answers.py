@@ -51,6 +51,7 @@ class Answers:
         crp: CRP,
         x: Tensor,
         pixels: Tensor,
+        *,
         index: ReferenceIndex | None,
         dataset: Any,
         progress: Callable[[int, int, str], None],

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -98,8 +97,8 @@ class Gallery:
             x = self._samples.take([sample for _, sample, _ in missing])
             conditions = [{"y": [target], layer: [concept]} for concept, _, target in missing]
             heatmaps = self.crp.attribute(x, conditions).heatmap
-            for entry, image, heatmap in zip(missing, self.crp.model.pixels(x), heatmaps, strict=True):
-                pixels, heatmap = _small(image.cpu(), heatmap.cpu())
+            for entry, image, whole in zip(missing, self.crp.model.pixels(x), heatmaps, strict=True):
+                pixels, heatmap = _small(image.cpu(), whole.cpu())
                 self._references[layer, *entry] = Shown(pixels, heatmap, box_around(heatmap))
         shown = [self._references[layer, *entry] for entry in asked]
         while len(self._references) > _KEPT_REFERENCES:

@@ -40,10 +40,9 @@ def _smaller(packet: Packet) -> Iterator[Packet]:
         items, buffers = [], iter(packet.buffers)
         kept: list[bytes] = []
         for item in packet.content["items"]:
-            if "shape" in item:
-                item, parts = _scaled(item, next(buffers), next(buffers), _REFERENCE)
-                kept += parts
-            items.append(item)
+            small, parts = _scaled(item, next(buffers), next(buffers), _REFERENCE) if "shape" in item else (item, ())
+            items.append(small)
+            kept += parts
         yield Packet({**packet.content, "items": items}, tuple(kept))
     elif kind == "focus":
         content, parts = _scaled(packet.content, *packet.buffers, _PICTURE)

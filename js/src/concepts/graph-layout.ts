@@ -1,4 +1,4 @@
-/** Where the nodes and links of a concept graph stand: layers in columns, widths are relevance. */
+/** Where the nodes and links of a concept graph stand: from the class to ever lower layers, widths are relevance. */
 import { sankey, sankeyLeft, sankeyLinkHorizontal } from "d3-sankey";
 import type { Graph } from "./results.ts";
 
@@ -9,7 +9,6 @@ export interface PlacedNode {
   x1: number;
   y0: number;
   y1: number;
-  column: number;
 }
 
 export interface PlacedLink {
@@ -23,21 +22,34 @@ export interface PlacedLink {
 export interface GraphLayout {
   nodes: PlacedNode[];
   links: PlacedLink[];
-  columns: number;
   height: number;
 }
 
-const barWidth = 6;
-const cardHeight = 46; // a node's picture and name
-const smallest = 140; // px, the height of a graph of few nodes
+export interface Room {
+  /** Of the whole graph. */
+  width: number;
+  /** Of a node's picture and name, and of the class' name. */
+  card: number;
+  name: number;
+}
+
+const cardHeight = 46; // px, a node's picture and name
+const between = 10; // px between two of them
+const overhang = 20; // px that a card may stand over its bar, above and below
+const tallest = 110; // px, the bar of the concept that the graph is of
 
 interface Bar {
   index: number;
 }
 
-/** Lays a graph out over `width` pixels; `room` are kept free for the names right of the last column. */
-export function layoutGraph(graph: Graph, width: number, room: number): GraphLayout {
-  const fromClass = graph.nodes[0]?.layer !== "output";
+interface Flow {
+  index: number;
+  relevance: number;
+}
+
+export function layoutGraph(graph: Graph, room: Room): GraphLayout {
+  const [root] = graph.nodes;
+  if (!root) return { nodes: [], links: [], height: 0 };
   const nodes: Bar[] = graph.nodes.map((_, index) => ({ index }));
   // Links of nothing have no width, but hold their nodes in place.
   const least = Math.max(...graph.nodes.map(({ relevance }) => Math.abs(relevance)), 1e-30) * 1e-4;
@@ -49,49 +61,80 @@ export function layoutGraph(graph: Graph, width: number, room: number): GraphLay
     relevance,
     value: value(relevance),
   }));
-  if (fromClass && nodes.length) {
+  if (root.layer !== "output") {
     nodes.push({ index: -1 });
-    const { relevance } = graph.nodes[0]!;
-    links.push({ source: nodes.length - 1, target: 0, index: -1, relevance, value: value(relevance) });
+    const fromClass = { source: nodes.length - 1, target: 0, index: -1, relevance: root.relevance };
+    links.push({ ...fromClass, value: value(root.relevance) });
   }
-  if (nodes.length === 0) return { nodes: [], links: [], columns: 0, height: 0 };
-  const counts = new Map<number, number>();
-  for (const depth of depths(nodes.length, links)) counts.set(depth, (counts.get(depth) ?? 0) + 1);
-  const height = Math.max(smallest, Math.max(...counts.values()) * (cardHeight + 10));
-  const laid = sankey<Bar, { index: number; relevance: number }>()
+  const { height, padding } = measures(nodes.length, links);
+  const laid = sankey<Bar, Flow>()
     .nodeAlign(sankeyLeft)
-    .nodeWidth(barWidth)
-    .nodePadding(cardHeight - 4)
+    .nodeWidth(1)
+    .nodePadding(padding)
     .nodeSort((a, b) => a.index - b.index)
     .extent([
-      [0, cardHeight / 2 - 4],
-      [Math.max(barWidth * 2, width - room), height - cardHeight / 2 + 4],
+      [0, overhang],
+      [1, height - overhang],
     ])({ nodes, links });
-  const path = sankeyLinkHorizontal();
+  const columns = Math.max(...laid.nodes.map(({ depth }) => depth!)) + 1;
+  const placed = laid.nodes.map((node) => {
+    const [x0, x1] = columnAt(node.depth!, columns, room);
+    return Object.assign(node, { x0, x1 });
+  });
+  const path = sankeyLinkHorizontal<Bar, Flow>();
   return {
-    nodes: laid.nodes.map(({ index, x0, x1, y0, y1, depth }) => ({
-      index,
-      x0: x0!,
-      x1: x1!,
-      y0: y0!,
-      y1: y1!,
-      column: depth!,
-    })),
+    nodes: placed.map(({ index, x0, x1, y0, y1 }) => ({ index, x0, x1, y0: y0!, y1: y1! })),
     links: laid.links.map((link) => ({
       index: link.index,
-      path: path(link as never) ?? "",
+      path: path(link) ?? "",
       width: Math.max(1, link.width ?? 0),
       relevance: link.relevance,
     })),
-    columns: counts.size,
     height,
   };
+}
+
+/**
+ * The height of the graph, and the room between two nodes: enough for the cards of the fullest column, and so much
+ * that bars, which share one scale, are not higher than the tallest may be.
+ */
+function measures(
+  count: number,
+  links: { source: number; target: number; value: number }[],
+): { height: number; padding: number } {
+  const columns = new Map<number, { cards: number; sum: number }>();
+  const depth = depths(count, links);
+  for (let node = 0; node < count; node++) {
+    const flow = (end: "source" | "target") =>
+      links.filter((link) => link[end] === node).reduce((sum, link) => sum + link.value, 0);
+    const column = columns.get(depth[node]!) ?? { cards: 0, sum: 0 };
+    columns.set(depth[node]!, {
+      cards: column.cards + 1,
+      sum: column.sum + Math.max(flow("source"), flow("target")),
+    });
+  }
+  const all = [...columns.values()];
+  const largest = Math.max(...all.map(({ sum }) => sum)) || 1;
+  const fullest = all.reduce((a, b) => (b.cards > a.cards ? b : a));
+  const inner = Math.max(tallest, fullest.cards * (cardHeight + between) - overhang * 2);
+  const bars = (fullest.sum / largest) * tallest;
+  const padding = fullest.cards > 1 ? (inner - bars) / (fullest.cards - 1) : cardHeight;
+  return { height: inner + overhang * 2, padding: Math.max(between, padding) };
+}
+
+/** Left and right end of a column: the class' name, then cards, as far apart as there is room. */
+function columnAt(column: number, columns: number, { width, card, name }: Room): [number, number] {
+  const first = columns > 1 ? name : 0;
+  const gap = Math.max(24, (width - first - (columns - 1) * card) / Math.max(1, columns - 1));
+  if (column === 0) return [0, first];
+  const left = first + gap + (column - 1) * (card + gap);
+  return [left, left + card];
 }
 
 /** The longest way to each node from one that nothing leads to. */
 function depths(count: number, links: { source: number; target: number }[]): number[] {
   const depth = new Array<number>(count).fill(0);
-  // A graph of n nodes has no way longer than n; one more round changes nothing.
+  // A way through n nodes has fewer than n links: after so many rounds nothing changes.
   for (let round = 0; round < count; round++) {
     for (const { source, target } of links) depth[target] = Math.max(depth[target]!, depth[source]! + 1);
   }

@@ -67,8 +67,7 @@ function Trail() {
   );
 }
 
-const wideRoom = 170; // px for a node's picture and name
-const narrowRoom = 108;
+const narrow = 760; // px; below it, cards are small
 
 function GraphDrawing({ graph }: { graph: Graph }) {
   const frame = useRef<HTMLDivElement>(null);
@@ -78,30 +77,26 @@ function GraphDrawing({ graph }: { graph: Graph }) {
     size.observe(frame.current!);
     return () => size.disconnect();
   }, []);
-  const room = width < 720 ? narrowRoom : wideRoom;
-  const layout = useMemo(() => layoutGraph(graph, width || 600, room), [graph, width, room]);
+  const layout = useMemo(() => {
+    const cards = width < narrow ? { card: 104, name: 64 } : { card: 164, name: 110 };
+    return layoutGraph(graph, { width, ...cards });
+  }, [graph, width]);
   return (
     <div ref={frame} class="xw-graph-frame" style={{ height: `${layout.height}px` }}>
       {width > 0 && (
         <>
           <svg width={width} height={layout.height} aria-hidden="true">
             {layout.links.map(({ index, path, width: thick, relevance }) => (
-              <path
-                key={index}
-                d={path}
-                data-sign={relevance < 0 ? "minus" : "plus"}
-                stroke-width={thick}
-                fill="none"
-              >
+              <path key={index} d={path} data-sign={relevance < 0 ? "minus" : "plus"} stroke-width={thick}>
                 <title>{formatNumber(relevance)}</title>
               </path>
             ))}
             {layout.nodes.map(({ index, x0, x1, y0, y1 }) => (
-              <rect key={index} x={x0} y={y0} width={x1 - x0} height={Math.max(2, y1 - y0)} rx={2} />
+              <rect key={index} x={x0} y={y0} width={x1 - x0} height={Math.max(2, y1 - y0)} rx={3} />
             ))}
           </svg>
           {layout.nodes.map((node) => (
-            <NodeCard key={node.index} node={node} graph={graph} room={room} />
+            <NodeCard key={node.index} node={node} graph={graph} />
           ))}
         </>
       )}
@@ -110,9 +105,13 @@ function GraphDrawing({ graph }: { graph: Graph }) {
 }
 
 /** A node's picture, name and number; pressing it goes there. */
-function NodeCard({ node, graph, room }: { node: PlacedNode; graph: Graph; room: number }) {
+function NodeCard({ node, graph }: { node: PlacedNode; graph: Graph }) {
   const store = useStore();
-  const style = { left: `${node.x1 + 6}px`, top: `${(node.y0 + node.y1) / 2}px`, maxWidth: `${room - 12}px` };
+  const style = {
+    left: `${node.x0}px`,
+    top: `${(node.y0 + node.y1) / 2}px`,
+    width: `${node.x1 - node.x0}px`,
+  };
   const of = graph.nodes[node.index];
   if (!of || of.layer === "output") {
     const focus = store.focus.value.result;
@@ -143,7 +142,9 @@ function NodeCard({ node, graph, room }: { node: PlacedNode; graph: Graph; room:
       <Thumb layer={layer} concept={concept} />
       <span class="xw-node-text">
         <span class="xw-node-name">{label?.name || concept}</span>
-        <small>{layer}</small>
+        <small class="xw-node-layer">
+          <bdi>{layer}</bdi>
+        </small>
       </span>
     </button>
   );

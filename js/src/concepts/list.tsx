@@ -156,6 +156,6 @@ function Row({ entry, largest, share }: { entry: Ranked; largest: number; share:
 /** A share with a true minus; small ones keep a digit. */
 export function signedPercent(value: number): string {
   const size = Math.abs(value);
-  const text = size > 0 && size < 0.1 ? `${formatNumber(size * 100, 2)} %` : formatPercent(size);
+  const text = size >= 0.0005 && size < 0.1 ? `${(size * 100).toFixed(1)} %` : formatPercent(size);
   return value < 0 ? `−${text}` : text;
 }

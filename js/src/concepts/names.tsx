@@ -37,17 +37,19 @@ export function NameFields({ layer, concept }: { layer: string; concept: number 
           if (event.key === "Escape") setName(known?.name ?? "");
         }}
       />
-      <textarea
-        class="xw-note-text"
-        rows={Math.min(6, Math.max(1, note.split("\n").length))}
-        value={note}
-        maxLength={4000}
-        readOnly={!live}
-        aria-label={`Note on ${kind} ${concept}`}
-        placeholder={live ? "Add a note" : ""}
-        onInput={(event) => setNote(event.currentTarget.value)}
-        onBlur={keep}
-      />
+      {(live || note) && (
+        <textarea
+          class="xw-note-text"
+          rows={Math.min(6, Math.max(1, note.split("\n").length))}
+          value={note}
+          maxLength={4000}
+          readOnly={!live}
+          aria-label={`Note on ${kind} ${concept}`}
+          placeholder="Add a note"
+          onInput={(event) => setNote(event.currentTarget.value)}
+          onBlur={keep}
+        />
+      )}
     </div>
   );
 }

@@ -54,7 +54,7 @@ export const initialState: ConceptsState = {
   reference_class: null,
   crop: true,
   look: "fade",
-  opacity: 0.7,
+  opacity: 0.6,
   colormap: "red_blue",
   theme: "auto",
   images: 1,
