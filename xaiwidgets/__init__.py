@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from xaiwidgets.baselines import GradientXInput, IntegratedGradients, Occlusion, SmoothGrad, as_explainer
     from xaiwidgets.crp import CRP
     from xaiwidgets.crp.index import ReferenceIndex
+    from xaiwidgets.crp.references import references
     from xaiwidgets.evaluate.flipping import pixel_flipping
     from xaiwidgets.evaluate.gae import gae
     from xaiwidgets.lrp import LRP, AbsLRP, Composite
@@ -42,6 +43,7 @@ __all__ = [
     "load",
     "masks_needed",
     "pixel_flipping",
+    "references",
 ]
 
 # Names are found when first used: importing torch and the model libraries takes seconds, and not every use needs all.
@@ -68,6 +70,7 @@ _HOMES = {
     "RelaxResult": "relax",
     "load": "sources",
     "masks_needed": "relax",
+    "references": "crp.references",
 }
 
 

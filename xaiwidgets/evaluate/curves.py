@@ -318,7 +318,7 @@ class FlippingResult(Result):
         with path.open("w", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
             writer.writerow(["method", "order", "repeat", "image", "target", "step", "patches", "fraction", "score"])
-            for method, order, repeat, scores in self._all():
+            for method, order, repeat, scores in self.lines():
                 for image, row in enumerate(scores.tolist()):
                     for step, value in enumerate(row):
                         writer.writerow(
@@ -336,7 +336,8 @@ class FlippingResult(Result):
                         )
         return path
 
-    def _all(self) -> list[tuple[str, str, int, Tensor]]:
+    def lines(self) -> list[tuple[str, str, int, Tensor]]:
+        """(method, order, repeat, scores (N, steps + 1)) of every curve, those of chance last."""
         curves = [
             (method, order, 0, scores)
             for order, by_method in self.curves.items()

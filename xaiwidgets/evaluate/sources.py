@@ -74,19 +74,24 @@ def source_of(model: ImageModel, x: Any, limit: int | None = None) -> TensorSour
         TypeError, ValueError: anything else, or images that do not fit the model.
     """
     if isinstance(x, tuple | list) and len(x) == 2 and isinstance(x[0], Tensor) and x[0].ndim == 4:
-        images = model.validate(x[0][:limit])
-        labels = torch.as_tensor(x[1], device=images.device)[:limit]
+        images = _first(model.validate(x[0]), limit)
+        labels = _first(torch.as_tensor(x[1], device=images.device), limit)
         if labels.shape != (len(images),):
             raise ValueError(
                 f"labels has shape {tuple(labels.shape)} for {len(images)} images; give one class an image"
             )
         return TensorSource(images, labels)
     if isinstance(x, Tensor):
-        return TensorSource(model.validate(x)[:limit])
+        return TensorSource(_first(model.validate(x), limit))
     if hasattr(x, "__getitem__") and hasattr(x, "__len__"):
         return DatasetSource(x, model, limit)
     # Says what to give.
     return TensorSource(model.validate(x))
+
+
+def _first(values: Tensor, limit: int | None) -> Tensor:
+    # Without a limit the tensor itself: a view of all of it would only keep a second one alive.
+    return values if limit is None else values[:limit]
 
 
 def _image(item: Any, index: int) -> Tensor:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import atexit
 import base64
+import contextlib
 import html
 import io
 import json
 import re
+import weakref
 from abc import abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,6 +26,17 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 STATIC = Path(__file__).parent / "static"
+
+
+_OPEN: weakref.WeakSet[Widget] = weakref.WeakSet()
+
+
+@atexit.register
+def _close_all() -> None:
+    """Workers must end before the interpreter takes its modules, and torch its tensors, away from them."""
+    for widget in list(_OPEN):
+        with contextlib.suppress(Exception):
+            widget.close()
 
 
 def bundle(name: str) -> str:
@@ -54,6 +68,7 @@ class Widget(anywidget.AnyWidget):
         check_keywords(type(self).__name__, view, ["theme", "title", *self.view_traits])
         super().__init__(**view)
         self._runner = JobRunner(f"{type(self).__name__} worker")
+        _OPEN.add(self)
         self.on_msg(self._receive)
 
     # -- messages ----------------------------------------------------------------------------------------------------
@@ -113,6 +128,7 @@ class Widget(anywidget.AnyWidget):
     def close(self) -> None:
         """Stop, free everything, and remove the widget from the page."""
         # A widget whose arguments were refused has no runner yet, and is closed all the same when it is collected.
+        _OPEN.discard(self)
         runner = vars(self).get("_runner")
         if runner is not None:
             runner.close()

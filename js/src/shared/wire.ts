@@ -100,3 +100,34 @@ export function parseSnapshot(value: unknown): Snapshot | null {
     return null;
   }
 }
+
+export interface SavedPacket {
+  content: { type: string } & Record<string, unknown>;
+  buffers: Bytes[];
+}
+
+/** The messages that a saved notebook keeps as one blob; none when it is empty or damaged. */
+export function parsePackets(value: unknown): SavedPacket[] {
+  try {
+    const bytes = toBytes(value);
+    if (bytes.byteLength < 4) return [];
+    const length = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
+    const header = JSON.parse(new TextDecoder().decode(bytes.subarray(4, 4 + length))) as {
+      content: SavedPacket["content"];
+      sizes: number[];
+    }[];
+    let offset = 4 + length;
+    return header.map(({ content, sizes }) => {
+      const buffers = sizes.map((size) => {
+        offset = Math.ceil(offset / 8) * 8;
+        if (offset + size > bytes.byteLength)
+          throw new RangeError("the blob is shorter than its header says");
+        offset += size;
+        return bytes.subarray(offset - size, offset);
+      });
+      return { content, buffers };
+    });
+  } catch {
+    return [];
+  }
+}

@@ -1,0 +1,456 @@
+"""The flipping viewer: curves of several explanations, and what the model saw at every step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any
+
+import torch
+import traitlets
+from torch import Tensor
+
+from xaiwidgets.errors import unknown
+from xaiwidgets.evaluate import FlippingResult, GaeResult
+from xaiwidgets.evaluate.curves import RANDOM
+from xaiwidgets.model import ImageModel
+from xaiwidgets.widgets.base import Widget, bundle
+from xaiwidgets.widgets.flipping_comparison import Comparison, Request
+from xaiwidgets.widgets.flipping_maps import UnwantedError
+from xaiwidgets.widgets.flipping_wire import curves_packet, gae_packet
+from xaiwidgets.widgets.jobs import Job, JobRunner
+from xaiwidgets.widgets.pace import Pace
+from xaiwidgets.widgets.wire import SNAPSHOT_LIMIT, Packet, packed, picture_packet
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_SENT = 2**20
+"""Scores in one message, 4 MB: with more, only the image on screen sends its own curves."""
+_SAVED_FRAMES = 24_000_000
+"""Bytes of frames in a saved page: all steps of small images, fewer methods of large ones."""
+_ASKED = ("order", "perturb", "patch", "target", "score")
+
+
+@dataclass
+class _Run:
+    """The job under way: of curves, or of GAE where there is no request."""
+
+    request: Request | None
+    job: Job = field(default_factory=lambda: Job(start=lambda: iter(())))
+
+    def wanted(self) -> bool:
+        return not (self.job.stopped.is_set() or self.job.replaced.is_set())
+
+
+class FlippingViewer(Widget):
+    """Pixel flipping of several explanations, live: curves, the image as the model sees it at each step, a ranking.
+
+    Args:
+        model: whose score is followed.
+        x: images (N, C, H, W), as :meth:`ImageModel.prepare` makes; or (images, labels (N,)), labels for GAE.
+        explanations: {name: explainer (x, target) -> heatmap, result, or heatmap (N, H, W)}.
+        target: class whose score is followed, by index or name; None for each image's predicted class.
+        perturb: a name ("inpaint", "mean", …), a number in the model's input space, or a function, as :func:`pixel_flipping` takes.
+        schedule, steps, random, seed, confidence, resamples, batch_size: as :func:`pixel_flipping` takes them.
+        view: any trait of the view, such as ``order="morf"``, ``patch=4``, ``step=5``, ``scope="mean"``, ``hidden=["RELAX"]``.
+
+    Every part of the view is a trait that can be read and set in Python, such as ``w.step``; ``w.result`` is the
+    :class:`FlippingResult` on screen, the same as :func:`pixel_flipping` gives. Methods in ``hidden`` are computed when shown.
+
+    Raises:
+        TypeError, ValueError: explanations or images that do not fit, naming the method, or an unknown keyword.
+    """
+
+    _esm = traitlets.Unicode(bundle("flipping.js")).tag(sync=True)
+    _css = traitlets.Unicode(bundle("flipping.css")).tag(sync=True)
+
+    # What is asked.
+    order = traitlets.Enum(["morf", "lerf", "both", "random"], "both").tag(sync=True)
+    perturb = traitlets.Unicode("inpaint").tag(sync=True)
+    patch = traitlets.Int(8).tag(sync=True)
+    target = traitlets.Int(None, allow_none=True).tag(sync=True)
+    score = traitlets.Enum(["logit", "probability"], "logit").tag(sync=True)
+    # What is looked at.
+    scope = traitlets.Enum(["image", "mean"], "image").tag(sync=True)
+    """Curves and table of the image on screen, or the mean over all of them."""
+    image = traitlets.Int(0, min=0).tag(sync=True)
+    method = traitlets.Unicode("").tag(sync=True)
+    step = traitlets.Int(0, min=0).tag(sync=True)
+    hidden = traitlets.List(traitlets.Unicode(), []).tag(sync=True)
+    sort_by = traitlets.Unicode("rank").tag(sync=True)
+    """A column of the table: "method", "rank", "morf", "lerf", "random", "gap", "ties" or "gae"."""
+    descending = traitlets.Bool(False).tag(sync=True)
+    selection = traitlets.Any(None).tag(sync=True)
+    """The pinned patch as {"row": row, "column": column} of the grid of patches, or None."""
+    # What Python tells.
+    images = traitlets.Int(1).tag(sync=True)
+    methods = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    class_names = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    perturbations = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    gae_missing = traitlets.Unicode("").tag(sync=True)
+    """What keeps GAE from being computed; empty when nothing does."""
+    snapshot = traitlets.Bytes(b"").tag(sync=True)
+
+    view_traits = (
+        "order",
+        "perturb",
+        "patch",
+        "score",
+        "scope",
+        "image",
+        "method",
+        "step",
+        "hidden",
+        "sort_by",
+        "descending",
+        "selection",
+    )
+
+    def __init__(
+        self,
+        model: ImageModel,
+        x: Tensor | tuple[Tensor, Any],
+        explanations: Any,
+        *,
+        target: int | str | None = None,
+        perturb: Any = "inpaint",
+        schedule: Any = "squares",
+        steps: int | None = None,
+        random: int = 3,
+        seed: int = 0,
+        confidence: float = 0.95,
+        resamples: int = 2000,
+        batch_size: int | None = None,
+        **view: Any,
+    ) -> None:
+        if not isinstance(model, ImageModel):
+            raise TypeError(
+                f"model is {type(model).__name__}; give an ImageModel, such as xaiwidgets.ImageModel(module)"
+            )
+        images, labels = x if isinstance(x, tuple | list) and len(x) == 2 else (x, None)
+        x = model.validate(images)
+        options = {
+            "schedule": schedule,
+            "steps": steps,
+            "random": random,
+            "seed": seed,
+            "confidence": confidence,
+            "resamples": resamples,
+            "batch_size": batch_size,
+        }
+        self._work = Comparison(model, x, explanations, labels=labels, perturb=perturb, options=options)
+        self._pixels = model.pixels(x).cpu()
+        self._run: _Run | None = None
+        first = next(iter(self._work.methods), RANDOM)
+        super().__init__(**{"title": "Pixel flipping", "method": first, **view, "perturb": self._work.perturb})
+        self._looker = JobRunner(f"{type(self).__name__} frames")
+        self.images = len(x)
+        self.class_names = list(model.class_names or ())
+        self.perturbations = [name for name in self._work.perturbs if name != "telea" or find_spec("cv2")]
+        self.target = self._class_index(target)
+        self._say_methods()
+        self._check_view()
+        # What cannot be computed at all is said here, where it was asked for, before any work is done.
+        self._work.check(self._request(), self._shown())
+        self.observe(self._ask_again, names=[*_ASKED, "hidden", "image"])
+        self.compute()
+
+    # -- what Python users call ----------------------------------------------------------------------------------------
+
+    @property
+    def result(self) -> FlippingResult | None:
+        """The curves on screen, growing while they are computed; None before the first are there."""
+        return self._work.result(self._request())
+
+    @property
+    def gae_result(self) -> GaeResult | None:
+        """GAE of the explainers, growing while it is computed; None before."""
+        return self._work.gae_result
+
+    def add(self, name: str, explanation: Any) -> None:
+        """One more method, or another explanation under a known name: its curve joins the others.
+
+        Raises:
+            TypeError, ValueError: an explanation that does not fit.
+        """
+        self._work.add(str(name), explanation)
+        self._say_methods()
+        self.compute()
+
+    def compute(self) -> None:
+        """Compute what the widget's state asks for, in the background; what is there already is not computed again."""
+        request = self._request()
+        run = self._run
+        if run is not None and run.request == request and run.wanted():
+            return
+        if self._work.result(request) is not None and not self._work.missing(request, self._shown()):
+            if run is not None:
+                # What is under way is of no use any more.
+                self._run = None
+                self._runner.submit(Job(start=lambda: iter(())))
+            self._post_curves(request, final=True)
+            self._say("done", request)
+            return
+        self._submit(request, lambda run: self._curves(request, run))
+
+    def compute_gae(self) -> None:
+        """Compute Global Attribution Evaluation of the explainers that are shown, in the background.
+
+        Raises:
+            ValueError: it cannot be computed; says why.
+        """
+        if self.gae_missing:
+            raise ValueError(self.gae_missing)
+        self._submit(None, self._gae)
+
+    # -- messages ------------------------------------------------------------------------------------------------------
+
+    def _on_ready(self, content: dict[str, Any]) -> None:
+        for packet in self._essentials():
+            self._post(packet)
+        if self.status.get("state") in ("idle", "done"):
+            self.compute()
+
+    def _on_compute(self, content: dict[str, Any]) -> None:
+        self.compute()
+
+    def _on_gae(self, content: dict[str, Any]) -> None:
+        self.compute_gae()
+
+    def _on_look(self, content: dict[str, Any]) -> None:
+        """Frames, and what stands beside them: made by a worker of their own, so that scrubbing waits for no curve."""
+        image = int(content["image"])
+        if not 0 <= image < len(self._pixels):
+            raise ValueError(f"image={image} is not there; give 0 to {len(self._pixels) - 1}")
+        request = Request(**{name: content.get(name) for name in _ASKED})  # type: ignore[arg-type]
+        self._looker.submit(Job(start=lambda: self._look(request, image, content), on_error=self._show_error))
+
+    # -- requests ------------------------------------------------------------------------------------------------------
+
+    def _request(self) -> Request:
+        return Request(self.order, self.perturb, self.patch, self.target, self.score)
+
+    def _shown(self) -> tuple[str, ...]:
+        return tuple(name for name in self._work.methods if name not in self.hidden)
+
+    def _ask_again(self, change: Any) -> None:
+        try:
+            self._check_view()
+            if change["name"] != "image":
+                self.compute()
+            elif self._run is None and self.result is not None and not self._sends_all(self.result):
+                # The curves are there; those of a large set travel image by image.
+                self._post_curves(self._request(), final=not self._work.missing(self._request(), self._shown()))
+        except (TypeError, ValueError) as error:
+            self.stop()
+            self._show_error(error)
+
+    def _check_view(self) -> None:
+        if not 0 <= self.image < len(self._pixels):
+            raise ValueError(f"image={self.image} is not there; give 0 to {len(self._pixels) - 1}")
+        if self.perturb not in self._work.perturbs:
+            raise unknown("perturb", self.perturb, self._work.perturbs)
+        if self.method not in (*self._work.methods, RANDOM):
+            raise unknown("method", self.method, (*self._work.methods, RANDOM))
+
+    def _class_index(self, target: int | str | None) -> int | None:
+        if not isinstance(target, str):
+            return target
+        if target not in self.class_names:
+            raise unknown("target", target, self.class_names)
+        return int(self.class_names.index(target))
+
+    # -- work ----------------------------------------------------------------------------------------------------------
+
+    def _submit(self, request: Request | None, steps: Callable[[_Run], Iterator[None]]) -> None:
+        run = _Run(request)
+        run.job = Job(
+            start=lambda: steps(run),
+            on_stop=lambda: self._end(run, "stopped"),
+            on_error=lambda error: self._failed(run, error),
+        )
+        self._run = run
+        begun: dict[str, Any] = {"state": "running", "done": 0, "total": None, "unit": ""}
+        self.status = begun
+        self._runner.submit(run.job)
+
+    def _curves(self, request: Request, run: _Run) -> Iterator[None]:
+        """The curves of a request; runs in the worker."""
+        pace = Pace()
+        for partial in self._work.grow(request, self._shown, self.image, lambda: self._wanted(request)):
+            if pace.due():
+                self._post_curves(request, final=False)
+                self._say("running", request, pace.left(partial.done, partial.total))
+                pace.shown()
+            yield
+        self._end(run, "done")
+
+    def _wanted(self, request: Request) -> bool:
+        """Whether the run under way is of this request: a stream that is taken up again outlives its first run."""
+        run = self._run
+        return run is not None and run.request == request and run.wanted()
+
+    def _gae(self, run: _Run) -> Iterator[None]:
+        """GAE, mosaics by mosaics; runs in the worker."""
+        self._say_gae("running")
+        yield
+        for partial in self._work.gae(self._shown(), run.wanted):
+            self._post(gae_packet(partial))
+            self._say_gae("running")
+            yield
+        self._end(run, "done")
+
+    def _end(self, run: _Run, state: str) -> None:
+        if self._run is not run:
+            return
+        self._run = None
+        request = run.request
+        if request is None:
+            self._say_gae(state)
+        elif self._work.result(request) is None:
+            self.status = {"state": state}
+        else:
+            self._post_curves(request, final=state == "done")
+            self._say(state, request)
+            self.snapshot = self._snapshot()
+            if state == "done" and self._work.missing(request, self._shown()):
+                # A method was shown at the last moment.
+                self.compute()
+
+    def _failed(self, run: _Run, error: Exception) -> None:
+        if isinstance(error, UnwantedError):
+            self._end(run, "stopped")
+            return
+        if self._run is run:
+            self._run = None
+        self._show_error(error)
+
+    def _look(self, request: Request, image: int, content: dict[str, Any]) -> Iterator[None]:
+        """What a view wants to see of an image; runs in the second worker."""
+        if content.get("picture"):
+            self._post(picture_packet(image, self._pixels[image]))
+        for name in content.get("maps", ()):
+            found = self._work.map(request, image, name)
+            if found is not None:
+                self._post(found)
+        yield
+        orders = [order for order in content.get("orders", ()) if order in ("morf", "lerf")]
+        steps = [int(step) for step in content.get("steps", ())]
+        for packets in self._work.frames(request, image, content.get("method", ""), orders, steps):
+            for packet in packets:
+                self._post(packet)
+            yield
+
+    # -- what the browser is told --------------------------------------------------------------------------------------
+
+    def _say_methods(self) -> None:
+        self.methods = list(self._work.methods)
+        self.gae_missing = self._work.gae_missing()
+
+    def _say(self, state: str, request: Request, left: float | None = None) -> None:
+        result = self._work.result(request)
+        assert result is not None
+        said: dict[str, Any] = {
+            "state": state,
+            "done": result.done,
+            "total": result.total,
+            "unit": "frames",
+            "seconds_left": left,
+        }
+        self.status = said
+
+    def _say_gae(self, state: str) -> None:
+        result = self._work.gae_result
+        done = 0 if result is None else len(result.images)
+        said: dict[str, Any] = {
+            "state": state,
+            "done": done,
+            "total": self.images // 4,
+            "unit": "mosaics",
+            "seconds_left": None,
+        }
+        self.status = said
+
+    def _sends_all(self, result: FlippingResult) -> bool:
+        return len(result.lines()) * self.images * len(result.fractions) <= _SENT
+
+    def _post_curves(self, request: Request, *, final: bool) -> None:
+        self._post(self._curves_packet(request, final=final, all_images=final or self._run is None))
+
+    def _curves_packet(self, request: Request, *, final: bool, all_images: bool) -> Packet:
+        result = self._work.result(request)
+        assert result is not None
+        every = self.images == 1 or (all_images and self._sends_all(result))
+        return curves_packet(
+            vars(request),
+            result,
+            range(self.images) if every else [self.image],
+            final=final,
+            unfinished=not final and self._run is None,
+        )
+
+    def _essentials(self, *, all_images: bool = True) -> list[Packet]:
+        """What a view needs to begin with: curves, the picture, the maps of the image on screen, GAE."""
+        request, image = self._request(), self.image
+        packets = [picture_packet(image, self._pixels[image])]
+        if self._work.result(request) is not None:
+            final = not self._work.missing(request, self._shown())
+            packets.append(self._curves_packet(request, final=final, all_images=all_images))
+            maps = [self._work.map(request, image, name) for name in (*self._work.methods, RANDOM)]
+            packets += [packet for packet in maps if packet is not None]
+        if self._work.gae_result is not None:
+            packets.append(gae_packet(self._work.gae_result))
+        return packets
+
+    def _recorded(self) -> list[Packet]:
+        request, result, packets = self._request(), self.result, self._essentials()
+        if result is None:
+            return packets
+        # A page without a kernel can be scrubbed: the method on screen first, then others while there is room.
+        room = _SAVED_FRAMES
+        steps = range(1, result.setup.schedule.steps + 1)
+        for name in sorted((*self._work.methods, RANDOM), key=lambda name: name != self.method):
+            orders = request.orders if name != RANDOM else request.orders[:1]
+            size = self._pixels[0].numel() * len(steps) * len(orders)
+            if size <= room:
+                room -= size
+                for frames in self._work.frames(request, self.image, name, orders, steps):
+                    packets += frames
+        return packets
+
+    def _snapshot(self) -> bytes:
+        """What a saved notebook keeps: as much as there is room for, the most telling first."""
+        request = self._request()
+        frames = self._work.frames(request, self.image, self.method, request.orders, [self.step])
+        kept: list[Packet] = []
+        size = 0
+        for packet in [*self._essentials(all_images=False), *(packet for packets in frames for packet in packets)]:
+            size += sum(len(part) for part in packet.buffers) + 2000
+            if size <= SNAPSHOT_LIMIT:
+                kept.append(packet)
+        return packed(kept)
+
+    def _figure(self) -> Figure:
+        from xaiwidgets import plots, plots_evaluate
+
+        # At first display a moment is enough for the first curves of a fast model, and nobody notices it.
+        if self.result is None:
+            self._runner.wait(0.3)
+        result = self.result
+        if result is None:
+            return plots.picture(self._pixels[self.image], title=self.title)
+        return plots_evaluate.flipping(result)
+
+    def close(self) -> None:
+        """Stop, free everything, and remove the widget from the page."""
+        looker = vars(self).get("_looker")
+        if looker is not None:
+            looker.close()
+        super().close()
+        if looker is not None:
+            # Out[] keeps the widget itself for as long as the kernel lives.
+            self._run = None
+            self._work.clear()
+            self._pixels = torch.empty(0)

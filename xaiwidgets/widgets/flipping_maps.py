@@ -1,0 +1,93 @@
+"""Explainers as the flipping viewer calls them: heatmaps are kept, and a run that nobody wants any more ends."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections import OrderedDict
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from xaiwidgets.results import heatmap_of
+
+_KEPT = 2**26
+"""Heatmap entries kept in all, 256 MB: the oldest go first."""
+
+
+class UnwantedError(Exception):
+    """The run was stopped, or another one took its place, while an explainer was at work."""
+
+
+def explain(source: Any, x: Tensor, target: Any, wanted: Callable[[], bool]) -> Any:
+    """What an explainer gives; one that streams is asked between its steps whether anybody still wants it.
+
+    Raises:
+        UnwantedError: nobody does.
+    """
+    if not wanted():
+        raise UnwantedError
+    if not hasattr(source, "stream"):
+        # A gradient-based method of somebody else needs its autograd; ours switch it off themselves.
+        with torch.enable_grad():
+            return source(x, target)
+    latest = None
+    for partial in source.stream(x, target):
+        latest = partial
+        if not wanted():
+            raise UnwantedError
+    return latest
+
+
+class HeatmapMemory:
+    """Heatmaps by method, image and class: another order or perturbation needs no new explanation."""
+
+    def __init__(self) -> None:
+        self._maps: OrderedDict[tuple[str, bytes, int], Tensor] = OrderedDict()
+        self._entries = 0
+        self._lock = threading.Lock()
+
+    def find(self, name: str, image: Tensor, target: int) -> Tensor | None:
+        """The heatmap (H, W) of an image (C, H, W), if it was computed."""
+        with self._lock:
+            return self._maps.get(_key(name, image, target))
+
+    def explainer(self, name: str, source: Any, wanted: Callable[[], bool]) -> Callable[[Tensor, Tensor], Tensor]:
+        """An explainer (x, target) -> heatmaps (n, H, W) that calls ``source`` for what is not there yet."""
+
+        def explained(x: Tensor, target: Tensor) -> Tensor:
+            keys = [_key(name, image, int(chosen)) for image, chosen in zip(x, target, strict=True)]
+            with self._lock:
+                found = {key: self._maps[key] for key in keys if key in self._maps}
+            missing = [row for row, key in enumerate(keys) if key not in found]
+            if missing:
+                part = x[missing]
+                made = heatmap_of(explain(source, part, target[missing], wanted), part, repr(name)).cpu()
+                for row, heatmap in zip(missing, made, strict=True):
+                    found[keys[row]] = heatmap
+                    self._keep(keys[row], heatmap)
+            return torch.stack([found[key] for key in keys]).to(x.device)
+
+        return explained
+
+    def clear(self) -> None:
+        """Forget everything."""
+        with self._lock:
+            self._maps.clear()
+            self._entries = 0
+
+    def _keep(self, key: tuple[str, bytes, int], heatmap: Tensor) -> None:
+        with self._lock:
+            before = self._maps.pop(key, None)
+            self._entries += heatmap.numel() - (0 if before is None else before.numel())
+            self._maps[key] = heatmap.clone()
+            while self._entries > _KEPT and len(self._maps) > 1:
+                _, oldest = self._maps.popitem(last=False)
+                self._entries -= oldest.numel()
+
+
+def _key(name: str, image: Tensor, target: int) -> tuple[str, bytes, int]:
+    values = image.detach().cpu().contiguous().numpy()
+    return name, hashlib.blake2b(values.tobytes(), digest_size=16).digest(), target
