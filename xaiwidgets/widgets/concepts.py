@@ -297,7 +297,8 @@ class ConceptBrowser(Widget):
         if state == "stopped":
             self._under_way.clear()
         if self.status["state"] == "running":
-            self.status = {**self.status, "state": state}
+            # How far it came matters only where it did not come to its end.
+            self.status = {"state": "done"} if state == "done" else {**self.status, "state": state}
         self._settle()
 
     def _failed(self, error: Exception, lane: int, key: str) -> None:

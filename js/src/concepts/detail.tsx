@@ -83,21 +83,21 @@ function Facts({ concept }: { concept: number }) {
   if (!ranking) return null;
   const place = store.list.value.findIndex((entry) => entry.concept === concept);
   const lines: [string, string][] = [
-    ["Share of the layer's relevance", signedPercent(shares(ranking.relevance)[concept]!)],
+    ["Share of the layer", signedPercent(shares(ranking.relevance)[concept]!)],
     ["Relevance", formatNumber(ranking.relevance[concept]!)],
-    ["Activation, summed", formatNumber(ranking.activation[concept]!)],
+    ["Activation", formatNumber(ranking.activation[concept]!)],
   ];
   if (region) lines.unshift(["Share inside the box", signedPercent(shares(region.relevance)[concept]!)]);
   lines.unshift(["Rank", `${place + 1} of ${formatCount(ranking.relevance.length)}`]);
   return (
-    <dl class="xw-fact-lines">
+    <div class="xw-fact-lines">
       {lines.map(([label, text]) => (
         <div key={label}>
-          <dt>{label}</dt>
-          <dd>{text}</dd>
+          <span>{label}</span>
+          <span class="xw-value">{text}</span>
         </div>
       ))}
-    </dl>
+    </div>
   );
 }
 

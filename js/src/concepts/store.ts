@@ -305,6 +305,14 @@ export class ConceptsStore extends WidgetStore<ConceptsState> {
 
   // -- messages --------------------------------------------------------------------------------------------------
 
+  /** Answers may come before anybody asked; Python is asked only once it has said welcome. */
+  override hello(): void {
+    if (this.connection.peek() === "live" && this.welcomed.peek()) return;
+    this.welcomed.value = false;
+    this.host.send({ type: "ready" });
+    this.expectAnswer();
+  }
+
   override hasContent(): boolean {
     return this.cache.entries("focus").length > 0;
   }
