@@ -7,7 +7,9 @@ still wants the answer, and whether something more urgent came.
 
 from __future__ import annotations
 
+import atexit
 import threading
+import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
@@ -53,6 +55,7 @@ class JobRunner:
             if self._thread is None:
                 self._thread = threading.Thread(target=self._work, name=self._name, daemon=True)
                 self._thread.start()
+                _running.add(self)
             self._condition.notify_all()
 
     def stop(self) -> None:
@@ -80,6 +83,11 @@ class JobRunner:
                 job.replaced.set()
             self._jobs.clear()
             self._condition.notify_all()
+
+    def _end(self) -> None:
+        self.close()
+        if self._thread is not None:
+            self._thread.join(_LAST_STEP)
 
     def _work(self) -> None:
         while True:
@@ -118,3 +126,15 @@ class JobRunner:
                 job.on_error(error)
             return True
         return job.replaced.is_set()
+
+
+_running: weakref.WeakSet[JobRunner] = weakref.WeakSet()
+_LAST_STEP = 5.0
+"""Seconds that a step may go on when the interpreter ends."""
+
+
+@atexit.register
+def _end_all() -> None:
+    """A thread inside of torch while the interpreter goes away would abort the process."""
+    for runner in list(_running):
+        runner._end()
