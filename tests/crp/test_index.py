@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.crp.indexing import Pictures, best, by_class, contents, once, scored
+from tests.crp.indexing import Entry, Pictures, best, by_class, contents, once, scored
 from xaiwidgets import CRP, ImageModel, ReferenceIndex
 from xaiwidgets.crp import MaskConcept
 from xaiwidgets.crp.index import Progress
@@ -43,7 +43,7 @@ def equals_brute_force(index: ReferenceIndex, crp: CRP, images: Tensor, classes:
         width = index.request["layers"][index.layers.index(layer)]["space"] or [1]
         for unit, entries in enumerate(rows):
             counted = entries if by == "relevance" else once(entries)
-            expected = {None: best(counted, top)}
+            expected: dict[int | None, list[Entry]] = {None: best(counted, top)}
             expected |= {target: best(own, class_top) for target, own in by_class(entries).items()}
             for target, wanted in expected.items():
                 found = index.top(layer, unit, 100, by, target, pool)
@@ -211,7 +211,9 @@ def test_refuses_what_the_index_is_not_of(crp: CRP, index: ReferenceIndex, tiny:
         again(layers=["0"])
     with pytest.raises(ValueError, match=r"top=10 \(asked: 20\)"):
         again(top=20)
-    other = ImageModel(torch.nn.Sequential(*crp.model.module, torch.nn.Identity()).eval(), input_size=16, name="other")
+    other = ImageModel(
+        torch.nn.Sequential(*crp.model.module.children(), torch.nn.Identity()).eval(), input_size=16, name="other"
+    )
     with pytest.raises(ValueError, match=r"another model \(Sequential; this is other\)"):
         index.check(CRP(other))
     index.check(crp, Pictures(LENGTH))

@@ -198,7 +198,7 @@ def test_two_threads_at_once(tmp_path: Path) -> None:
 def test_dask_with_a_worker_killed(tmp_path: Path, whole: dict[str, bytes]) -> None:
     from dask.distributed import Client, LocalCluster
 
-    killed = []
+    killed: list[int] = []
     with (
         LocalCluster(n_workers=3, threads_per_worker=1, dashboard_address=None, silence_logs=50) as cluster,
         Client(cluster) as client,
