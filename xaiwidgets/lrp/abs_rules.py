@@ -21,7 +21,7 @@ from xaiwidgets.graph.linear import LinearMap, weight_of
 from xaiwidgets.graph.local import Into, Local, Pass, Site, Surroundings, sum_to
 from xaiwidgets.graph.moves import Move
 from xaiwidgets.graph.operation import Operation, Value, fill
-from xaiwidgets.lrp.attention import attention_parts, factors_of
+from xaiwidgets.lrp.attention import attention_parts, factors_of, finite, is_masked
 from xaiwidgets.lrp.treatments import Hold, Winner, linear_down, norm_scale
 
 __all__ = ["AbsRule", "abs_treatments", "normalise"]
@@ -30,9 +30,12 @@ EPSILON = 1e-9
 
 
 def normalise(relevance: Tensor, batch: int, epsilon: float = EPSILON) -> Tensor:
-    """N₁: each sample of (K, …) relevance divided by its sum of magnitudes."""
-    flat = relevance.reshape(relevance.shape[0], batch, -1)
-    return (flat / (torch.linalg.vector_norm(flat, 1, dim=2, keepdim=True) + epsilon)).reshape(relevance.shape)
+    """N₁: each sample of (K, …) relevance divided by its sum of magnitudes, in place."""
+    flat = relevance
+    if relevance.shape[1] != batch:  # windows or heads are merged with the batch
+        flat = relevance.reshape(relevance.shape[0], batch, -1)
+    flat /= torch.linalg.vector_norm(flat, 1, dim=tuple(range(2, flat.ndim)), keepdim=True).add_(epsilon)
+    return flat.reshape(relevance.shape)
 
 
 class AbsRule(Local):
@@ -52,7 +55,7 @@ class AbsRule(Local):
         return "absLRP" if self.divide else "absLRP, not divided by |y|"
 
     def down(self, relevance: Tensor, at: Site) -> Sequence[Tensor | Into | None]:
-        s = relevance / (at.output.abs() + self.epsilon) if self.divide else relevance
+        s = relevance / at.output.abs().add_(self.epsilon) if self.divide else relevance
         shares = self.shares(s, at)
         if not self.normalises:
             return shares
@@ -104,14 +107,15 @@ class AbsElementwise(AbsRule):
     def __init__(self, operation: Operation, place: Surroundings, epsilon: float) -> None:
         self.gates = operation.target in {"relu", "dropout", "feature_dropout"}
         super().__init__(place, epsilon, divide=not self.gates)
+        if self.gates:  # what comes out tells as well; what goes in need not be recorded
+            self.needs_inputs, self.needs_output = False, True
 
     def shares(self, s: Tensor, at: Site) -> list[Tensor | None]:
-        x = at.inputs[0]
         if self.gates:
-            slope = x > 0
-        else:
-            magnitude = x.abs()
-            slope = x * _slope(x, at) + magnitude * _slope(magnitude, at)
+            return [s * (at.output > 0)]
+        x = at.inputs[0]
+        magnitude = x.abs()
+        slope = torch.addcmul(x * _slope(x, at), magnitude, _slope(magnitude, at))
         return [sum_to(s * slope, at.shapes[0]), *[None] * (len(at.shapes) - 1)]
 
 
@@ -190,11 +194,15 @@ class AbsSoftmax(AbsRule):
         return [s * softmax_factor(at.inputs[0], at.output, dim)]
 
 
-def softmax_factor(x: Tensor, y: Tensor, dim: int = -1) -> Tensor:
-    masked = torch.isinf(x)
-    x = x.masked_fill(masked, 0.0)
+def softmax_factor(x: Tensor, y: Tensor, dim: int = -1, masked: bool = True) -> Tensor:
+    """x softmax(x) + |x| softmax(|x|); entries of −∞ (`masked`) have weight in neither."""
+    if not masked:
+        magnitude = x.abs()
+        return torch.addcmul(x * y, magnitude, magnitude.softmax(dim))
+    hidden = torch.isinf(x)
+    x = x.masked_fill(hidden, 0.0)
     magnitude = x.abs()
-    return torch.addcmul(x * y, magnitude, magnitude.masked_fill(masked, float("-inf")).softmax(dim))
+    return torch.addcmul(x * y, magnitude, magnitude.masked_fill(hidden, float("-inf")).softmax(dim))
 
 
 class AbsFusedAttention(AbsRule):
@@ -216,8 +224,10 @@ class AbsFusedAttention(AbsRule):
     def _factor(self, at: Site) -> tuple[Tensor, Tensor]:
         """What depends on activations alone between the relevance of the weights and that of q kᵀ; and the weights."""
         _, logits, weights = attention_parts(at)
-        factor = weights / (weights + self.epsilon) * softmax_factor(logits, weights)
-        return factor / (logits.masked_fill(torch.isinf(logits), 0.0).abs() + self.epsilon), weights
+        factor = softmax_factor(logits, weights, masked=is_masked(at))
+        factor *= weights / (weights + self.epsilon)
+        size = (finite(logits) if is_masked(at) else logits).abs().add_(self.epsilon)
+        return factor.div_(size), weights
 
 
 class AbsSelect(AbsRule):

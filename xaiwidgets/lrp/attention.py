@@ -25,28 +25,29 @@ class Softmax(Local):
         return "softmax"
 
     def down(self, relevance: Tensor, at: Site) -> Sequence[Tensor | Into | None]:
-        return [softmax_down(relevance, at.inputs[0], at.output, argument(at.operation, 1, "dim", -1))]
+        return [softmax_down(relevance, finite(at.inputs[0]), at.output, argument(at.operation, 1, "dim", -1))]
 
     def up(self, above: Sequence[Tensor | None], at: Site) -> Tensor:
         value = above[0]
         assert value is not None
-        return softmax_up(value, at.inputs[0], at.output, argument(at.operation, 1, "dim", -1))
+        return softmax_up(value, finite(at.inputs[0]), at.output, argument(at.operation, 1, "dim", -1))
 
 
 def softmax_down(relevance: Tensor, x: Tensor, s: Tensor, dim: int = -1) -> Tensor:
-    return _finite(x) * (relevance - s * relevance.sum(_axis(dim, s), keepdim=True))
+    """`x` are finite logits, `s` the weights."""
+    return torch.addcmul(relevance, s, relevance.sum(_axis(dim, s), keepdim=True), value=-1).mul_(x)
 
 
 def softmax_up(value: Tensor, x: Tensor, s: Tensor, dim: int = -1) -> Tensor:
-    value = value * _finite(x)
-    return value - (s * value).sum(_axis(dim, s), keepdim=True)
+    value = value * x
+    return value.sub_((s * value).sum(_axis(dim, s), keepdim=True))
 
 
 def _axis(dim: int, like: Tensor) -> int:
     return dim if dim < 0 else dim - like.ndim
 
 
-def _finite(x: Tensor) -> Tensor:
+def finite(x: Tensor) -> Tensor:
     """Masked logits (−∞) take no relevance."""
     return x.masked_fill(torch.isinf(x), 0.0)
 
@@ -164,8 +165,13 @@ class FusedAttention(Local):
         return "weights held constant" if self.hold_weights else "attention, half each"
 
     def _parts(self, at: Site) -> tuple[Tensor, Tensor, Tensor]:
-        """q kᵀ, the masked logits, and the weights."""
-        return at.remember("weights", lambda: attention_parts(at))
+        """q kᵀ, the logits (zero where masked), and the weights."""
+
+        def parts() -> tuple[Tensor, Tensor, Tensor]:
+            products, logits, weights = attention_parts(at)
+            return products, finite(logits) if is_masked(at) else logits, weights
+
+        return at.remember("weights", parts)
 
     def down(self, relevance: Tensor, at: Site) -> Sequence[Tensor | Into | None]:
         q, k, v = at.inputs[:3]
@@ -202,7 +208,7 @@ class FusedAttention(Local):
         if argument(at.operation, 3, "attn_mask", None) is None:
             return values
         scaled = products * _scale(at)
-        return values * (scaled / stabilise(_finite(logits), self.epsilon)).masked_fill(torch.isinf(logits), 0.0)
+        return values * (scaled / stabilise(logits, self.epsilon)).masked_fill_(logits == 0, 0.0)
 
 
 def _scale(at: Site) -> float:
@@ -210,7 +216,15 @@ def _scale(at: Site) -> float:
     return float(at.shapes[0][-1] ** -0.5) if given is None else float(given)
 
 
+def is_masked(at: Site) -> bool:
+    """Whether logits of fused attention can be −∞."""
+    return argument(at.operation, 3, "attn_mask", None) is not None or bool(
+        argument(at.operation, 5, "is_causal", False)
+    )
+
+
 def attention_parts(at: Site) -> tuple[Tensor, Tensor, Tensor]:
+    """q kᵀ, the logits (−∞ where masked), and the weights of fused attention."""
     q, k = at.inputs[:2]
     products = q @ k.mT
     logits = products * _scale(at)
