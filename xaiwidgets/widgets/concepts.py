@@ -32,6 +32,8 @@ _SELECTION = ("image", "target", "against", "layer", "concept", "box", "trail")
 _SNAPSHOT_LANE = max(LANES.values()) + 1
 _SETTLED = 1.5
 """Seconds without work after which a notebook's saved picture is renewed: more often would fill the wire."""
+_REST = 0.25
+"""Seconds that pictures wait after a question of a drag."""
 _PAGE = 2**24
 """Bytes of answers in a saved page, beside those on screen."""
 _FIRST_ROWS = 20
@@ -276,6 +278,7 @@ class ConceptBrowser(Widget):
                 on_stop=lambda: self._over("stopped"),
                 on_error=lambda error: self._failed(error, lane, key),
                 lane=lane,
+                rest=_REST if lane >= LANES["references"] else 0.0,
             )
         )
 
@@ -421,8 +424,7 @@ class ConceptBrowser(Widget):
         """The reference images that are there, with their classes, for a still picture."""
         if references is None:
             return []
-        places = range(int((references.scores != 0).sum()))
-        shown = self._answers.gallery.references(references, places, compute=False)
+        shown = self._answers.gallery.known_references(references)
         name = self._answers.crp.model.class_name
         return [(name(int(target)), cut_out(each)) for each, target in zip(shown, references.targets, strict=False)]
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from xaiwidgets.crp import CRP, Focus
 from xaiwidgets.crp.index import ReferenceIndex
 from xaiwidgets.errors import unknown
-from xaiwidgets.widgets.concepts_gallery import AT_ONCE, SIDE, SLOTS, Gallery, Place, Question
+from xaiwidgets.widgets.concepts_gallery import SIDE, Gallery, Place, Question, shown_count
 from xaiwidgets.widgets.wire import Packet, encoded, picture_packet
 
 LANES = {"region": 0, "focus": 1, "ranking": 2, "heatmap": 3, "references": 4, "graph": 5, "tiles": 6}
@@ -102,7 +102,7 @@ class Answers:
     def so_far(self, want: Want) -> list[Packet]:
         """As much of an answer as there is."""
         if want["kind"] == "tiles":
-            return [self._tile_packet(want, part) for part in self.gallery.known(*self._wanted_tiles(want))]
+            return [self._tile_packet(want, part) for part in self.gallery.known_tiles(*self._wanted_tiles(want))]
         return self.known(want) or []
 
     def has_focus(self, question: Question) -> bool:
@@ -189,11 +189,9 @@ class Answers:
         found = self.index.top(layer, concept, n=_PLACES, by=by, target=want["of"], pool=pool)
         uses = self.index.classes(layer, concept, by=by, pool=pool)[:_CLASSES]
         classes = [{"target": use.target, "score": use.mean, "count": use.explained} for use in uses if use.mean != 0]
-        total = int((found.scores != 0).sum())
-        said = {"total": total, "classes": classes}
+        said = {"total": shown_count(found), "classes": classes}
         yield answer(want, {**said, "items": []})
-        for first in range(0, total, AT_ONCE):
-            places = range(first, min(total, first + AT_ONCE))
+        for places, pictures in self.gallery.references(found):
             items: list[dict[str, Any]] = [
                 {
                     "place": place,
@@ -204,7 +202,7 @@ class Answers:
                 for place in places
             ]
             buffers: list[bytes] = []
-            for item, shown in zip(items, self.gallery.references(found, places), strict=False):
+            for item, shown in zip(items, pictures, strict=False):
                 picture = picture_packet(0, shown.pixels)
                 [header], heat = encoded({"relevance": shown.heatmap})
                 item |= {"shape": picture.content["shape"], "map": header, "box": list(shown.box)}
@@ -214,19 +212,15 @@ class Answers:
     def _tiles(self, want: Want) -> Iterator[Packet]:
         wanted, *how = self._wanted_tiles(want)
         done = 0
-        for part in self.gallery.parts(wanted, *how):
-            done += len(part)
-            self._progress(done, len(wanted), "thumbnails")
+        for part in self.gallery.tiles(wanted, *how):
+            done += len({place[:2] for place in part})
+            self._progress(done, len(wanted), "concepts pictured")
             yield self._tile_packet(want, part)
 
-    def _wanted_tiles(self, want: Want) -> tuple[list[Place], Question, str, str]:
-        """Each concept's first tile, then the second ones and so on."""
-        indexed = set() if self.index is None else set(self.index.layers)
+    @staticmethod
+    def _wanted_tiles(want: Want) -> tuple[list[tuple[str, int]], Question, str, str]:
         places = [(str(layer), int(concept)) for layer, concept in want["concepts"]]
-        wanted = [(*place, 0) for place in places]
-        for slot in range(1, SLOTS):
-            wanted += [(*place, slot) for place in places if place[0] in indexed]
-        return wanted, question_of(want), want["by"], want["pool"]
+        return places, question_of(want), want["by"], want["pool"]
 
     @staticmethod
     def _tile_packet(want: Want, part: Mapping[Place, bytes | None]) -> Packet:

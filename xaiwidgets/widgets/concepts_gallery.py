@@ -4,26 +4,27 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from torch import Tensor
 from torch.nn import functional as F
 
 from xaiwidgets.crp import CRP
-from xaiwidgets.crp.build_data import Samples
 from xaiwidgets.crp.index import ReferenceIndex, References
+from xaiwidgets.crp.references import references
 
 SIDE = 96
 """Pixels of a tile's side: crisp at half of it on screens of double density."""
 SLOTS = 3
 """Tiles of each concept, with an index: its first references."""
 _KEPT_TILES = 3000
-_KEPT_REFERENCES = 1000
-AT_ONCE = 4
-"""Pictures of one step: something more urgent can come between two steps."""
-FADE_BELOW, DARKNESS = 0.15, 0.8
-"""A pixel fades below this share of the largest smoothed relevance, and gets so much darker; as js/src/concepts/veil.ts."""
+_KEPT_PARTS = 300
+_OWN_AT_ONCE = 4
+"""Heatmaps of one step: something more urgent can come between two steps."""
+FADE_BELOW, DARKNESS = 0.2, 0.7
+"""A pixel fades below this share of the largest smoothed relevance, and gets so much darker: as `references(fade=True)` has it, and
+js/src/concepts/veil.ts."""
 _LARGEST = 256
 """Pixels of the longer side of a reference image on its way to the browser."""
 
@@ -50,7 +51,7 @@ class Shown:
 
 
 class Gallery:
-    """Makes pictures, and keeps the newest.
+    """Makes pictures, and keeps the newest; reference images also on disk, beside the index.
 
     Args:
         own: gives the image (C, H, W) of a question and the heatmaps (K, H, W) of concepts on it: what tiles show without an index.
@@ -63,73 +64,81 @@ class Gallery:
         dataset: Any,
         own: Callable[[Question, str, Sequence[int]], tuple[Tensor, Tensor]],
     ) -> None:
-        self.crp, self.index, self._own = crp, index, own
-        self._samples = None if dataset is None else Samples(dataset, crp.model)
+        self.crp, self.index, self.dataset, self._own = crp, index, dataset, own
         self._tiles: OrderedDict[tuple[Any, ...], bytes | None] = OrderedDict()
-        self._references: OrderedDict[tuple[Any, ...], Shown] = OrderedDict()
+        self._parts: OrderedDict[tuple[Any, ...], list[Shown]] = OrderedDict()
 
     @property
     def pictures(self) -> bool:
         """Whether there are images of the index's samples."""
-        return self._samples is not None
+        return self.dataset is not None
 
     def clear(self) -> None:
         """Free everything."""
         self._tiles.clear()
-        self._references.clear()
-        self.index = self._samples = None
+        self._parts.clear()
+        self.index = self.dataset = None
 
     # -- references ------------------------------------------------------------------------------------------------------
 
-    def references(self, found: References, places: Sequence[int], *, compute: bool = True) -> list[Shown]:
-        """The reference images at these places, or those that were made before; none where nobody has the data set."""
-        asked = [(found.concept, int(found.samples[place]), int(found.targets[place])) for place in places]
-        if not compute:
-            known = [self._references.get((found.layer, *entry)) for entry in asked]
-            return [shown for shown in known if shown is not None]
-        return [] if self._samples is None else self._explained(found.layer, asked)
+    def references(self, found: References) -> Iterator[tuple[range, list[Shown]]]:
+        """Reference images a part at a time, with their places: those that are tiles first. No images where nobody has the data set."""
+        total = shown_count(found)
+        for places in (range(min(SLOTS, total)), range(SLOTS, total)):
+            if len(places):
+                yield places, self._part(found, places)
 
-    def _explained(self, layer: str, asked: Sequence[tuple[int, int, int]]) -> list[Shown]:
-        """Concept, sample and class of each: explained together."""
-        assert self._samples is not None
-        missing = list(dict.fromkeys(entry for entry in asked if (layer, *entry) not in self._references))
-        if missing:
-            x = self._samples.take([sample for _, sample, _ in missing])
-            conditions = [{"y": [target], layer: [concept]} for concept, _, target in missing]
-            heatmaps = self.crp.attribute(x, conditions).heatmap
-            for entry, image, whole in zip(missing, self.crp.model.pixels(x), heatmaps, strict=True):
-                pixels, heatmap = _small(image.cpu(), whole.cpu())
-                self._references[layer, *entry] = Shown(pixels, heatmap, box_around(heatmap))
-        shown = [self._references[layer, *entry] for entry in asked]
-        while len(self._references) > _KEPT_REFERENCES:
-            self._references.popitem(last=False)
-        return shown
+    def known_references(self, found: References) -> list[Shown]:
+        """Those of the reference images that were made before."""
+        total = shown_count(found)
+        parts = (range(min(SLOTS, total)), range(SLOTS, total))
+        return [shown for places in parts for shown in self._parts.get(_part_key(found, places), [])]
+
+    def _part(self, found: References, places: range) -> list[Shown]:
+        if self.dataset is None:
+            return []
+        key = _part_key(found, places)
+        if key not in self._parts:
+            part = slice(places.start, places.stop)
+            cut = {name: getattr(found, name)[part] for name in ("samples", "scores", "targets", "positions")}
+            images = references(self.crp, self.dataset, replace(found, **cut), crop=False, cache=self.index)
+            made = []
+            for image, whole in zip(images.pixels, images.heatmaps, strict=True):
+                pixels, heatmap = _small(image, whole)
+                made.append(Shown(pixels, heatmap, box_around(heatmap)))
+            self._parts[key] = made
+        self._parts.move_to_end(key)
+        while len(self._parts) > _KEPT_PARTS:
+            self._parts.popitem(last=False)
+        return self._parts[key]
 
     # -- tiles -----------------------------------------------------------------------------------------------------------
 
-    def parts(
-        self, wanted: Sequence[Place], question: Question, by: str, pool: str
+    def tiles(
+        self, wanted: Sequence[tuple[str, int]], question: Question, by: str, pool: str
     ) -> Iterator[dict[Place, bytes | None]]:
-        """Tiles (SIDE, SIDE, 3) as bytes, some at a time; None where a concept has no picture."""
-        missing = list(wanted)
-        for known in self.known(wanted, question, by, pool):
-            yield known
-            missing = [place for place in missing if place not in known]
+        """The tiles of concepts, (SIDE, SIDE, 3) as bytes, some at a time; None where a concept has no picture."""
+        yield from self.known_tiles(wanted, question, by, pool)
+        missing = [place for place in wanted if self._key((*place, 0), question, by, pool) not in self._tiles]
         while missing:
-            layer, _, slot = missing[0]
-            alike = [place for place in missing if place[0] == layer and place[2] == slot][:AT_ONCE]
-            missing = [place for place in missing if place not in alike]
-            made = self._referenced(alike, by, pool) if self._indexes(layer) else self._owned(alike, question)
+            layer, concept = missing[0]
+            if self._indexes(layer):
+                part, made = missing[:1], self._referenced(layer, concept, by, pool)
+            else:
+                part = [place for place in missing if place[0] == layer][:_OWN_AT_ONCE]
+                made = self._owned(layer, [unit for _, unit in part], question)
+            missing = [place for place in missing if place not in part]
             self._tiles |= {self._key(place, question, by, pool): tile for place, tile in made.items()}
             while len(self._tiles) > _KEPT_TILES:
                 self._tiles.popitem(last=False)
             yield made
 
-    def known(
-        self, wanted: Sequence[Place], question: Question, by: str, pool: str
+    def known_tiles(
+        self, wanted: Sequence[tuple[str, int]], question: Question, by: str, pool: str
     ) -> Iterator[dict[Place, bytes | None]]:
         """Those of the tiles that were made before, together."""
-        keys = {place: self._key(place, question, by, pool) for place in wanted}
+        places = [(*place, slot) for place in wanted for slot in range(SLOTS if self._indexes(place[0]) else 1)]
+        keys = {place: self._key(place, question, by, pool) for place in places}
         known = {place: self._tiles[key] for place, key in keys.items() if key in self._tiles}
         if known:
             yield known
@@ -140,25 +149,31 @@ class Gallery:
     def _indexes(self, layer: str) -> bool:
         return self.index is not None and layer in self.index.layers
 
-    def _referenced(self, places: Sequence[Place], by: str, pool: str) -> dict[Place, bytes | None]:
-        """Tiles of one layer and slot, from references."""
+    def _referenced(self, layer: str, concept: int, by: str, pool: str) -> dict[Place, bytes | None]:
+        """Tiles of one concept, from its first references."""
         assert self.index is not None
-        asked: dict[Place, tuple[int, int, int]] = {}
-        for layer, concept, slot in places:
-            found = self.index.top(layer, concept, n=slot + 1, by=by, pool=pool)
-            if self._samples is not None and len(found) > slot and float(found.scores[slot]) != 0:
-                asked[layer, concept, slot] = (concept, int(found.samples[slot]), int(found.targets[slot]))
-        shown = self._explained(places[0][0], list(asked.values())) if asked else []
-        tiles = dict(zip(asked, map(tile_of, shown), strict=True))
-        return {place: tiles.get(place) for place in places}
+        found = self.index.top(layer, concept, n=SLOTS, by=by, pool=pool)
+        places = range(min(SLOTS, shown_count(found)))
+        shown = self._part(found, places) if places else []
+        tiles = [tile_of(each) for each in shown] + [None] * (SLOTS - len(shown))
+        return {(layer, concept, slot): tile for slot, tile in enumerate(tiles)}
 
-    def _owned(self, places: Sequence[Place], question: Question) -> dict[Place, bytes | None]:
+    def _owned(self, layer: str, concepts: Sequence[int], question: Question) -> dict[Place, bytes | None]:
         """Tiles of one layer, from the image itself."""
-        pixels, heatmaps = self._own(question, places[0][0], [concept for _, concept, _ in places])
+        pixels, heatmaps = self._own(question, layer, concepts)
         return {
-            place: tile_of(Shown(pixels, heatmap, box_around(heatmap))) if bool(heatmap.any()) else None
-            for place, heatmap in zip(places, heatmaps.cpu(), strict=True)
+            (layer, concept, 0): tile_of(Shown(pixels, heatmap, box_around(heatmap))) if bool(heatmap.any()) else None
+            for concept, heatmap in zip(concepts, heatmaps.cpu(), strict=True)
         }
+
+
+def shown_count(found: References) -> int:
+    """How many of the references say anything: samples without any relevance fill the table where others are missing."""
+    return int((found.scores != 0).sum())
+
+
+def _part_key(found: References, places: range) -> tuple[Any, ...]:
+    return found.layer, found.concept, found.by, found.pool, found.target, places.start, places.stop
 
 
 def box_around(heatmap: Tensor) -> tuple[int, int, int, int]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import threading
+import time
 import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -27,6 +28,8 @@ class Job:
     """Called in the worker with what the job raised."""
     lane: int = 0
     """A job takes the place of an older one in its lane. Of several lanes the lowest goes on first, step by step."""
+    rest: float = 0.0
+    """Seconds to hold back after a step in lane 0, the lane of gestures: the next question of a drag follows soon."""
     stopped: threading.Event = field(default_factory=threading.Event)
     replaced: threading.Event = field(default_factory=threading.Event)
     steps: Steps | None = None
@@ -41,6 +44,7 @@ class JobRunner:
         self._condition = threading.Condition()
         self._jobs: dict[int, Job] = {}
         self._in_step = False
+        self._last = (0, float("-inf"))
         self._closed = False
         self._thread: threading.Thread | None = None
 
@@ -96,6 +100,11 @@ class JobRunner:
                 if self._closed:
                     return
                 job = self._jobs[min(self._jobs)]
+                lane, when = self._last
+                pause = when + job.rest - time.monotonic() if lane == 0 < job.lane else 0.0
+                if pause > 0:
+                    self._condition.wait(pause)
+                    continue
                 self._in_step = True
             over = True
             try:
@@ -105,6 +114,7 @@ class JobRunner:
                     if over and self._jobs.get(job.lane) is job:
                         del self._jobs[job.lane]
                     self._in_step = False
+                    self._last = (job.lane, time.monotonic())
                     self._condition.notify_all()
             # Nothing of a finished job may stay alive while the thread waits for the next one.
             del job

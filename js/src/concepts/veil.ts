@@ -4,8 +4,8 @@
  */
 import type { HeatMap } from "../shared/picture.ts";
 
-const share = 0.15; // of the largest value: below it a pixel fades
-const darkness = 0.8;
+const share = 0.2; // of the largest value: below it a pixel fades
+const darkness = 0.7;
 const veils = new WeakMap<HeatMap, HTMLCanvasElement>();
 
 export function veilOf(map: HeatMap): HTMLCanvasElement {
