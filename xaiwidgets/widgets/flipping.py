@@ -141,6 +141,8 @@ class FlippingViewer(Widget):
             "batch_size": batch_size,
         }
         self._work = Comparison(model, x, explanations, labels=labels, perturb=perturb, options=options)
+        if not self._work.methods and view.get("order") != "random":
+            raise ValueError("explanations is empty; give {'name': heatmap or explainer}, or order='random'")
         self._pixels = model.pixels(x).cpu()
         self._run: _Run | None = None
         first = next(iter(self._work.methods), RANDOM)
