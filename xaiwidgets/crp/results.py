@@ -45,13 +45,19 @@ class ConceptAttribution(Attribution):
 
     rows: tuple[Row, ...] = ()
 
+    def plot(self, image: Any = None, **options: Any) -> Figure:
+        """A row a condition; see `xaiwidgets.plots_crp.concept_rows` for references, names and shares."""
+        from xaiwidgets import plots_crp
+
+        return plots_crp.concept_rows(self, image, **options)
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Ranking(Result):
     """The concepts of a layer, those with the largest part in the class first; one line an image.
 
     Attributes:
-        layer: name of the layer. by: "relevance" or "activation".
+        layer: name of the layer. by: "relevance" or "activation" (or "relevance in the region").
         concepts: (N, K) numbers of the concepts. share: (N, K) signed, column k belongs to `concepts[:, k]`; magnitudes add up to one.
         relevance: (N, K) in units of the start, or summed activation with `by="activation"`.
         target: (N,) the class explained. output: (N, classes).
@@ -99,13 +105,29 @@ class RegionConcepts(Result):
     def share(self) -> dict[str, Tensor]:
         return {layer: shares(relevance) for layer, relevance in self.relevance.items()}
 
-    def top(self, layer: str, n: int = 10) -> Tensor:
-        """(N, n) concepts of a layer with the largest share in the region, first the largest."""
+    def rank(self, layer: str) -> Ranking:
+        """The concepts of a layer by their part in the region, the largest first."""
         from xaiwidgets.errors import unknown
 
         if layer not in self.relevance:
             raise unknown("layer", layer, self.relevance)
-        return self.relevance[layer].abs().argsort(dim=-1, descending=True, stable=True)[:, :n]
+        return ranked(
+            self.provenance,
+            layer,
+            "relevance in the region",
+            self.relevance[layer],
+            target=self.target,
+            output=self.output,
+        )
+
+    def top(self, layer: str, n: int = 10) -> Tensor:
+        """(N, n) concepts of a layer with the largest share in the region, first the largest."""
+        return self.rank(layer).concepts[:, :n]
+
+    def plot(self, image: Any = None, *, layer: str | None = None, **options: Any) -> Figure:
+        """Bars of the first concepts of a layer, by default the last with more concepts than classes. ``image``: its number."""
+        widest = [name for name, values in self.relevance.items() if values.shape[1] > self.output.shape[1]]
+        return self.rank(layer or (widest or list(self.relevance))[-1]).plot(image, **options)
 
 
 def ranked(provenance: Provenance, layer: str, by: str, values: Tensor, *, target: Tensor, output: Tensor) -> Ranking:
