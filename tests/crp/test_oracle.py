@@ -97,11 +97,13 @@ def test_start_layers(name: str, size: int, start: str, random_model: Model) -> 
     conditions: list[dict[str, list[int]]] = [{top: [5]}, {top: [8, 9], middle: [0, 1, 2, 3]}, {middle: [1, 3, 4, 6]}]
     for exclude_parallel in (True, False):
         found = crp.attribute(
-            x, conditions, start_layer=top, start=given[0] if start == "tensor" else start, exclude_parallel=exclude_parallel
+            x,
+            conditions,
+            start_layer=top,
+            start=given[0] if start == "tensor" else start,
+            exclude_parallel=exclude_parallel,
         )
         check(
             found.relevance,
-            conditional(
-                module, x, conditions, exclude_parallel=exclude_parallel, start_layer=top, start=begin[start]
-            ),
+            conditional(module, x, conditions, exclude_parallel=exclude_parallel, start_layer=top, start=begin[start]),
         )
