@@ -24,6 +24,9 @@ _FOCUSES = 3
 """Images and classes of which the recorded passes are kept: they hold the activations of the whole model."""
 _PLACES = 8
 """Reference images on screen."""
+_BRANCHES = 2
+_WAYS = (5, 2)
+"""Concepts drawn below the one on screen, and below each of those."""
 _CLASSES = 6
 """Classes listed for a concept."""
 
@@ -175,12 +178,23 @@ class Answers:
 
     def _graph(self, want: Want) -> Iterator[Packet]:
         focus = self.focus(question_of(want))
-        graph = focus.graph(want["layer"], want["concept"])
+        graph = focus.graph(want["layer"], want["concept"], branches=_BRANCHES)
+        # Where many layers feed one, over shortcuts, only the strongest ways are drawn.
+        numbers, edges = [0], []
+        for number in numbers:
+            for edge in graph.below(number)[: _WAYS[min(graph.nodes[number].depth, len(_WAYS) - 1)]]:
+                if edge.target not in numbers:
+                    numbers.append(edge.target)
+                edges.append(edge)
         nodes = [
-            {"layer": n.layer, "concept": n.concept, "relevance": n.relevance, "share": n.share} for n in graph.nodes
+            {"layer": n.layer, "concept": n.concept, "relevance": n.relevance, "share": n.share}
+            for n in (graph.nodes[number] for number in numbers)
         ]
-        edges = [{"source": e.source, "target": e.target, "relevance": e.relevance} for e in graph.edges]
-        yield answer(want, {"nodes": nodes, "edges": edges})
+        said = [
+            {"source": numbers.index(e.source), "target": numbers.index(e.target), "relevance": e.relevance}
+            for e in edges
+        ]
+        yield answer(want, {"nodes": nodes, "edges": said})
 
     def _references(self, want: Want) -> Iterator[Packet]:
         layer, concept, by, pool = want["layer"], want["concept"], want["by"], want["pool"]
