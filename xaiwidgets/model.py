@@ -330,7 +330,9 @@ class ImageModel:
                         UserWarning,
                         stacklevel=3,
                     )
-                example = torch.zeros(2, self.channels, *size, device=self.device)
+                floats = (p.dtype for p in self.module.parameters() if p.is_floating_point())
+                kind = next(floats, torch.float32)  # traced in its own precision, run in the one asked for
+                example = torch.zeros(2, self.channels, *size, device=self.device, dtype=kind)
                 try:
                     self._graphs[size] = export(self.module, example)
                 except GraphError as error:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -11,7 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from xaiwidgets.baselines import GradientXInput, IntegratedGradients, Occlusion, SmoothGrad
-from xaiwidgets.graph import GraphError, conditions
+from xaiwidgets.graph import GraphError, Propagator, conditions
 from xaiwidgets.lrp import COMPOSITES, LRP, AbsLRP, Composite, Epsilon, Gamma, check
 from xaiwidgets.model import ImageModel
 
@@ -224,6 +225,44 @@ def test_errors_help(model: ImageModel, x: Tensor) -> None:
     record = propagator.record(x)
     with pytest.raises(ValueError, match="names 9"):
         conditions(propagator.graph, record, [{"conv2": [9]}])
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float16, torch.bfloat16])
+def test_modules_in_other_precisions(dtype: torch.dtype, model: ImageModel, x: Tensor) -> None:
+    module = copy.deepcopy(model.module).to(dtype)
+    other = ImageModel(module, input_size=(12, 10), mean=(0.5,) * 3, std=(0.5,) * 3)
+    expected, found = LRP(model)(x, 1).relevance, LRP(other)(x, 1).relevance
+    assert found.dtype == torch.float32
+    assert torch.allclose(found, expected, atol=1e-6 if dtype == torch.float64 else 0.1 * float(expected.abs().max()))
+    assert all(parameter.dtype == dtype for parameter in module.parameters())
+
+
+def test_models_that_share_modules(model: ImageModel, x: Tensor) -> None:
+    body = model.module
+    first, second = LRP(body), LRP(nn.Sequential(body, nn.Linear(5, 3)).eval())
+    one, other = first(x, 1), second(x, 1)
+    assert one.output.shape == (5, 5)
+    assert other.output.shape == (5, 3)
+    assert torch.equal(first(x, 1).relevance, one.relevance)
+
+
+def test_a_huge_batch_goes_in_chunks(model: ImageModel, x: Tensor, monkeypatch: pytest.MonkeyPatch) -> None:
+    sizes: list[int] = []
+    record = Propagator.record
+
+    def spy(self: Propagator, part: Tensor, *rest: Any, **options: Any) -> Any:
+        sizes.append(len(part))
+        return record(self, part, *rest, **options)
+
+    monkeypatch.setattr(Propagator, "record", spy)
+    found = LRP(model, batch=64)(x.repeat(60, 1, 1, 1), 1).relevance
+    assert sizes == [64, 64, 64, 64, 44]
+    assert torch.allclose(found[295:], found[:5], atol=1e-6)
+
+
+def test_outputs_that_are_no_scores_are_refused(x: Tensor) -> None:
+    with pytest.raises(ValueError, match=r"\(N, 4, 10, 8\); LRP explains scores"):
+        LRP(nn.Conv2d(3, 4, 3).eval())(x)
 
 
 class Odd(nn.Module):

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import copy
+import io
 import logging
+import sys
 import threading
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -75,21 +79,50 @@ def _private_copy(module: nn.Module) -> nn.Module:
 
 def _program(module: nn.Module, example: Tensor, kind: type) -> torch.export.ExportedProgram:
     batch = torch.export.Dim.DYNAMIC
-    with warnings.catch_warnings(), torch.no_grad():
+    with warnings.catch_warnings(), torch.no_grad(), _silence():
         warnings.simplefilter("ignore")
-        chatter = logging.getLogger("torch.fx.experimental.symbolic_shapes")
-        level = chatter.level
-        chatter.setLevel(logging.CRITICAL)
         try:
             return torch.export.export(module, (example,), dynamic_shapes=({0: batch},), strict=False)
         except Exception as error:
             raise GraphError(_explain(error, module, example, kind)) from error
-        finally:
-            chatter.setLevel(level)
+
+
+CHATTER = ("torch.fx.experimental.symbolic_shapes", "torch._subclasses.fake_tensor", "torch.export._trace")
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    """Without what torch.export logs and prints when it fails; the error says it."""
+    loggers = [logging.getLogger(name) for name in CHATTER]
+    levels, stream = [logger.level for logger in loggers], sys.stderr
+    for logger in loggers:
+        logger.setLevel(logging.CRITICAL)
+    sys.stderr = _OtherThreads(stream)
+    try:
+        yield
+    finally:
+        sys.stderr = stream
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+class _OtherThreads(io.TextIOBase):
+    """Hands on what is written to a stream, except by the thread that made this."""
+
+    def __init__(self, stream: Any) -> None:
+        self.stream, self.thread = stream, threading.get_ident()
+
+    def write(self, text: str) -> int:
+        if threading.get_ident() != self.thread:
+            self.stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        self.stream.flush()
 
 
 def _explain(error: Exception, module: nn.Module, example: Tensor, kind: type) -> str:
-    name, text = kind.__name__, str(error)
+    name, text, size = kind.__name__, str(error), ", ".join(map(str, example.shape[1:]))
     first = next((line.strip() for line in text.splitlines() if line.strip()), type(error).__name__)[:200]
     if any(
         sign in text for sign in ("data-dependent", "GuardOnDataDependent", "Could not guard", "_local_scalar_dense")
@@ -105,9 +138,11 @@ def _explain(error: Exception, module: nn.Module, example: Tensor, kind: type) -
             with torch.no_grad():
                 module(example)
         except Exception as failure:  # the model does not run at all on this input
+            said = str(failure).strip().rstrip(".!")
             return (
-                f"{name} fails on an input of shape {tuple(example.shape)}: {type(failure).__name__}: {failure}. "
-                "Check input size, channels, dtype and device."
+                f"x of shape (N, {size}) in {example.dtype} on {example.device} does not run through {name}: "
+                f"{type(failure).__name__}: {said}. Give images of the size, channels, dtype and device it was built for "
+                "(many transformers take one size only)."
             )
         reason = "torch.export cannot trace it"
     return f"{name} cannot become a graph: {reason}. torch.export says: {first}"

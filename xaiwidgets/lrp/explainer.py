@@ -146,6 +146,13 @@ class LRP:
         """The composite on the model's graph for images of x's size; prepared once."""
         dtype = torch.bfloat16 if self.precision == "bfloat16" else torch.float32
         graph = self.model.graph_for(x, dtype=dtype)
+        shape = graph.operations[graph.output].shape
+        if len(shape) != 2:
+            sizes = ", ".join("N" if size is None else str(size) for size in shape)
+            raise ValueError(
+                f"{self.model.name} gives an output of shape ({sizes}); LRP explains scores (N, classes): "
+                "wrap the module so that it returns these, say by a mean over space."
+            )
         prepared = self._prepared
         if prepared is None or prepared[0] is not graph:
             prepared = self._prepared = (graph, Propagator(graph, assign(self.composite, graph)))
