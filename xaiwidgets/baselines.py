@@ -52,7 +52,7 @@ class _Explainer(ABC):
         ]
         seed = self.parameters.get("seed")
         provenance = Provenance(type(self).__name__, self.parameters, seed, self.model.name)
-        return Baseline(provenance, torch.cat(parts), chosen, output)
+        return Baseline(provenance.asked(target=target), torch.cat(parts), chosen, output)
 
     @abstractmethod
     def _relevance(self, x: Tensor, target: Tensor) -> Tensor:

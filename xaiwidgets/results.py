@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Literal, NotRequired, Protocol, TypedDict, runtime_checkable
 
 import torch
@@ -25,6 +25,11 @@ class Provenance:
     """Seed of all random numbers, None for methods without any."""
     model: str | None = None
     """Name of the explained model."""
+
+    def asked(self, **call: Any) -> Provenance:
+        """The same with what one call asked for (its target and the like) among the parameters, as plain data."""
+        plain = {name: v.tolist() if hasattr(v, "tolist") else v for name, v in call.items()}
+        return replace(self, parameters={**self.parameters, **plain})
 
     def __str__(self) -> str:
         parameters = ", ".join(f"{name}={value!r}" for name, value in self.parameters.items())
@@ -57,8 +62,6 @@ class Result:
 
     def to(self, device: torch.device | str) -> Result:
         """The same result with every tensor on another device."""
-        from dataclasses import replace
-
         return replace(self, **{entry.name: _moved(getattr(self, entry.name), device) for entry in fields(self)})
 
     def __repr__(self) -> str:

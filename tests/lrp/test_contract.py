@@ -72,6 +72,7 @@ def test_row_i_answers_request_i(name: str, model: ImageModel, x: Tensor) -> Non
         alone = explain(x[i : i + 1], target).heatmap[0]
         assert torch.allclose(alone, together.heatmap[i], rtol=1e-3, atol=1e-5 * float(alone.abs().max()))
     assert torch.equal(explain(x, targets).heatmap, together.heatmap)
+    assert together.provenance.parameters["target"] == targets
     predicted = explain(x)
     assert torch.equal(predicted.target, predicted.output.argmax(1))
 

@@ -107,8 +107,9 @@ class LRP:
             targets.append(chunk_target)
             begin.append(chunk_start.sum())
         relevance = torch.cat(found.pop("input"))
+        call = {"against": against, "start": start}
         return Attribution(
-            self.provenance,
+            self.provenance.asked(target=target, **{name: v for name, v in call.items() if v is not None}),
             relevance.float(),
             None if start is not None else torch.cat(targets),
             torch.cat(output).float(),
@@ -130,7 +131,7 @@ class LRP:
         activations = {name: record.values[propagator.index(name)].float() for name in layers}
         return tuple(
             Attribution(
-                self.provenance,
+                self.provenance.asked(target=targets[k]),
                 found["input"][k].float(),
                 rows[k],
                 record.output.float(),

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from xaiwidgets.graph.linear import CONVOLUTIONS
-from xaiwidgets.graph.local import Into, Local, Pass, Site, expand_to, stabilise, sum_to
+from xaiwidgets.graph.local import Into, Local, Pass, Site, divided, expand_to, stabilise, sum_to
 from xaiwidgets.graph.moves import argument
 from xaiwidgets.graph.operation import Operation, Value, fill
 
@@ -27,8 +27,8 @@ class Hold(Local):
         return "held constant"
 
 
-class Share(Local):
-    """A sum of tensors (residual add): R_a = a R / st(a + b). Constants among the addends keep their share."""
+class Proportional(Local):
+    """A sum, shared in proportion to the addends: the norm rule, R_i = z_i R / st(y) with y = Σ z_i."""
 
     needs_inputs = True
     needs_output = True
@@ -39,15 +39,18 @@ class Share(Local):
     def describe(self) -> str:
         return "norm"
 
-    def _ratio(self, at: Site) -> Tensor:
-        return 1 / stabilise(at.output, self.epsilon)
+    def _divide(self, values: Tensor, at: Site) -> Tensor:
+        """values (K, …) / st(y)."""
+        if at.memory is None:
+            return divided(values, stabilise(at.output, self.epsilon))
+        return values * at.remember("1/z", lambda: stabilise(at.output, self.epsilon).reciprocal_())
+
+
+class Share(Proportional):
+    """A sum of tensors (residual add): R_a = a R / st(a + b). Constants among the addends keep their share."""
 
     def down(self, relevance: Tensor, at: Site) -> Sequence[Tensor | Into | None]:
-        s = (
-            relevance * at.remember("1/z", lambda: self._ratio(at))
-            if at.memory is not None
-            else (relevance / stabilise(at.output, self.epsilon))
-        )
+        s = self._divide(relevance, at)
         signs = _signs(at.operation)
         return [
             sum_to(s * _addend(at.inputs[i], sign), shape) if at.wanted[i] else None
@@ -55,14 +58,13 @@ class Share(Local):
         ]
 
     def up(self, above: Sequence[Tensor | None], at: Site) -> Tensor:
-        ratio = at.remember("1/z", lambda: self._ratio(at))
         total: Any = None
         for i, sign in enumerate(_signs(at.operation)):
             value = above[i]
             if value is not None and at.carries[i]:
-                part = expand_to(value, at.shape) * (_addend(at.inputs[i], sign) * ratio)
+                part = expand_to(value, at.shape) * _addend(at.inputs[i], sign)
                 total = part if total is None else total + part
-        return total
+        return self._divide(total, at)
 
 
 def _addend(value: Tensor, factor: float) -> Tensor:
@@ -109,27 +111,18 @@ def offset_of(operation: Operation) -> Tensor | float | None:
     )
 
 
-class Spread(Local):
+class Spread(Proportional):
     """A sum within one tensor (mean, average pooling, upsampling): R_i = x_i Σ_j w_ij R_j / st(y_j) with its fixed weights w."""
 
-    needs_inputs = True
-    needs_output = True
-
-    def __init__(self, epsilon: float = STABILISER) -> None:
-        self.epsilon = epsilon
-
-    def describe(self) -> str:
-        return "norm"
-
     def down(self, relevance: Tensor, at: Site) -> Sequence[Tensor | Into | None]:
-        s = relevance / stabilise(at.output, self.epsilon)
+        s = self._divide(relevance, at)
         return [linear_down(s, at) * at.inputs[0], *[None] * (len(at.shapes) - 1)]
 
     def up(self, above: Sequence[Tensor | None], at: Site) -> Tensor:
         value = above[0]
         assert value is not None
         y = torch.stack([_call(at, row) for row in value * at.inputs[0]])
-        return y / stabilise(at.output, self.epsilon)
+        return self._divide(y, at)
 
 
 def _call(at: Site, x: Tensor) -> Tensor:
