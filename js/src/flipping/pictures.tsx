@@ -45,15 +45,16 @@ function Pane({ pane, label }: PaneProps) {
   const aspect = grid ? grid.width / grid.height : picture ? picture.width / picture.height : 1;
 
   useEffect(() => {
-    const context = canvas.current!.getContext("2d")!;
+    const element = canvas.current!;
+    const context = element.getContext("2d")!;
     const draw = new FrameJob(() => drawPane(context, view, pane), "xw:frame");
     const size = new ResizeObserver(([entry]) => {
       const density = Math.min(sharpest, window.devicePixelRatio || 1);
-      canvas.current!.width = Math.max(1, Math.round(entry!.contentRect.width * density));
-      canvas.current!.height = Math.max(1, Math.round(entry!.contentRect.height * density));
+      element.width = Math.max(1, Math.round(entry!.contentRect.width * density));
+      element.height = Math.max(1, Math.round(entry!.contentRect.height * density));
       draw.request();
     });
-    size.observe(canvas.current!);
+    size.observe(element);
     const stop = effect(() => {
       // Read, so that a change of any of them draws again; the drawing itself waits for the frame.
       void [
