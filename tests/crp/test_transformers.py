@@ -46,7 +46,7 @@ def check(model: ImageModel, x: Tensor, block: int, heads: int) -> None:
             expected = through(model.module, x, mlp, mask, exclude_parallel=exclude_parallel)
             agree(crp(x, 1, layer=mlp, concepts=[unit], exclude_parallel=exclude_parallel).relevance, expected)
         for unit in (0, heads - 1):
-            mask = torch.zeros(heads, model.module.embed_dim // heads)  # type: ignore[operator]
+            mask = torch.zeros(heads, int(model.module.embed_dim) // heads)  # type: ignore[arg-type]
             mask[unit] = 1
             expected = through(
                 model.module, x, f"blocks.{block}.attn.proj", mask.flatten(), exclude_parallel=exclude_parallel

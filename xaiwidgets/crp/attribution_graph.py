@@ -103,20 +103,6 @@ def feeders(known: ConceptLayers, layer: str) -> tuple[str, ...]:
     return tuple(by_index[index] for index in sorted(found, reverse=True))
 
 
-class _Growing:
-    """A concept whose relevance is still being gathered from the concepts above it."""
-
-    def __init__(self, layer: str, concept: int, depth: int) -> None:
-        self.layer, self.concept, self.depth = layer, concept, depth
-        self.value: Tensor | None = None
-        self.relevance = 0.0
-
-    def add(self, value: Tensor, relevance: float, depth: int) -> None:
-        self.value = value if self.value is None else self.value + value
-        self.relevance += relevance
-        self.depth = min(self.depth, depth)
-
-
 def decompose(
     explained: Pass,
     layer: str,
@@ -127,62 +113,76 @@ def decompose(
     provenance: Provenance,
     chunk: int,
 ) -> ConceptGraph:
-    """Follow a concept's relevance down, `width[d]` concepts of each feeding layer at depth d; None starts at the class itself.
+    """Follow a concept's relevance down, `width[d]` concepts of each feeding layer at depth d; None starts at the class itself."""
+    value, number, whole = explained.start, int(explained.target[0]), explained.start.abs().sum()
+    if concept is not None:
+        keep = explained.known[layer].select([concept]).to(explained.start)
+        value, number, whole = explained.at([layer])[layer] * keep, concept, explained.concepts(layer).abs().sum()
+    work = _Decomposition(explained, width, branches, chunk)
+    work.add(layer, number, 0, value, float(value.sum()))
+    work.arrived[layer] = whole[None]
+    nodes, edges = work.run()
+    return ConceptGraph(provenance, nodes, edges, int(explained.target[0]), explained.record.output.float())
 
-    Layers are taken from output to input, so that a concept which several parents share has gathered all its relevance before it
-    is followed on. Relevance is stopped at the first layer it meets: an edge counts what flows directly.
-    """
-    known, propagator, record = explained.known, explained.propagator, explained.record
-    if concept is None:
-        value, number = explained.start, int(explained.target[0])
-        relevance = float(value.sum())
-    else:
-        value, number = explained.at([layer])[layer] * known[layer].select([concept]).to(explained.start), concept
-        relevance = float(value.sum())
-    root = _Growing(layer, number, 0)
-    root.add(value, relevance, 0)
-    waiting: dict[int, dict[int, _Growing]] = {propagator.index(layer): {number: root}}
-    done: list[_Growing] = []
-    links: list[tuple[_Growing, _Growing, float]] = []
-    arrived: dict[str, Tensor] = {}
-    while waiting:
-        nodes = list(waiting.pop(max(waiting)).values())
-        done += nodes
+
+class _Growing:
+    """A concept whose relevance is still being gathered from the concepts above it."""
+
+    def __init__(self, layer: str, concept: int, depth: int, value: Tensor) -> None:
+        self.layer, self.concept, self.depth = layer, concept, depth
+        self.value = torch.zeros_like(value)
+        self.relevance = 0.0
+
+
+class _Decomposition:
+    """Layers are taken from output to input, so that a concept which several parents share has gathered all its relevance before
+    it is followed on. Relevance is stopped at the first layer it meets: an edge counts what flows directly."""
+
+    def __init__(self, explained: Pass, width: Sequence[int], branches: int | None, chunk: int) -> None:
+        self.explained, self.width, self.branches, self.chunk = explained, width, branches, chunk
+        self.waiting: dict[int, dict[int, _Growing]] = {}  # step -> concepts of its layer
+        self.links: list[tuple[_Growing, _Growing, float]] = []
+        self.arrived: dict[str, Tensor] = {}  # layer -> (units,) relevance that its parents sent
+
+    def add(self, layer: str, concept: int, depth: int, value: Tensor, relevance: float) -> _Growing:
+        """Relevance (1, 1, …) that reaches a concept."""
+        level = self.waiting.setdefault(self.explained.propagator.index(layer), {})
+        node = level.setdefault(concept, _Growing(layer, concept, depth, value))
+        node.value = node.value + value
+        node.relevance += relevance
+        node.depth = min(node.depth, depth)
+        return node
+
+    def run(self) -> tuple[tuple[Node, ...], tuple[Edge, ...]]:
+        done: list[_Growing] = []
+        while self.waiting:
+            nodes = list(self.waiting.pop(max(self.waiting)).values())
+            done += nodes
+            going_on = [node for node in nodes if node.depth < len(self.width)]
+            for first in range(0, len(going_on), self.chunk):
+                self._follow(going_on[first : first + self.chunk])
+        place = {id(node): number for number, node in enumerate(done)}
+        total = {layer: float(relevance.abs().sum()) or 1.0 for layer, relevance in self.arrived.items()}
+        listed = tuple(Node(n.layer, n.concept, n.relevance, n.relevance / total[n.layer], n.depth) for n in done)
+        return listed, tuple(Edge(place[id(a)], place[id(b)], amount) for a, b, amount in self.links)
+
+    def _follow(self, nodes: Sequence[_Growing]) -> None:
+        """From concepts of one layer down to the layers that feed it, in one pass."""
+        known, propagator = self.explained.known, self.explained.propagator
         below = feeders(known, nodes[0].layer)
-        nodes = [node for node in nodes if node.depth < len(width)]
-        for first in range(0, len(nodes) if below else 0, chunk):
-            rows = nodes[first : first + chunk]
-            begin = torch.cat([node.value for node in rows if node.value is not None])
-            found = propagator.down(record, {rows[0].layer: begin}, below, stop=True)
-            sums = {str(name): known[str(name)].sum(tensor)[:, 0] for name, tensor in found.items()}
-            for row, node in enumerate(rows):
-                strongest = sorted(sums, key=lambda name: -float(sums[name][row].abs().sum()))[:branches]
-                for name in strongest:
-                    each = sums[name][row]
-                    arrived[name] = arrived.get(name, torch.zeros_like(each)) + each
-                    level = waiting.setdefault(propagator.index(name), {})
-                    for unit in each.abs().topk(min(width[node.depth], len(each))).indices.tolist():
-                        amount = float(each[unit])
-                        if amount == 0.0:
-                            continue
-                        child = level.setdefault(unit, _Growing(name, unit, node.depth + 1))
-                        part = found[name][row : row + 1] * known[name].select([unit]).to(begin)
-                        child.add(part, amount, node.depth + 1)
-                        links.append((node, child, amount))
-                    if not level:
-                        del waiting[propagator.index(name)]
-    place = {id(node): i for i, node in enumerate(done)}
-    totals = {name: float(tensor.abs().sum()) for name, tensor in arrived.items()}
-    whole = float(explained.concepts(layer).abs().sum()) if concept is not None else abs(relevance)
-    listed = tuple(
-        Node(
-            n.layer,
-            n.concept,
-            n.relevance,
-            n.relevance / (totals.get(n.layer, whole) if n is not root else whole),
-            n.depth,
-        )
-        for n in done
-    )
-    edges = tuple(Edge(place[id(a)], place[id(b)], amount) for a, b, amount in links)
-    return ConceptGraph(provenance, listed, edges, int(explained.target[0]), record.output.float())
+        if not below:
+            return
+        start = {nodes[0].layer: torch.cat([node.value for node in nodes])}
+        found = propagator.down(self.explained.record, start, below, stop=True)
+        reached = {str(name): (value, known[str(name)].sum(value)[:, 0]) for name, value in found.items()}
+        for row, node in enumerate(nodes):
+            strongest = sorted(reached, key=lambda name: -float(reached[name][1][row].abs().sum()))
+            for name in strongest[: self.branches]:
+                value, each = reached[name][0][row : row + 1], reached[name][1][row]
+                self.arrived[name] = self.arrived.get(name, torch.zeros_like(each)) + each
+                largest = each.abs().topk(min(self.width[node.depth], len(each))).indices.tolist()
+                for unit in largest:
+                    if each[unit]:
+                        part = value * known[name].select([unit]).to(value)
+                        child = self.add(name, unit, node.depth + 1, part, float(each[unit]))
+                        self.links.append((node, child, float(each[unit])))
