@@ -17,7 +17,7 @@ import xaiwidgets as xw
 from tests.benchmarks.harness import compare
 from xaiwidgets.baselines import GradientXInput, Occlusion, SmoothGrad
 from xaiwidgets.demo import Shapes
-from xaiwidgets.evaluate import gae, localisation, pixel_flipping
+from xaiwidgets.evaluate import gae, kendall, localisation, pixel_flipping
 from xaiwidgets.evaluate.inpaint import push_pull, telea
 from xaiwidgets.lrp import LRP, AbsLRP
 
@@ -151,9 +151,3 @@ def ranks(images: int = 32) -> None:
         print(
             f"Kendall of {name} and ground-truth rank accuracy, without the truth itself: {kendall(values[:-1], truth[:-1]):.2f}"
         )
-
-
-def kendall(a: Tensor, b: Tensor) -> float:
-    """Kendall's rank correlation of two lists."""
-    rows, columns = torch.triu_indices(len(a), len(a), 1)
-    return float((torch.sign(a[rows] - a[columns]) * torch.sign(b[rows] - b[columns])).double().mean())

@@ -15,6 +15,7 @@ from xaiwidgets.demo import Batch
 from xaiwidgets.evaluate import (
     gae,
     insertion_deletion,
+    kendall,
     localisation,
     model_randomisation,
     pixel_flipping,
@@ -101,3 +102,11 @@ def test_every_figure_draws(model: ImageModel, x: Tensor, heat: Tensor) -> None:
     assert model_randomisation(model, x, {"g": GradientXInput}).plot().axes
     with pytest.raises(ValueError, match="did you mean 'curves'"):
         curves.plot(kind="curve")
+
+
+def test_kendall() -> None:
+    assert kendall(torch.tensor([1.0, 2, 3, 4]), torch.tensor([10.0, 20, 30, 40])) == 1
+    assert kendall(torch.tensor([1.0, 2, 3, 4]), torch.tensor([4.0, 3, 2, 1])) == -1
+    assert kendall(torch.tensor([1.0, 2, 3, 4]), torch.tensor([1.0, 3, 2, 4])) == pytest.approx(4 / 6)
+    with pytest.raises(ValueError, match="two lists of the same length"):
+        kendall(torch.tensor([1.0]), torch.tensor([1.0, 2]))

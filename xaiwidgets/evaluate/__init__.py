@@ -8,7 +8,7 @@ from xaiwidgets.evaluate.insertion import InsertionDeletionResult, SufficiencyRe
 from xaiwidgets.evaluate.localisation import LocalisationResult, localisation
 from xaiwidgets.evaluate.perturbations import PERTURBATIONS, Scene
 from xaiwidgets.evaluate.randomisation import RandomisationResult, model_randomisation
-from xaiwidgets.evaluate.statistics import Estimate, bootstrap
+from xaiwidgets.evaluate.statistics import Estimate, bootstrap, kendall
 
 __all__ = [
     "PERTURBATIONS",
@@ -24,6 +24,7 @@ __all__ = [
     "bootstrap",
     "gae",
     "insertion_deletion",
+    "kendall",
     "localisation",
     "model_randomisation",
     "pixel_flipping",

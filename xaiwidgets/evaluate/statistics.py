@@ -85,6 +85,21 @@ def _resampled(count: int, resamples: int, seed: int) -> Iterator[np.ndarray]:
         yield generator.integers(0, count, (min(_CHUNK, resamples - start), count))
 
 
+def kendall(a: Tensor, b: Tensor) -> float:
+    """Kendall's rank correlation of two lists of numbers, in [−1, 1]: pairs in the same order less pairs in the other, over all pairs.
+
+    Raises:
+        ValueError: fewer than two numbers, or lists of different length.
+    """
+    first, second = (torch.as_tensor(values).double().flatten() for values in (a, b))
+    if len(first) != len(second) or len(first) < 2:
+        raise ValueError(
+            f"a and b have {len(first)} and {len(second)} numbers; give two lists of the same length, two or more"
+        )
+    rows, columns = torch.triu_indices(len(first), len(first), 1)
+    return float((torch.sign(first[rows] - first[columns]) * torch.sign(second[rows] - second[columns])).mean())
+
+
 def as_scores(logits: Tensor, target: Tensor, score: str) -> Tensor:
     """The score of each row's target class, (n,): its logit or its probability."""
     if score == "probability":
