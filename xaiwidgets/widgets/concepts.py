@@ -32,7 +32,7 @@ _SELECTION = ("image", "target", "against", "layer", "concept", "box", "trail")
 _SNAPSHOT_LANE = max(LANES.values()) + 1
 _SETTLED = 1.5
 """Seconds without work after which a notebook's saved picture is renewed: more often would fill the wire."""
-_REST = 0.25
+_REST = 0.4
 """Seconds that pictures wait after a question of a drag."""
 _PAGE = 2**24
 """Bytes of answers in a saved page, beside those on screen."""

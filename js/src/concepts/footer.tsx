@@ -16,6 +16,11 @@ export function Footer() {
           Stop
         </button>
       )}
+      {store.progress.value.state === "stopped" && store.canCompute.value && (
+        <button type="button" class="xw-button" onClick={() => store.requests.again()}>
+          Go on
+        </button>
+      )}
       <MenuButton
         label="Save"
         items={[

@@ -33,37 +33,37 @@ export interface Room {
   name: number;
 }
 
-const cardHeight = 46; // px, a node's picture and name
-const between = 10; // px between two of them
+const cardHeight = 50; // px, a node's picture and name, and some air
 const overhang = 20; // px that a card may stand over its bar, above and below
 const tallest = 110; // px, the bar of the concept that the graph is of
 
+// The layout has an "index" of its own.
 interface Bar {
-  index: number;
+  number: number;
 }
 
 interface Flow {
-  index: number;
+  number: number;
   relevance: number;
 }
 
 export function layoutGraph(graph: Graph, room: Room): GraphLayout {
   const [root] = graph.nodes;
   if (!root) return { nodes: [], links: [], height: 0 };
-  const nodes: Bar[] = graph.nodes.map((_, index) => ({ index }));
+  const nodes: Bar[] = graph.nodes.map((_, number) => ({ number }));
   // Links of nothing have no width, but hold their nodes in place.
   const least = Math.max(...graph.nodes.map(({ relevance }) => Math.abs(relevance)), 1e-30) * 1e-4;
   const value = (relevance: number) => Math.max(Math.abs(relevance), least);
-  const links = graph.edges.map(({ source, target, relevance }, index) => ({
+  const links = graph.edges.map(({ source, target, relevance }, number) => ({
     source,
     target,
-    index,
+    number,
     relevance,
     value: value(relevance),
   }));
   if (root.layer !== "output") {
-    nodes.push({ index: -1 });
-    const fromClass = { source: nodes.length - 1, target: 0, index: -1, relevance: root.relevance };
+    nodes.push({ number: -1 });
+    const fromClass = { source: nodes.length - 1, target: 0, number: -1, relevance: root.relevance };
     links.push({ ...fromClass, value: value(root.relevance) });
   }
   const { height, padding } = measures(nodes.length, links);
@@ -71,7 +71,7 @@ export function layoutGraph(graph: Graph, room: Room): GraphLayout {
     .nodeAlign(sankeyLeft)
     .nodeWidth(1)
     .nodePadding(padding)
-    .nodeSort((a, b) => a.index - b.index)
+    .nodeSort((a, b) => a.number - b.number)
     .extent([
       [0, overhang],
       [1, height - overhang],
@@ -83,9 +83,9 @@ export function layoutGraph(graph: Graph, room: Room): GraphLayout {
   });
   const path = sankeyLinkHorizontal<Bar, Flow>();
   return {
-    nodes: placed.map(({ index, x0, x1, y0, y1 }) => ({ index, x0, x1, y0: y0!, y1: y1! })),
+    nodes: placed.map(({ number, x0, x1, y0, y1 }) => ({ index: number, x0, x1, y0: y0!, y1: y1! })),
     links: laid.links.map((link) => ({
-      index: link.index,
+      index: link.number,
       path: path(link) ?? "",
       width: Math.max(1, link.width ?? 0),
       relevance: link.relevance,
@@ -94,10 +94,7 @@ export function layoutGraph(graph: Graph, room: Room): GraphLayout {
   };
 }
 
-/**
- * The height of the graph, and the room between two nodes: enough for the cards of the fullest column, and so much
- * that bars, which share one scale, are not higher than the tallest may be.
- */
+/** A height in which the fullest column has room for its cards, and bars, on one scale, are no higher than they may be. */
 function measures(
   count: number,
   links: { source: number; target: number; value: number }[],
@@ -116,10 +113,9 @@ function measures(
   const all = [...columns.values()];
   const largest = Math.max(...all.map(({ sum }) => sum)) || 1;
   const fullest = all.reduce((a, b) => (b.cards > a.cards ? b : a));
-  const inner = Math.max(tallest, fullest.cards * (cardHeight + between) - overhang * 2);
   const bars = (fullest.sum / largest) * tallest;
-  const padding = fullest.cards > 1 ? (inner - bars) / (fullest.cards - 1) : cardHeight;
-  return { height: inner + overhang * 2, padding: Math.max(between, padding) };
+  const inner = Math.max(tallest, bars + (fullest.cards - 1) * cardHeight);
+  return { height: inner + overhang * 2, padding: cardHeight };
 }
 
 /** Left and right end of a column: the class' name, then cards, as far apart as there is room. */

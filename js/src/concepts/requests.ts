@@ -10,7 +10,7 @@ import type { ConceptsStore } from "./store.ts";
 import type { Kind, Want } from "./types.ts";
 
 const kinds = ["focus", "ranking", "region", "heatmap", "references", "graph"] as const;
-const tilePause = 120; // ms; while a box is dragged, other concepts come and go
+const tilePause = 120; // ms after the last change of what is on screen
 const patience = 3000; // ms after which a box's answer is given up, and the newest is asked for
 
 export class Requests {
@@ -48,6 +48,13 @@ export class Requests {
     this.free();
   }
 
+  /** Asks for what was stopped. */
+  again(): void {
+    this.forget();
+    for (const kind of kinds) this.consider(this.store.want(kind));
+    this.considerTiles();
+  }
+
   dispose(): void {
     this.stop();
     clearTimeout(this.timer);
@@ -81,6 +88,11 @@ export class Requests {
     clearTimeout(this.tileTimer);
     this.tileTimer = setTimeout(() => {
       const { store } = this;
+      // A drag passes over concepts by the dozen; those it ends on are worth a picture.
+      if (store.committer.gesturing) {
+        this.considerTiles();
+        return;
+      }
       const concepts = store.missingTiles.peek();
       const { reference_by, pool } = store.state;
       const want: Want = {

@@ -201,13 +201,9 @@ export class ConceptsStore extends WidgetStore<ConceptsState> {
   readonly region = computed<Shown<Region>>(() => {
     const want = this.want("region");
     if (!want) return { result: null, current: true };
-    const of = JSON.stringify([want.layer, this.question.value]);
     const result = this.exact("region");
-    if (result) this.lastRegion = { of, result };
-    return {
-      result: this.lastRegion?.of === of ? this.lastRegion.result : null,
-      current: result !== undefined,
-    };
+    const last = this.lastRegion?.of === regionOf(want) ? this.lastRegion.result : null;
+    return { result: result ?? last, current: result !== undefined };
   });
 
   readonly heatmap = computed<HeatMap | null>(() => this.exact("heatmap") ?? null);
@@ -339,9 +335,11 @@ export class ConceptsStore extends WidgetStore<ConceptsState> {
         this.cache.put(kind, key, decodeRanking(message as never as RankingMessage, buffers));
       else if (kind === "heatmap")
         this.cache.put(kind, key, decodeHeatmap(message as never as HeatmapMessage, buffers));
-      else if (kind === "region")
-        this.cache.put(kind, key, decodeRegion(message as never as RegionMessage, buffers));
-      else if (kind === "graph") {
+      else if (kind === "region") {
+        const result = decodeRegion(message as never as RegionMessage, buffers);
+        this.cache.put(kind, key, result);
+        this.lastRegion = { of: regionOf(want as WantOf<"region">), result };
+      } else if (kind === "graph") {
         const { nodes, edges } = message as never as GraphMessage;
         this.cache.put(kind, key, { nodes, edges });
       } else if (kind === "references") {
@@ -367,4 +365,9 @@ export class ConceptsStore extends WidgetStore<ConceptsState> {
     this.cache.clear();
     this.tiles.clear();
   }
+}
+
+/** What a box's answer depends on beside the box. */
+function regionOf({ layer, image, target, against }: WantOf<"region">): string {
+  return JSON.stringify([layer, image, target, against]);
 }

@@ -12,7 +12,8 @@ export function Thumb({ layer, concept, slot = 0 }: { layer: string; concept: nu
     canvas.current.height = tile.height;
     canvas.current.getContext("2d")!.putImageData(tile, 0, 0);
   }, [tile]);
-  const state = tile ? "there" : tile === null || !store.canCompute.value ? "none" : "coming";
+  const waiting = store.canCompute.value && store.progress.value.state !== "stopped";
+  const state = tile ? "there" : tile === null || !waiting ? "none" : "coming";
   return (
     <span class="xw-thumb" data-state={state}>
       {tile && <canvas ref={canvas} />}

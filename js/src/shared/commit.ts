@@ -17,6 +17,11 @@ export class Committer {
     return this.pending.has(name);
   }
 
+  /** Whether a gesture lasts. */
+  get gesturing(): boolean {
+    return this.gestures > 0;
+  }
+
   change(name: string, value: unknown): void {
     this.pending.set(name, value);
     this.schedule();
