@@ -64,6 +64,7 @@ def kills(path: Path, whole: dict[str, bytes], count: int, seed: int) -> None:
                 done += 1
                 partial += 0 < Folder(path).done < killing.LENGTH
         if Folder(path).whole:
+            killing.build(path)
             assert contents(path) == whole
             shutil.rmtree(path)
     killing.build(path)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import json
 import os
 import time
 from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import Executor
-from contextlib import closing
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -137,7 +137,7 @@ class ReferenceIndex:
         """
         steps = cls.stream(crp, dataset, path, layers, top, executor, **settings)
         shown = progress is True
-        with closing(steps), tqdm(desc="Reference index", unit=" images", delay=1, disable=not shown) as bar:
+        with contextlib.closing(steps), tqdm(desc="Reference index", unit=" images", delay=1, disable=not shown) as bar:
             for step in steps:
                 if callable(progress):
                     progress(step)
@@ -193,6 +193,10 @@ class ReferenceIndex:
                     yield clock.at(done)
         else:
             clock = _Clock(samples.length, samples.length)
+            if folder.strays():
+                # Left by a process that was killed after its last step; where they cannot be removed they do no harm.
+                with contextlib.suppress(OSError, RuntimeError), lock(path):
+                    Folder(path).begin(request)
         yield clock.at(samples.length, cls(folder))
 
     @classmethod

@@ -102,10 +102,13 @@ class Folder:
         if dict(request) != self.request or kept != self.shards:
             self.request = dict(request)
             self._save_manifest(kept)
+        for file in self.strays():
+            file.unlink()
+
+    def strays(self) -> list[Path]:
+        """Files that do not count: left by a process that was killed."""
         named = {self.path / shard.file for shard in self.shards}
-        for file in (self.path / "shards").glob("*"):
-            if file not in named:
-                file.unlink()
+        return [file for file in (self.path / "shards").glob("*") if file not in named]
 
     def add(self, start: int, stop: int, data: bytes, instead: Sequence[Shard] = ()) -> Shard:
         """Write the tables over samples `start` to `stop` (from `packed`), in place of the shards they were merged from."""
