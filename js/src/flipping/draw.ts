@@ -53,6 +53,15 @@ export function drawPane(
   const step = store.step.peek();
   const patches = store.order(store.method.peek());
   const picture = store.picture.peek()?.canvas;
+  const { dataset } = context.canvas;
+  if (isOrder(pane)) {
+    // While a frame is made, the one before it stays: it comes within the blink of an eye. Where it cannot come, it is hatched.
+    const kind = JSON.stringify({ ...store.frameAt(pane, 0), width, height });
+    const missing = store.frame(pane, step) === null;
+    if (missing && dataset.kind === kind && store.canCompute.peek()) return;
+    dataset.kind = kind;
+    dataset.shown = missing ? "" : `${store.state.image.peek()}/${step}`;
+  }
   context.clearRect(0, 0, width, height);
   // Edges of patches stay sharp, and pixels are seen as the model sees them.
   context.imageSmoothingEnabled = false;
