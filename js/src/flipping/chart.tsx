@@ -113,7 +113,7 @@ function Panel({ order, series, curves, domain }: PanelProps) {
           role="application"
           aria-roledescription="curves"
           aria-label={`${orderNames[order]}: ${names}. Arrow keys go from step to step, up and down from method to method.`}
-          tabIndex={0}
+          tabindex={0}
           height={height}
           onPointerDown={down}
           onPointerMove={move}
