@@ -211,9 +211,11 @@ def test_dask_with_a_worker_killed(tmp_path: Path, whole: dict[str, bytes]) -> N
                 os.kill(workers[0], signal.SIGKILL)
                 killed.append(progress.done)
 
-        killing.build(tmp_path, killing.Slow, executor=client.get_executor(), progress=at)
+        killing.build(tmp_path / "executor", killing.Slow, executor=client.get_executor(), progress=at)
+        killing.build(tmp_path / "client", executor=client)
     assert 40 <= killed[0] < killing.LENGTH
-    assert contents(tmp_path) == whole
+    assert contents(tmp_path / "executor") == whole
+    assert contents(tmp_path / "client") == whole
 
 
 def test_a_pool_that_breaks_keeps_what_is_done(tmp_path: Path, whole: dict[str, bytes]) -> None:

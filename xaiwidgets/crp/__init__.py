@@ -10,7 +10,9 @@
     crp.focus(x, target)                          # one image and one class explained once, then questioned cheaply
 
 From layer to layer: `concepts` (what a concept is), `requests` and `starts` (what was asked), `collecting` (carried down in batches),
-`passes` (images explained once), `attribution_graph`, `focus`, and `results`.
+`passes` (images explained once), `attribution_graph`, `focus`, and `results`. The index of reference samples: `build_data` (samples
+of a data set), `build_request` (what the index is of), `build` (batches, shards), `topk` (tables and how they merge), `storage` (files),
+`index` (questions), `references` (pictures).
 
 Conditions mask relevance on its way down (Achtibat et al., arXiv 2206.03208). For one layer that is linear: with R the relevance at
 the layer and v the indicator of a region of the image, ⟨v, down(R restricted to a concept)⟩ is the sum over the concept of

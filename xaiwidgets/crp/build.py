@@ -136,7 +136,7 @@ class Plan:
 # -- all of it -------------------------------------------------------------------------------------------------------------
 
 
-def run(plan: Plan, folder: Folder, shard: int, executor: Executor | None = None, workers: int = 0) -> Iterator[int]:
+def run(plan: Plan, folder: Folder, shard: int, executor: Executor | Any = None, workers: int = 0) -> Iterator[int]:
     """Compute what the folder lacks, and leave one shard over all samples; gives the samples done so far, again and again.
 
     Closing the generator stops between two batches; what is finished is kept.
@@ -185,9 +185,13 @@ def _here(plan: Plan, folder: Folder, jobs: list[tuple[int, int]], workers: int)
         raise
 
 
-def _elsewhere(plan: Plan, folder: Folder, jobs: list[tuple[int, int]], executor: Executor) -> Iterator[int]:
+def _elsewhere(plan: Plan, folder: Folder, jobs: list[tuple[int, int]], executor: Any) -> Iterator[int]:
     """On an executor: workers compute shards, this process writes and merges them as they come."""
-    payload, left = _dumped(plan), iter(jobs)
+    payload: Any = _dumped(plan)
+    if hasattr(executor, "scatter"):
+        # A Dask client: the model goes to each worker once, not with every shard.
+        payload, executor = executor.scatter(payload, broadcast=True), executor.get_executor()
+    left = iter(jobs)
     flying: dict[Future[bytes], tuple[int, int]] = {}
     try:
         while True:

@@ -85,7 +85,7 @@ class ReferenceIndex:
 
     Attributes:
         path: the folder. layers: names of its layers. samples: how many samples. class_names: of the model's classes.
-        targets: "label" or "predicted": which class of a sample was explained. top, class_top: references kept overall and a class.
+        targets: "label" or "predicted": which class of a sample was explained. request: all that shaped the tables, as plain data.
         fingerprint: of model, weights, composite, data set and settings.
     """
 
@@ -112,7 +112,7 @@ class ReferenceIndex:
         path: str | os.PathLike[str],
         layers: Sequence[str] | None = None,
         top: int = 40,
-        executor: Executor | None = None,
+        executor: Executor | Any = None,
         *,
         progress: bool | Callable[[Progress], object] = True,
         **settings: Any,
@@ -126,7 +126,8 @@ class ReferenceIndex:
                 class or its name; a list or set of classes, or a multi-hot vector, for one explanation a class; an empty one for none.
             layers: names; None for all that have concepts.
             top: samples kept of each concept.
-            executor: any ``concurrent.futures.Executor``, such as ``dask.distributed.Client(...).get_executor()``; None computes here.
+            executor: any ``concurrent.futures.Executor``, such as ``dask.distributed.Client(...).get_executor()``, or the Dask client
+                itself, which sends the model to each worker once instead of with every shard; None computes here.
             progress: show a bar; or a function that is called with a `Progress` now and then.
             settings: of `stream`: class_top, batch, shard, targets, shares, workers.
 
@@ -156,7 +157,7 @@ class ReferenceIndex:
         path: str | os.PathLike[str],
         layers: Sequence[str] | None = None,
         top: int = 40,
-        executor: Executor | None = None,
+        executor: Executor | Any = None,
         *,
         class_top: int | None = None,
         batch: int | None = None,
@@ -249,10 +250,6 @@ class ReferenceIndex:
     @property
     def targets(self) -> str:
         return str(self.request["targets"])
-
-    @property
-    def top_kept(self) -> int:
-        return int(self.request["top"])
 
     @cached_property
     def fingerprint(self) -> str:
