@@ -191,6 +191,19 @@ def test_the_cache_is_used_and_never_trusted(crp: CRP, data: Shapes, index: Refe
     assert len(list((index.path / "references").iterdir())) == 2
 
 
+def test_a_class_without_samples(crp: CRP, data: Shapes, tmp_path: Path) -> None:
+    only = [(x, label) for x, label in (data[i] for i in range(16)) if label != 2]
+    index = ReferenceIndex.build(crp, only, tmp_path, [LAYER], progress=False)
+    found = index.top(LAYER, 5, target=2)
+    assert len(found) == 0
+    assert 2 not in {use.target for use in index.classes(LAYER, 5)}
+    for crop in (True, "field", False):
+        shown = xw.references(crp, only, found, crop=crop, fade=True, unique=True)
+        assert len(shown) == 0
+        assert shown.boxes.shape == (0, 4)
+    assert len(shown.plot().axes) == 2
+
+
 def test_figure(crp: CRP, data: Shapes, index: ReferenceIndex) -> None:
     figure = xw.references(crp, data, index.top(LAYER, 5, 3)).plot(name="stripes <b>")
     assert len(figure.axes) == 6

@@ -163,6 +163,8 @@ def _looked_up(
     crp: CRP, samples: Samples, found: References, mode: str, index: ReferenceIndex | None
 ) -> tuple[Tensor, Tensor]:
     """Pixels (n, C, H, W), in steps of 1/255, and heatmaps (n, H, W), from the cache or computed and put there."""
+    if not len(found):
+        return torch.zeros(0, *samples.shape), torch.zeros(0, *samples.shape[1:])
     file = None
     if index is not None:
         asked = [found.fingerprint, found.layer, found.concept, mode, found.samples.tolist(), found.targets.tolist()]
@@ -242,7 +244,7 @@ def receptive_field(crp: CRP, x: Tensor, layer: str, unit: int, positions: Tenso
     graph = crp.known(x).graph
     propagator = Propagator(graph, assign(Composite("receptive field", default=Flat()), graph))
     generator = torch.Generator().manual_seed(0)
-    noise = torch.randn(_RECORDINGS, *x.shape[1:], generator=generator).to(x.device)
+    noise = torch.randn(_RECORDINGS, *x.shape[1:], generator=generator).to(crp.model.device)
     record = propagator.record(noise, keep=[layer])
     weights = torch.stack([neuron_weights(crp.known(x)[layer], unit, position) for position in positions.tolist()])
     value = record.values[propagator.index(layer)]
@@ -267,12 +269,11 @@ def _pictures(crp: CRP, found: References, mode: str, view: _View, images: tuple
     pixels, heatmaps = pixels[chosen], heatmaps[chosen]
     level = _smoothed(heatmaps)
     height, width = heatmaps.shape[1:]
-    if view.crop == "field":
+    boxes = torch.tensor([0, 0, width, height]).expand(len(chosen), 4)
+    if len(chosen) and view.crop == "field":
         boxes = receptive_field(crp, pixels, found.layer, found.concept, found.positions[chosen])
-    elif view.crop is not None and len(chosen):
+    elif len(chosen) and isinstance(view.crop, float):
         boxes = torch.stack([_box(seen > view.crop, max(1, min(height, width) // _SMALLEST)) for seen in level])
-    else:
-        boxes = torch.tensor([0, 0, width, height]).expand(len(chosen), 4)
     if view.fade is not None:
         pixels = torch.where((level > view.fade)[:, None], pixels, pixels * _BRIGHTNESS)
     windows = [(slice(top, bottom), slice(left, right)) for left, top, right, bottom in boxes.tolist()]
