@@ -159,8 +159,9 @@ class _Decomposition:
             nodes = list(self.waiting.pop(max(self.waiting)).values())
             done += nodes
             going_on = [node for node in nodes if node.depth < len(self.width)]
-            for first in range(0, len(going_on), self.chunk):
-                self._follow(going_on[first : first + self.chunk])
+            rows = self.explained.known.rows(self.chunk, 1)
+            for first in range(0, len(going_on), rows):
+                self._follow(going_on[first : first + rows])
         place = {id(node): number for number, node in enumerate(done)}
         total = {layer: float(relevance.abs().sum()) or 1.0 for layer, relevance in self.arrived.items()}
         listed = tuple(Node(n.layer, n.concept, n.relevance, n.relevance / total[n.layer], n.depth) for n in done)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
+from math import prod
 from typing import Any, Protocol, runtime_checkable
 
 import torch
@@ -20,6 +21,9 @@ from xaiwidgets.graph.graph import AFTER_CLASSIFIER
 from xaiwidgets.graph.kinds import kind_of
 
 __all__ = ["AxisConcept", "Concept", "ConceptLayers", "MaskConcept", "check_ids"]
+
+REUSED = 2**24
+"""Bytes of the largest blocks that the memory allocator keeps for re-use, with room for a few at a time."""
 
 
 @runtime_checkable
@@ -147,7 +151,9 @@ class ConceptLayers(Mapping[str, "Concept"]):
 
     def __init__(self, propagator: Propagator, example: Tensor, own: Mapping[str, Any]) -> None:
         self.propagator, self.graph, self.own = propagator, propagator.graph, own
-        self.shapes = propagator.record(example[:1]).shapes
+        self.shapes, self.device = propagator.record(example[:1]).shapes, example.device
+        sizes = [prod(shape) for shape, carries in zip(self.shapes, propagator.carries, strict=True) if carries]
+        self.largest = max(sizes) * self.graph.dtype.itemsize  # bytes of the largest value that relevance passes
         names = {name: i for name, i in _listed(self.graph).items() if propagator.carries[i]}
         self.names = tuple(sorted(names, key=names.__getitem__))
         names |= {name: self._index(name) for name in own}
@@ -164,6 +170,15 @@ class ConceptLayers(Mapping[str, "Concept"]):
         if layer not in self._found:
             self._found[layer] = self._make(layer)
         return self._found[layer]
+
+    def rows(self, chunk: int, images: int) -> int:
+        """How many conditions to carry at once: `chunk` heatmaps at most, and on a CPU few enough that memory is re-used.
+
+        The C library gives large blocks back to the system at once. Taking and clearing fresh ones for every layer costs more
+        time than long batches save.
+        """
+        rows = max(1, chunk // images)
+        return rows if self.device.type != "cpu" else max(1, min(rows, REUSED // (self.largest * images)))
 
     def _index(self, layer: Any) -> int:
         """The step that gives a layer's value. Raises ValueError with the nearest layers that have concepts."""

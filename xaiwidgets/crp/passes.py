@@ -71,9 +71,9 @@ class Pass:
     def heatmaps(self, layer: str, ids: Sequence[int], chunk: int) -> Tensor:
         """What flows through each concept of a layer into each pixel, (K, N, H, W)."""
         concept, whole = self.known[layer], self.at([layer])[layer]
-        parts = []
-        for first in range(0, len(ids), chunk):
-            weights = torch.stack([concept.select([unit]) for unit in ids[first : first + chunk]]).to(whole)
+        parts, rows = [], self.known.rows(chunk, self.record.batch)
+        for first in range(0, len(ids), rows):
+            weights = torch.stack([concept.select([unit]) for unit in ids[first : first + rows]]).to(whole)
             found = self.propagator.down(self.record, {layer: whole * weights}, ["input"])
             parts.append(found["input"].float().sum(2))
         return torch.cat(parts)

@@ -153,7 +153,7 @@ def carry(
         if exclude_parallel:
             named = [layer in request.weights for request in requests]
             only[index] = torch.tensor(named[:1] if paired else named, device=record.output.device)
-    rows = max(1, chunk // record.batch)
+    rows = known.rows(chunk, record.batch)
     found = known.propagator.down(record, start, to, Masks(masks, only), chunk=rows)
     count = 1 if paired else len(requests)
     return {str(name): tensor.expand(count, *tensor.shape[1:]) for name, tensor in found.items()}
