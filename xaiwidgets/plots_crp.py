@@ -244,7 +244,7 @@ def ranking(
 
 # -- graphs ----------------------------------------------------------------------------------------------------------
 
-GAP, NODE_WIDTH = 0.035, 0.09
+GAP, NODE_WIDTH = 0.055, 0.09
 LEAST = 0.012
 """Smallest height of a node, in heights of the root, so that a faint one can still be seen."""
 
