@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,6 +12,11 @@ from xml.etree import ElementTree
 import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Locator, expect
+from torch import Tensor
+
+from tests.widgets.conftest import until
+from xaiwidgets import CRP, ConceptBrowser, ImageModel, ReferenceIndex
+from xaiwidgets.demo import Shapes
 
 from .standin import STATIC, StandIn
 from .standin_concepts import INSIDE, RELEVANCE, UNITS, open_browser
@@ -317,3 +323,30 @@ class TestLook:
                 .map((e) => e.outerHTML)"""
         )
         assert nameless == []
+
+
+class TestSavedNotebook:
+    def test_a_notebook_without_its_kernel_shows_what_it_showed(
+        self, chromium: Browser, browse: Open, cnn: ImageModel, x: Tensor, tmp_path: Path
+    ) -> None:
+        crp, data = CRP(cnn), Shapes(24)
+        index = ReferenceIndex.build(crp, data, tmp_path / "index", layers=["features.conv6"], progress=False)
+        made = ConceptBrowser(crp, x, index=index, dataset=data)
+        assert made.wait(60)
+        until(lambda: len(made.snapshot) > 0)
+        traits = {name: made.get_state(name)[name] for name in made.keys if not name.startswith("_")}
+        traits |= {"snapshot": base64.b64encode(made.snapshot).decode(), "layout": None}
+        concept = made.selection["concept"]
+        made.close()
+        widget = browse(traits=traits, respond=False)
+        expect(widget.root.locator(".xw-reference canvas")).to_have_count(8)
+        expect(rows(widget)).to_have_count(20)
+        expect(rows(widget).first.locator("canvas").first).to_be_visible()
+        expect(widget.root.get_by_role("region", name="Concept", exact=True)).to_have_attribute(
+            "data-concept", str(concept)
+        )
+        expect(widget.root.locator(".xw-own .xw-frame")).to_have_attribute("data-stale", "false")
+        expect(widget.root.locator(".xw-node")).not_to_have_count(0)
+        expect(widget.root.get_by_text("Kernel not connected: showing the saved picture")).to_be_visible(timeout=9000)
+        rows(widget).nth(3).click()
+        expect(widget.root.locator(".xw-own")).to_contain_text("not saved here: it needs a kernel")

@@ -113,6 +113,7 @@ class TestAnswers:
         _, (relevance, activation) = w.of("ranking")[0]
         torch.testing.assert_close(floats(relevance), focus.relevance[LAYER])
         torch.testing.assert_close(floats(activation), focus.activation(LAYER))
+        assert w.index_info is None
         assert w.layer == LAYER, "the last layer that has places"
         strongest = int(focus.rank(LAYER).concepts[0, 0])
         content, (heat,) = w.of("heatmap")[0]

@@ -113,7 +113,7 @@ class ConceptBrowser(Widget):
     class_names = traitlets.List(traitlets.Unicode()).tag(sync=True)
     layers = traitlets.List(traitlets.Dict()).tag(sync=True)
     labels = traitlets.List(traitlets.Dict()).tag(sync=True)
-    index_info = traitlets.Dict(None, allow_none=True).tag(sync=True)
+    index_info = traitlets.Dict(default_value=None, allow_none=True).tag(sync=True)
     snapshot = traitlets.Bytes(b"").tag(sync=True)
 
     view_traits = (*_LOOK, *(name for name in _SELECTION if name != "target"))

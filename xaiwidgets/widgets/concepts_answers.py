@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -69,11 +70,14 @@ class Answers:
 
     def focus(self, question: Question) -> Focus:
         """The image and class of a question, explained; kept for the next questions."""
+        # A message's handler must not wait for the pictures that are being made.
+        known = self._focuses.get(question)
+        if known is not None:
+            return known
         with self.crp.model.lock:
             if question not in self._focuses:
                 x = self.x[question.image, None]
                 self._focuses[question] = self.crp.focus(x, question.target, question.against)
-            self._focuses.move_to_end(question)
             while len(self._focuses) > _FOCUSES:
                 self._focuses.popitem(last=False)
             return self._focuses[question]
@@ -130,6 +134,8 @@ class Answers:
                 break
             packets.append(packet)
             yield packet
+            # The lock is not fair: whoever waits for it, such as a cell, gets a turn.
+            time.sleep(0.001)
         if kind in self._kept:
             self._kept[kind][key_of(want)] = packets
             while len(self._kept[kind]) > _KEPT[kind]:

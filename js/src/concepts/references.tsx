@@ -120,7 +120,7 @@ function ReferenceFigure({ item }: { item: Reference | null }) {
         )}
       </div>
       <figcaption>
-        <span>{name}</span> <span class="xw-value">{formatNumber(score, 2)}</span>
+        <span>{name}</span> <span class="xw-value">{formatNumber(score)}</span>
       </figcaption>
     </figure>
   );
