@@ -334,7 +334,8 @@ class ImageModel:
                 kind = next(floats, torch.float32)  # traced in its own precision, run in the one asked for
                 example = torch.zeros(2, self.channels, *size, device=self.device, dtype=kind)
                 try:
-                    self._graphs[size] = export(self.module, example)
+                    # In the layout that runs, so that the precision it has needs no second copy of the weights.
+                    self._graphs[size] = export(self.module, example).to(memory_format=torch.channels_last)
                 except GraphError as error:
                     # Tracing takes seconds; what failed once fails again until the module changes.
                     self._failures[size] = str(error)
