@@ -110,6 +110,19 @@ def test_no_more_rows_at_once_than_the_chunk(
     assert max(seen) <= 5
 
 
+def test_large_values_go_in_shorter_batches(
+    residual: ImageModel, images: Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crp = CRP(residual)
+    known = crp.known(images)
+    expected = crp(images[:1], layer="conv2").relevance
+    assert known.largest == 8 * 16 * 20 * 4
+    assert (known.rows(32, 1), known.rows(32, 5), known.rows(2, 5)) == (32, 6, 1)
+    monkeypatch.setattr("xaiwidgets.crp.concepts.REUSED", 3 * known.largest)
+    assert (known.rows(32, 1), known.rows(32, 5)) == (3, 1)
+    close(crp(images[:1], layer="conv2").relevance, expected)
+
+
 def test_weights_instead_of_numbers(residual: ImageModel, images: Tensor) -> None:
     crp, x = CRP(residual), images[:1]
     half = torch.zeros(12)
