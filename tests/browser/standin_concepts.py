@@ -40,7 +40,7 @@ window.loaded = true;
 
 UNITS = 12
 SIDE = 48
-LAYERS = [
+LAYERS: list[dict[str, Any]] = [
     {"name": "conv1", "units": 6, "kind": "channel", "indexed": True},
     {"name": "conv2", "units": UNITS, "kind": "channel", "indexed": True},
     {"name": "head", "units": 4, "kind": "feature", "indexed": False},
@@ -96,7 +96,13 @@ def answers() -> list[dict[str, Any]]:
         {"layer": "conv1", "concept": 1, "relevance": -0.2, "share": -0.2},
     ]
     edges = [{"source": 0, "target": 1, "relevance": 0.5}, {"source": 0, "target": 2, "relevance": -0.2}]
-    explained = {"shape": [SIDE, SIDE, 3], "map": _header(heat()), "target": 1, "score": 8.25, "probability": 0.93}
+    explained: dict[str, Any] = {
+        "shape": [SIDE, SIDE, 3],
+        "map": _header(heat()),
+        "target": 1,
+        "score": 8.25,
+        "probability": 0.93,
+    }
     classes = [{"target": 1, "score": 0.7, "count": 12}, {"target": 2, "score": 0.2, "count": 9}]
     return [
         _message("focus", [picture(), heat()], **explained),

@@ -464,7 +464,7 @@ def test_heads_and_hidden_features_of_transformers(
     try:
         for layer, kind in ((heads, "head"), (hidden, "feature")):
             view.choose("Layer", layer)
-            until(lambda layer=layer: view.ask("browser.layer") == layer)
+            until(lambda: view.ask("browser.layer") == layer)  # noqa: B023 - asked at once
             view.settle()
             units = view.ask("crp.units(browser.layer)")
             count = min(20, units)

@@ -83,7 +83,7 @@ def test_several_writers_lose_nothing(tmp_path: Path) -> None:
 def test_a_file_that_cannot_be_written_keeps_names_in_memory(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     names = ConceptNames(tmp_path / "names.json")
     names["conv5", 1] = "before"
-    written = concepts_names.write_atomically
+    written = vars(concepts_names)["write_atomically"]
 
     def full(path: Path, data: bytes) -> None:
         raise OSError(28, f"{path} could not be written: No space left on device")

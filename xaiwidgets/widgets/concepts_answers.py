@@ -104,7 +104,8 @@ class Answers:
 
     def known(self, want: Want) -> list[Packet] | None:
         """The whole answer, where it was computed before."""
-        return self._kept.get(want["kind"], {}).get(key_of(want))
+        answers = self._kept.get(want["kind"])
+        return None if answers is None else answers.get(key_of(want))
 
     def so_far(self, want: Want) -> list[Packet]:
         """As much of an answer as there is."""
@@ -230,9 +231,9 @@ class Answers:
             yield answer(want, {**said, "items": items}, *buffers)
 
     def _tiles(self, want: Want) -> Iterator[Packet]:
-        wanted, *how = self._wanted_tiles(want)
+        wanted, question, by, pool = self._wanted_tiles(want)
         done = 0
-        for part in self.gallery.tiles(wanted, *how):
+        for part in self.gallery.tiles(wanted, question, by, pool):
             done += len({place[:2] for place in part})
             self._progress(done, len(wanted), "concepts pictured")
             yield self._tile_packet(want, part)

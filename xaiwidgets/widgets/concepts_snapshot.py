@@ -45,7 +45,8 @@ def _smaller(packet: Packet) -> Iterator[Packet]:
             kept += parts
         yield Packet({**packet.content, "items": items}, tuple(kept))
     elif kind == "focus":
-        content, parts = _scaled(packet.content, *packet.buffers, _PICTURE)
+        pixels, heat = packet.buffers
+        content, parts = _scaled(packet.content, pixels, heat, _PICTURE)
         yield Packet(content, parts)
     elif kind == "heatmap":
         header, data = _map(packet.content["map"], packet.buffers[0], _PICTURE)
