@@ -186,3 +186,38 @@ def test_close_ends_the_thread_and_takes_no_more() -> None:
 def test_no_thread_before_the_first_job() -> None:
     JobRunner("idle worker")
     assert "idle worker" not in [thread.name for thread in threading.enumerate()]
+
+
+def test_the_lowest_lane_goes_first_and_each_lane_keeps_its_newest(runner: JobRunner) -> None:
+    log: list[str] = []
+    began, go = threading.Event(), threading.Event()
+
+    def steps(name: str, count: int) -> Iterator[None]:
+        for number in range(count):
+            if name == "slow" and number == 1:
+                began.set()
+                go.wait(10)
+            log.append(f"{name} {number}")
+            yield
+
+    runner.submit(Job(lambda: steps("slow", 4), lane=2))
+    assert began.wait(10)
+    runner.submit(Job(lambda: steps("old", 2), lane=0))
+    runner.submit(Job(lambda: steps("new", 2), lane=0))
+    runner.submit(Job(lambda: steps("between", 1), lane=1))
+    go.set()
+    assert runner.wait(10)
+    assert log == ["slow 0", "slow 1", "new 0", "new 1", "between 0", "slow 2", "slow 3"]
+
+
+def test_a_job_that_rests_holds_back_after_lane_0(runner: JobRunner) -> None:
+    when: dict[str, float] = {}
+
+    def note(name: str) -> Iterator[None]:
+        when[name] = time.monotonic()
+        yield
+
+    runner.submit(Job(lambda: note("gesture"), lane=0))
+    runner.submit(Job(lambda: note("picture"), lane=3, rest=0.2))
+    assert runner.wait(10)
+    assert when["picture"] - when["gesture"] >= 0.2
