@@ -54,7 +54,10 @@ def many_concepts(name: str, module: nn.Module, layer: str, x: Tensor) -> None:
     best = min(("zennit-crp, generate", "zennit-crp, call"), key=lambda way: comparison.timings[way].median)
     found, expected = contestants["CRP"]().heatmap, contestants[best]()
     errors = (found - expected).flatten(1).norm(dim=1) / expected.flatten(1).norm(dim=1)
-    print(f"\n{best} takes {comparison.ratio(best, 'CRP'):.1f} × as long as CRP; relative error {errors.max():.1e}.\n")
+    print(
+        f"\n{best} takes {comparison.ratio(best, 'CRP'):.1f} × as long as CRP; relative error {errors.max():.1e}.\n",
+        flush=True,
+    )
 
 
 def peer(module: nn.Module, layer: str, ids: list[int], x: Tensor, way: str) -> Callable[[], Tensor]:
