@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 
 import pytest
@@ -93,3 +94,24 @@ def test_memory_format_survives(monkeypatch: pytest.MonkeyPatch) -> None:
     for batch in (1, 2):
         x = torch.randn(batch, 16, 8, 6)
         assert strides(x) == x.contiguous(memory_format=torch.channels_last).stride()
+
+
+def test_threads_may_prepare_at_once() -> None:
+    layer = nn.Conv2d(16, 64, 3, padding=1)
+    x = torch.randn(1, 16, 8, 8)
+    expected = layer(x).detach()
+    for _ in range(20):
+        weights = LinearMap(export(layer, x).operations[1])
+        found: list[Tensor] = []
+
+        def work(weights: LinearMap = weights, found: list[Tensor] = found) -> None:
+            y = weights.apply(x, layer.bias.detach())
+            found.extend((y, weights.transpose(y, tuple(x.shape))))
+
+        threads = [threading.Thread(target=work) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert len(found) == 8
+        assert all(torch.allclose(y, expected, atol=1e-5) for y in found if y.shape == expected.shape)

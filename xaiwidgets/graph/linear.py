@@ -51,6 +51,7 @@ class LinearMap:
     def __init__(self, operation: Operation, weight: Tensor | None = None, groups: int | None = None) -> None:
         self.operation, self.weight = operation, weight_of(operation) if weight is None else weight
         self.axes = 0 if operation.target == "linear" else CONVOLUTIONS[operation.target][2]
+        self.kernel = tuple(self.weight.shape[2:])
         if self.axes:
             self.options = _options(operation, self.axes)
             self.options["groups"] = self.options["groups"] if groups is None else groups
@@ -85,7 +86,7 @@ class LinearMap:
 
     def _lost(self, s: Tensor, shape: Shape) -> list[int]:
         """How many entries at the end of each axis of the input the stride leaves out."""
-        o, kernel, axes = self.options, self.weight.shape[2:], self.axes
+        o, kernel, axes = self.options, self.kernel, self.axes
         reach = [
             (s.shape[-axes + i] - 1) * o["stride"][i] - 2 * o["padding"][i] + o["dilation"][i] * (kernel[i] - 1) + 1
             for i in range(axes)
@@ -103,11 +104,14 @@ class LinearMap:
 
     def _fast(self, way: str, like: Tensor, dense: Any, convolution: Any) -> Callable[..., Tensor] | None:
         """The packed form of one way, made when it is first needed; None where there is none."""
+        weight = self.weight  # before looking, since another thread may let go of it once it has packed both ways
         if way not in self._packed:
             make = None
-            if packed.worthwhile(self.operation.target, self.weight, like):
-                make = dense(self.weight, like) if not self.axes else convolution(self.weight, like, **self.options)
+            if packed.worthwhile(self.operation.target, weight, like):
+                make = dense(weight, like) if not self.axes else convolution(weight, like, **self.options)
             self._packed[way] = make
+            if len(self._packed) == 2 and all(self._packed.values()):
+                self.weight = self.weight.new_empty(0)  # nobody reads the plain ones any more
         return self._packed[way]
 
 

@@ -243,11 +243,13 @@ class Linear(Local):
     """Any rule given by groups, prepared for one step."""
 
     def __init__(self, rule: Rule, operation: Operation, groups: tuple[Group, ...]) -> None:
-        self.rule, self.groups = rule, groups
+        terms = [term for group in groups for term in group.terms]
+        self.takes_bias = any(term.bias is not None for term in terms)
+        self.needs_inputs = any(isinstance(term.inputs, str) and term.inputs != "ones" for term in terms)
+        self.needs_output = any(group.recorded or group.outputs != "all" for group in groups)
         self.maps = tuple(tuple(LinearMap(operation, term.weight) for term in group.terms) for group in groups)
-        self.takes_bias = any(term.bias is not None for group in groups for term in group.terms)
-        self.needs_inputs = any(isinstance(t.inputs, str) and t.inputs != "ones" for g in groups for t in g.terms)
-        self.needs_output = any(g.recorded or g.outputs != "all" for g in groups)
+        # The maps hold the weights from here on, in whatever layout.
+        self.rule, self.groups = rule, tuple(_without_weights(group) for group in groups)
 
     def describe(self) -> str:
         return str(self.rule)
@@ -302,7 +304,7 @@ class Linear(Local):
             return self._stabilised(z)
         for term, weights in zip(group.terms, self.maps[number], strict=True):
             if term.inputs == "ones":
-                x = term.weight.new_ones((1, *at.shapes[0][1:]))
+                x = weights.weight.new_ones((1, *at.shapes[0][1:]))
             elif isinstance(term.inputs, Tensor):
                 x = term.inputs.expand(1, *at.shapes[0][1:])
             else:
@@ -322,6 +324,10 @@ class Linear(Local):
             spread = z.flatten(1).std(1).reshape(-1, *[1] * (z.ndim - 1))
             return stabilise(z, epsilon * spread + STABILISER)
         return stabilise(z, epsilon)
+
+
+def _without_weights(group: Group) -> Group:
+    return replace(group, terms=tuple(replace(term, weight=term.weight.new_empty(0)) for term in group.terms))
 
 
 class Even(Local):
