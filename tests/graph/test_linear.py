@@ -105,7 +105,7 @@ def test_threads_may_prepare_at_once() -> None:
         found: list[Tensor] = []
 
         def work(weights: LinearMap = weights, found: list[Tensor] = found) -> None:
-            y = weights.apply(x, layer.bias.detach())
+            y = weights.apply(x, layer.get_parameter("bias").detach())
             found.extend((y, weights.transpose(y, tuple(x.shape))))
 
         threads = [threading.Thread(target=work) for _ in range(4)]
