@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import contextlib
 import copy
+import functools
 import io
 import os
 import resource
@@ -16,6 +17,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.utils.data import TensorDataset
@@ -31,6 +33,8 @@ COUNTS = (1_000, 10_000, 50_000)
 def main() -> None:
     """Print the tables."""
     against_zennit()
+    with contextlib.suppress(ImportError):
+        agreement()
     growth()
 
 
@@ -68,7 +72,43 @@ def gradient(module: nn.Module, x: Tensor) -> Tensor:
     return torch.autograd.grad(module(leaf)[:, 0].sum(), leaf)[0]
 
 
-def zennit(module: nn.Module, x: Tensor, labels: Tensor, layers: list[str]) -> Callable[[], None]:
+def agreement(images: int = 96) -> None:
+    """The same samples, in the same order, as zennit-crp's, on ResNet-18; concepts without any relevance or activation left out."""
+    import torchvision
+
+    module = randomise(torchvision.models.resnet18(weights=None))
+    x = torch.randn(images, 3, 224, 224, generator=torch.Generator().manual_seed(0))
+    labels = torch.arange(images) % 4
+    layers = [name for name, part in module.named_modules() if isinstance(part, nn.Conv2d)]
+    with tempfile.TemporaryDirectory() as ours, tempfile.TemporaryDirectory() as theirs:
+        index = ReferenceIndex.build(CRP(module), TensorDataset(x, labels), ours, layers, progress=False)
+        zennit(module, x, labels, layers, folder=theirs, abs_norm=False)()
+        for by, kind in (("relevance", "RelMax"), ("activation", "ActMax")):
+            same, positions, errors = [], [], []
+            for layer in layers:
+                read = functools.partial(_table, Path(theirs) / f"{kind}_sum_unnormed" / layer)
+                samples, scores, neurons = read("data"), read("rel"), read("rf")
+                for unit in (scores != 0).any(0).nonzero()[:, 0].tolist():
+                    found = index.top(layer, unit, 40, by)
+                    equal = found.samples == samples[:, unit]
+                    same += equal.tolist()
+                    width = index.request["layers"][index.layers.index(layer)]["space"][-1]
+                    flat = found.positions[:, 0] * width + found.positions[:, 1]
+                    positions += (flat == neurons[:, unit])[equal].tolist()
+                    errors.append(float((found.scores - scores[:, unit]).abs().max() / scores.abs().max()))
+            print(
+                f"{kind} against zennit-crp: {sum(same) / len(same):.2%} the same sample at the same rank, of those "
+                f"{sum(positions) / len(positions):.2%} the same neuron; scores differ by at most {max(errors):.1e} of the layer's largest."
+            )
+
+
+def _table(stem: Path, kind: str) -> Tensor:
+    return torch.from_numpy(np.load(stem.with_name(f"{stem.name}_{kind}.npy")))
+
+
+def zennit(
+    module: nn.Module, x: Tensor, labels: Tensor, layers: list[str], *, folder: str | None = None, abs_norm: bool = True
+) -> Callable[[], None]:
     """zennit-crp's run over the same images: relevance and activation, sum, with class statistics."""
     from crp.attribution import CondAttribution
     from crp.concepts import ChannelConcept
@@ -81,8 +121,8 @@ def zennit(module: nn.Module, x: Tensor, labels: Tensor, layers: list[str]) -> C
     data = [(image, int(label)) for image, label in zip(x, labels, strict=True)]
 
     def work() -> None:
-        with tempfile.TemporaryDirectory() as folder, silent():
-            visualization = FeatureVisualization(attribution, data, concepts, path=folder)
+        with tempfile.TemporaryDirectory() as own, silent():
+            visualization = FeatureVisualization(attribution, data, concepts, path=folder or own, abs_norm=abs_norm)
             visualization.run(EpsilonPlusFlat(canonizers=[ResNetCanonizer()]), 0, len(data))
 
     return work

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -171,6 +172,19 @@ def test_progress_and_stopping(crp: CRP, index: ReferenceIndex, tmp_path: Path) 
     assert [step.done for step in seen][:2] == [24, 32]
     assert seen[-1].index is not None
     assert contents(tmp_path) == contents(index.path)
+
+
+def test_the_bar(crp: CRP, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    class Slow(Pictures):
+        def __getitem__(self, position: int) -> Any:
+            time.sleep(0.1)
+            return super().__getitem__(position)
+
+    build(crp, Slow(24), tmp_path, progress=True)
+    shown = capsys.readouterr().err
+    assert "Reference index: 100%" in shown
+    assert "24/24" in shown
+    assert "images/s" in shown
 
 
 def test_an_error_keeps_what_is_done(crp: CRP, index: ReferenceIndex, tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import pickle
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import dataclass
@@ -221,9 +222,18 @@ def _work(payload: bytes, start: int, stop: int) -> bytes:
         torch.set_num_threads(threads)
 
 
-@lru_cache(maxsize=1)
 def _loaded(payload: bytes) -> Plan:
-    """Unpacked once for all shards of a worker, so that the model is exported once."""
+    """Unpacked once for all shards of a process, so that the model is exported once. While one thread exports, torch computes with
+    other kernels in all threads; sharing the model, the others wait for it."""
+    with _loading:
+        return _unpacked(payload)
+
+
+_loading = threading.Lock()
+
+
+@lru_cache(maxsize=1)
+def _unpacked(payload: bytes) -> Plan:
     plan: Plan = pickle.loads(payload)
     return plan
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import hashlib
+import re
 import warnings
 import weakref
 from collections.abc import Mapping, Sequence
@@ -86,7 +87,9 @@ def explainer_fingerprint(crp: CRP, x: Tensor) -> Request:
     # A model whose weights change gets a new graph, so the graph stands for the weights it was made from.
     if graph not in _hashes:
         _hashes[graph] = _weights_hash(crp.model.module)
-    model = f"{crp.model.module!r} {crp.model.mean} {crp.model.std}"
+    # Functions among a module's parts are shown with their address, which differs between processes.
+    module = re.sub(r" at 0x[0-9a-fA-F]+", "", repr(crp.model.module))
+    model = f"{module} {crp.model.mean} {crp.model.std}"
     return {
         "model": {"name": crp.model.name, "structure": _hash(model)},
         "weights": _hashes[graph],
