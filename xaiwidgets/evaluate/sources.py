@@ -108,5 +108,5 @@ def batch_size_for(shape: tuple[int, ...], device: torch.device) -> int:
     """Images a forward pass: enough to keep the device busy, few enough to answer quickly when told to stop."""
     entries = shape[-1] * shape[-2] * shape[-3]
     if device.type == "cpu":
-        return max(8, min(64, 2**21 // entries))
+        return max(8, min(64, 2**20 // entries))
     return max(16, min(1024, 2**27 // entries))

@@ -49,11 +49,15 @@ export function drawPane(
   pane: PaneKind,
 ): void {
   const { width, height } = context.canvas;
-  const { curves } = store.shown.peek();
+  const { curves, current } = store.shown.peek();
   const step = store.step.peek();
   const patches = store.order(store.method.peek());
   const picture = store.picture.peek()?.canvas;
   const { dataset } = context.canvas;
+  // With the last good curves their pictures stay, until there are others.
+  const scene = JSON.stringify([store.state.image.peek(), width, height]);
+  if (!current && curves && dataset.scene === scene) return;
+  dataset.scene = scene;
   if (isOrder(pane)) {
     // While a frame is made, the one before it stays: it comes within the blink of an eye. Where it cannot come, it is hatched.
     const kind = JSON.stringify({ ...store.frameAt(pane, 0), width, height });
@@ -75,19 +79,19 @@ export function drawPane(
     context.globalAlpha = 1;
   }
   if (!curves || !patches) return;
-  const scene = new Scene(context, curves, patches);
-  if (isOrder(pane) && !frame) scene.hatch(pane, step);
+  const outlined = new Scene(context, curves, patches);
+  if (isOrder(pane) && !frame) outlined.hatch(pane, step);
   const shown = isOrder(pane) ? [pane] : store.frameOrders.peek();
   const pointed = hover.peek()?.step;
   for (const order of shown) {
-    scene.outline(order, step, 1);
+    outlined.outline(order, step, 1);
     // What another step would flip is shown where nothing is flipped yet.
-    if (!isOrder(pane) && pointed !== undefined && pointed !== step) scene.outline(order, pointed, 0.45);
+    if (!isOrder(pane) && pointed !== undefined && pointed !== step) outlined.outline(order, pointed, 0.45);
   }
   const pinned = store.state.selection.peek();
-  if (pinned) scene.mark(pinned);
+  if (pinned) outlined.mark(pinned);
   const over = hover.peek()?.patch;
-  if (over) scene.mark(over);
+  if (over) outlined.mark(over);
 }
 
 class Scene {
