@@ -232,10 +232,10 @@ class Answers:
 
     def _tiles(self, want: Want) -> Iterator[Packet]:
         wanted, question, by, pool = self._wanted_tiles(want)
-        done = 0
+        done: set[tuple[str, int]] = set()
         for part in self.gallery.tiles(wanted, question, by, pool):
-            done += len({place[:2] for place in part})
-            self._progress(done, len(wanted), "concepts pictured")
+            done |= {place[:2] for place in part}
+            self._progress(len(done), len(wanted), "concepts pictured")
             yield self._tile_packet(want, part)
 
     @staticmethod

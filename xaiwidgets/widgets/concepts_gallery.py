@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -20,11 +21,13 @@ SLOTS = 3
 """Tiles of each concept, with an index: its first references."""
 _KEPT_TILES = 3000
 _KEPT_PARTS = 300
-_OWN_AT_ONCE = 4
+_OWN_AT_ONCE = 2
 """Heatmaps of one step: something more urgent can come between two steps."""
 FADE_BELOW, DARKNESS = 0.2, 0.7
 """A pixel fades below this share of the largest smoothed relevance, and gets so much darker: as `references(fade=True)` has it, and
 js/src/concepts/veil.ts."""
+_LONG = 0.06
+"""Seconds an image: from here on images are computed one at a time."""
 _LARGEST = 256
 """Pixels of the longer side of a reference image on its way to the browser."""
 
@@ -67,6 +70,8 @@ class Gallery:
         self.crp, self.index, self.dataset, self._own = crp, index, dataset, own
         self._tiles: OrderedDict[tuple[Any, ...], bytes | None] = OrderedDict()
         self._parts: OrderedDict[tuple[Any, ...], list[Shown]] = OrderedDict()
+        self._seconds = 0.0
+        """What the last reference image took."""
 
     @property
     def pictures(self) -> bool:
@@ -83,16 +88,19 @@ class Gallery:
 
     def references(self, found: References) -> Iterator[tuple[range, list[Shown]]]:
         """Reference images a part at a time, with their places: those that are tiles first. No images where nobody has the data set."""
-        total = shown_count(found)
-        for places in (range(min(SLOTS, total)), range(SLOTS, total)):
-            if len(places):
-                yield places, self._part(found, places)
+        for places in self._portions(shown_count(found)):
+            yield places, self._part(found, places)
 
     def known_references(self, found: References) -> list[Shown]:
         """Those of the reference images that were made before."""
-        total = shown_count(found)
-        parts = (range(min(SLOTS, total)), range(SLOTS, total))
-        return [shown for places in parts for shown in self._parts.get(_part_key(found, places), [])]
+        portions = self._portions(shown_count(found))
+        return [shown for places in portions for shown in self._parts.get(_part_key(found, places), [])]
+
+    def _portions(self, total: int) -> list[range]:
+        """Places that are computed together: one image at a time where that takes long, so that what is more urgent need not wait."""
+        if self._seconds > _LONG:
+            return [range(place, place + 1) for place in range(total)]
+        return [places for places in (range(min(SLOTS, total)), range(SLOTS, total)) if places]
 
     def _part(self, found: References, places: range) -> list[Shown]:
         if self.dataset is None:
@@ -101,7 +109,10 @@ class Gallery:
         if key not in self._parts:
             part = slice(places.start, places.stop)
             cut = {name: getattr(found, name)[part] for name in ("samples", "scores", "targets", "positions")}
+            begin = time.perf_counter()
             images = references(self.crp, self.dataset, replace(found, **cut), crop=False, cache=self.index)
+            # Images from the disk say nothing of how long others take.
+            self._seconds = max((time.perf_counter() - begin) / len(places), self._seconds / 2)
             made = []
             for image, whole in zip(images.pixels, images.heatmaps, strict=True):
                 pixels, heatmap = _small(image, whole)
@@ -119,25 +130,30 @@ class Gallery:
     ) -> Iterator[dict[Place, bytes | None]]:
         """The tiles of concepts, (SIDE, SIDE, 3) as bytes, some at a time; None where a concept has no picture."""
         yield from self.known_tiles(wanted, question, by, pool)
-        missing = [place for place in wanted if self._key((*place, 0), question, by, pool) not in self._tiles]
+        missing = [
+            place
+            for place in wanted
+            if any(self._key((*place, slot), question, by, pool) not in self._tiles for slot in self._slots(place[0]))
+        ]
         while missing:
             layer, concept = missing[0]
             if self._indexes(layer):
-                part, made = missing[:1], self._referenced(layer, concept, by, pool)
+                part, steps = missing[:1], self._referenced(layer, concept, by, pool)
             else:
                 part = [place for place in missing if place[0] == layer][:_OWN_AT_ONCE]
-                made = self._owned(layer, [unit for _, unit in part], question)
+                steps = iter([self._owned(layer, [unit for _, unit in part], question)])
             missing = [place for place in missing if place not in part]
-            self._tiles |= {self._key(place, question, by, pool): tile for place, tile in made.items()}
-            while len(self._tiles) > _KEPT_TILES:
-                self._tiles.popitem(last=False)
-            yield made
+            for made in steps:
+                self._tiles |= {self._key(place, question, by, pool): tile for place, tile in made.items()}
+                while len(self._tiles) > _KEPT_TILES:
+                    self._tiles.popitem(last=False)
+                yield made
 
     def known_tiles(
         self, wanted: Sequence[tuple[str, int]], question: Question, by: str, pool: str
     ) -> Iterator[dict[Place, bytes | None]]:
         """Those of the tiles that were made before, together."""
-        places = [(*place, slot) for place in wanted for slot in range(SLOTS if self._indexes(place[0]) else 1)]
+        places = [(*place, slot) for place in wanted for slot in self._slots(place[0])]
         keys = {place: self._key(place, question, by, pool) for place in places}
         known = {place: self._tiles[key] for place, key in keys.items() if key in self._tiles}
         if known:
@@ -146,17 +162,22 @@ class Gallery:
     def _key(self, place: Place, question: Question, by: str, pool: str) -> tuple[Any, ...]:
         return (*place, by, pool) if self._indexes(place[0]) else (*place, question)
 
+    def _slots(self, layer: str) -> range:
+        return range(SLOTS if self._indexes(layer) else 1)
+
     def _indexes(self, layer: str) -> bool:
         return self.index is not None and layer in self.index.layers
 
-    def _referenced(self, layer: str, concept: int, by: str, pool: str) -> dict[Place, bytes | None]:
+    def _referenced(self, layer: str, concept: int, by: str, pool: str) -> Iterator[dict[Place, bytes | None]]:
         """Tiles of one concept, from its first references."""
         assert self.index is not None
         found = self.index.top(layer, concept, n=SLOTS, by=by, pool=pool)
-        places = range(min(SLOTS, shown_count(found)))
-        shown = self._part(found, places) if places else []
-        tiles = [tile_of(each) for each in shown] + [None] * (SLOTS - len(shown))
-        return {(layer, concept, slot): tile for slot, tile in enumerate(tiles)}
+        total = shown_count(found) if self.pictures else 0
+        for places in self._portions(total):
+            shown = self._part(found, places)
+            yield {(layer, concept, slot): tile_of(each) for slot, each in zip(places, shown, strict=True)}
+        if total < SLOTS:
+            yield {(layer, concept, slot): None for slot in range(total, SLOTS)}
 
     def _owned(self, layer: str, concepts: Sequence[int], question: Question) -> dict[Place, bytes | None]:
         """Tiles of one layer, from the image itself."""
