@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -261,6 +262,11 @@ def test_bad_data(crp: CRP, tmp_path: Path) -> None:
             return torch.randn(3, 16, 16), 0
 
     fails(Shaken(4), ValueError, "other pixels each time it is read")
+    data = Pictures(4)
+    data.file = threading.Lock()  # type: ignore[attr-defined]
+    with ThreadPoolExecutor(1) as executor:
+        fails(data, TypeError, "cannot travel to the workers of executor: cannot pickle", executor=executor)
+    fails(Pictures(4), TypeError, "executor is str; give a concurrent.futures.Executor", executor="dask")
     fails(Pictures(4), ValueError, "layer='conv9'", layers=["0", "conv9"])
     fails(Pictures(4), ValueError, "give a list of names", layers="0")
     fails(Pictures(4), ValueError, "top=0 must be at least 1", top=0)

@@ -239,17 +239,17 @@ def _unpacked(payload: bytes) -> Plan:
 
 
 def _dumped(plan: Plan) -> bytes:
-    # Classes and functions written in a notebook travel only by cloudpickle, which Dask brings along.
-    with contextlib.suppress(ImportError):
-        import cloudpickle
-
-        return bytes(cloudpickle.dumps(plan))
     try:
-        return pickle.dumps(plan)
+        # Classes and functions written in a notebook travel only by cloudpickle, which Dask brings along.
+        from cloudpickle import dumps
+    except ImportError:
+        from pickle import dumps
+    try:
+        return bytes(dumps(plan))
     except (pickle.PicklingError, AttributeError, TypeError) as error:
         raise TypeError(
-            f"the model or the data set cannot travel to the workers of executor ({error}); define its classes and functions in "
-            "a module, or install cloudpickle"
+            f"the model or the data set cannot travel to the workers of executor: {error}. Define its classes and functions in a "
+            "module, let it open files when it is read, or build without an executor"
         ) from error
 
 

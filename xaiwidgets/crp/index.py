@@ -179,6 +179,8 @@ class ReferenceIndex:
         """
         if shard < 1:
             raise ValueError(f"shard={shard} must be at least 1")
+        if executor is not None and not hasattr(executor, "submit"):
+            raise TypeError(f"executor is {type(executor).__name__}; give a concurrent.futures.Executor, or None")
         samples = Samples(dataset, crp.model)
         request = make_request(
             crp, samples, layers=layers, top=top, class_top=class_top, batch=batch, targets=targets, shares=shares

@@ -27,8 +27,8 @@ POOLS = ("sum", "max")
 Table = dict[str, Tensor]
 Part = Callable[[str, slice], Tensor]
 """Reads rows of one tensor of a table, from memory or from a file."""
-_BLOCK = 512
-"""Units sorted at once: bounds what a merge needs beside its result."""
+_ENTRIES = 2**22
+"""Entries sorted at once: bounds what a merge needs beside its result."""
 
 
 def tables() -> list[str]:
@@ -105,8 +105,9 @@ def _kept(labels: Tensor, class_top: int) -> Tensor:
 def _merge_one(name: str, parts: Sequence[Part], labels: Tensor, columns: Tensor, size: tuple[int, int]) -> Table:
     blocks: list[Table] = []
     units, top = size
-    for start in range(0, units, _BLOCK):
-        rows = slice(start, min(start + _BLOCK, units))
+    step = max(1, _ENTRIES // max(1, len(labels)))
+    for start in range(0, units, step):
+        rows = slice(start, min(start + step, units))
 
         def read(key: str, rows: slice = rows) -> Tensor:
             return torch.cat([part(f"{name}.{key}", rows) for part in parts], 1)
