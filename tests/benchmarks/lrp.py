@@ -1,9 +1,8 @@
-"""LRP beside zennit and beside the plain model's forward and gradient; absLRP a row; memory; bfloat16."""
+"""LRP beside zennit and beside the plain model's forward and gradient; absLRP a row; the adjoint; bfloat16."""
 
 from __future__ import annotations
 
 import copy
-import resource
 from collections.abc import Callable
 from typing import Any
 
@@ -25,12 +24,12 @@ def main() -> None:
         module = randomise(getattr(torchvision.models, name)(weights=None))
         against_zennit(name, module, x)
         rows(name, module, x)
+        adjoint(name, module, x)
     vit = randomise(timm.create_model("vit_small_patch16_224", pretrained=False))
     lrp = LRP(vit, "attn_lrp")
     contestants = {"forward + gradient": gradient(vit, x), "AttnLRP": lambda: lrp(x)}
     print(compare("ViT-S/16, AttnLRP, 1 image", contestants, repeats=9).table("forward + gradient"), "\n")
     rows("vit_small_patch16_224", vit, x)
-    memory()
 
 
 def gradient(module: nn.Module, x: Tensor) -> Callable[[], Any]:
@@ -84,11 +83,17 @@ def rows(name: str, module: nn.Module, x: Tensor) -> None:
     print(f"\nA row takes {0.5 / comparison.ratio('forward + gradient', 'absLRP'):.2f} × forward + gradient.\n")
 
 
-def memory() -> None:
-    """The peak of the process after a batch of 64 on ResNet-50, in chunks."""
-    import torchvision
+def adjoint(name: str, module: nn.Module, x: Tensor) -> None:
+    """Up to every layer at once, beside the plain forward pass: what a region gets from each concept."""
+    propagator = LRP(module).propagator(x)
+    record, layers = propagator.record(x, memory=True), list(propagator.graph.concept_layers)
+    region = torch.zeros(1, *x.shape)
+    region[..., 60:120, 60:120] = 1
+    propagator.down(record, {"output": record.output[None]}, layers)
 
-    module = randomise(torchvision.models.resnet50(weights=None))
-    LRP(module)(torch.randn(64, 3, 224, 224))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
-    print(f"ResNet-50, 64 images: peak of the whole process {peak:.2f} GiB.")
+    def forward() -> Tensor:
+        with torch.no_grad():
+            return module(x)
+
+    contestants = {"forward": forward, "up": lambda: propagator.up(record, {"input": region}, layers)}
+    print(compare(f"{name}, up to all layers", contestants, repeats=9).table("forward"), "\n")

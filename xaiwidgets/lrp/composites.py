@@ -45,7 +45,9 @@ class Composite:
         attention: "attn" (AttnLRP: softmax and both factors take part) or "cp" (attention weights held constant).
         treatments: ATen name -> function giving the `Local` of an operation; goes before everything else. It is called with the
             operation and its `Surroundings`.
-        zero_bias: keep biases and added constants from taking relevance, everywhere.
+        zero_bias: keep biases and added constants from taking relevance, everywhere. Sums are then conserved, but under the ε-rule
+            magnitudes grow from layer to layer, since an output that is mostly bias divides by what little its inputs gave: with
+            γ > 0 or z⁺ they do not. z⁺ loses what comes to outputs without any positive contribution (depthwise convolutions).
     """
 
     name: str = "custom"
