@@ -321,10 +321,15 @@ class ConceptBrowser(Widget):
 
     def _first_steps(self) -> Iterator[None]:
         for want in self._wants():
+            if LANES[want["kind"]] >= LANES["references"]:
+                # In a lane of its own: a person may ask for something else by then.
+                self._ask(want, None)
+                continue
             for packet in self._answers.steps(want) if self._answers.known(want) is None else ():
                 self._post(packet)
                 yield
-        self._over("done")
+        if not self._under_way:
+            self._over("done")
 
     def _wants(self) -> Iterator[Want]:
         """What the browser asks for in the present state, as far as it depends on the image; the concept is known by then."""
