@@ -18,7 +18,7 @@ from tests.benchmarks.harness import compare
 from xaiwidgets.baselines import GradientXInput, Occlusion, SmoothGrad
 from xaiwidgets.demo import Shapes
 from xaiwidgets.evaluate import gae, kendall, localisation, pixel_flipping
-from xaiwidgets.evaluate.inpaint import push_pull, telea
+from xaiwidgets.evaluate.inpaint import onion, telea
 from xaiwidgets.lrp import LRP, AbsLRP
 
 STEPS = 29
@@ -90,7 +90,7 @@ def inpainting(batch: int = 64) -> None:
     pixels = torch.rand(batch, 3, 224, 224)
     hidden = (torch.rand(batch, 1, 28, 28) < 0.5).repeat_interleave(8, 2).repeat_interleave(8, 3)
     contestants: dict[str, Callable[[], object]] = {
-        "on device": lambda: push_pull(pixels, hidden),
+        "on device": lambda: onion(pixels, hidden),
         "OpenCV Telea": lambda: telea(pixels, hidden),
     }
     print(compare(f"Inpainting of {batch} frames", contestants, repeats=3).table("on device"), "\n", flush=True)

@@ -87,8 +87,15 @@ def radio(page: Page, name: str) -> Locator:
     return widget(page).get_by_role("radio", name=name, exact=True)
 
 
-def settled(notebook: Notebook, name: str = "w") -> None:
-    until(lambda: notebook.ask(f"not {name}._runner.busy and {name}.status['state'] != 'running'"), 60)
+def settled(notebook: Notebook) -> None:
+    """Wait until nothing is computed any more."""
+    deadline = time.monotonic() + 90
+    while True:
+        state = notebook.ask("[w._runner.busy, w.status, [w.order, w.perturb, w.patch, w.target, w.score]]")
+        if not state[0] and state[1]["state"] != "running":
+            return
+        assert time.monotonic() < deadline, state
+        time.sleep(0.05)
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from xaiwidgets.evaluate.inpaint import push_pull, telea
+from xaiwidgets.evaluate.inpaint import onion, telea
 
 
 @pytest.fixture
@@ -27,7 +27,7 @@ def _holes(share: float, size: tuple[int, int] = (40, 52), count: int = 2) -> Te
 @pytest.mark.parametrize("share", [0.1, 0.5, 0.9])
 def test_what_shows_stays_and_smooth_colours_come_back(ramp: Tensor, share: float) -> None:
     hidden = _holes(share)
-    filled = push_pull(ramp, hidden)
+    filled = onion(ramp, hidden)
     assert torch.equal(torch.where(hidden, ramp, filled), ramp)
     holes = hidden.expand_as(ramp)
     ours, theirs = ((guess - ramp).abs()[holes].mean() for guess in (filled, telea(ramp, hidden)))
@@ -37,30 +37,30 @@ def test_what_shows_stays_and_smooth_colours_come_back(ramp: Tensor, share: floa
     assert filled.max() <= 1
     # What is hidden does not shine through.
     other = torch.where(hidden, torch.rand_like(ramp), ramp)
-    assert torch.equal(push_pull(other, hidden), filled)
+    assert torch.equal(onion(other, hidden), filled)
 
 
 def test_each_picture_is_filled_by_itself(ramp: Tensor) -> None:
     hidden = _holes(0.5)
-    both = push_pull(ramp, hidden)
+    both = onion(ramp, hidden)
     for row in range(2):
-        assert torch.allclose(push_pull(ramp[row : row + 1], hidden[row : row + 1])[0], both[row], atol=1e-6)
+        assert torch.allclose(onion(ramp[row : row + 1], hidden[row : row + 1])[0], both[row], atol=1e-6)
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 7), (5, 3), (33, 64)])
 def test_any_size_and_nothing_left(size: tuple[int, int]) -> None:
     pixels = torch.rand(1, 1, *size)
-    assert torch.equal(push_pull(pixels, torch.ones(1, 1, *size, dtype=torch.bool)), torch.full_like(pixels, 0.5))
-    assert torch.equal(push_pull(pixels, torch.zeros(1, 1, *size, dtype=torch.bool)), pixels)
+    assert torch.equal(onion(pixels, torch.ones(1, 1, *size, dtype=torch.bool)), torch.full_like(pixels, 0.5))
+    assert torch.equal(onion(pixels, torch.zeros(1, 1, *size, dtype=torch.bool)), pixels)
     if size != (1, 1):
         hidden = torch.ones(1, 1, *size, dtype=torch.bool)
         hidden[..., 0, 0] = False
-        assert torch.allclose(push_pull(pixels, hidden), pixels[..., :1, :1].expand_as(pixels), atol=1e-6)
+        assert torch.allclose(onion(pixels, hidden), pixels[..., :1, :1].expand_as(pixels), atol=1e-6)
 
 
 def test_one_colour_stays_one_colour() -> None:
     pixels = torch.full((1, 3, 30, 30), 0.3)
-    assert torch.allclose(push_pull(pixels, _holes(0.7, (32, 32), 1)[..., :30, :30]), pixels, atol=1e-6)
+    assert torch.allclose(onion(pixels, _holes(0.7, (32, 32), 1)[..., :30, :30]), pixels, atol=1e-6)
 
 
 def test_telea_takes_rounding_errors_and_full_masks(ramp: Tensor) -> None:

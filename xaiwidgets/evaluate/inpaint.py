@@ -1,4 +1,4 @@
-"""Fills hidden pixels from their surroundings: a pyramid on the device, and OpenCV's Telea."""
+"""Fills hidden pixels from their surroundings: ring by ring on the device, and OpenCV's Telea."""
 
 from __future__ import annotations
 
@@ -10,13 +10,20 @@ from torch.nn import functional as F
 MID_GRAY = 0.5
 _CACHED = 4
 """Pictures filled at a time on a CPU."""
+_FINE = 64
+"""Side of the grid on which holes are filled ring by ring; larger pictures are halved until they fit."""
+_REACH = 2
+"""Width of a ring, in cells of that grid."""
+_RINGS = 4
+"""Rings between two looks at whether all is filled."""
 
 
-def push_pull(pixels: Tensor, hidden: Tensor) -> Tensor:
-    """Hidden pixels filled from what shows around them, by averages on ever coarser grids (Gortler et al. 1996, push-pull).
+def onion(pixels: Tensor, hidden: Tensor) -> Tensor:
+    """Hidden pixels filled from the rim of their hole inwards, ring by ring, each from what is known close by.
 
-    A hole takes its colours from the finest grid on which something shows near it, interpolated and smoothed. Where nothing shows
-    at all the picture is mid-gray.
+    Telea's idea (2004) without his gradients and his strict order, so that a whole batch is filled at once: colours on the two sides of
+    an edge stay apart, which averages over ever coarser grids (push-pull) would mix. Large pictures are filled on a coarser grid and
+    smoothed. Where nothing shows at all the picture is mid-gray.
 
     Args:
         pixels: (n, C, H, W) in [0, 1].
@@ -36,25 +43,36 @@ def push_pull(pixels: Tensor, hidden: Tensor) -> Tensor:
 
 
 def _filled(pixels: Tensor, hidden: Tensor) -> Tensor:
-    colours, weight = pixels.contiguous(), (~hidden).to(pixels.dtype)
-    levels = [(colours * weight, weight)]
-    while max(weight.shape[-2:]) > 1:
-        colours, sums = (_halved(values) for values in levels[-1])
+    weight = (~hidden).to(pixels.dtype)
+    levels = [torch.cat([pixels * weight, weight], 1)]
+    while max(levels[-1].shape[-2:]) > _FINE:
+        sums = _halved(levels[-1])
         # What shows even a little counts in full one level up.
-        weight = sums.clamp(max=1)
-        levels.append((colours * (weight / sums.clamp_min(1e-12)), weight))
-    colours, weight = levels.pop()
-    filled = torch.where(weight > 0, colours, MID_GRAY)
+        levels.append(sums / sums[:, -1:].clamp_min(1))
+    coarse = levels.pop()
+    filled = _ring_by_ring(coarse)
     while levels:
-        colours, weight = levels.pop()
-        hole = 1 - weight
-        filled = F.interpolate(filled, colours.shape[-2:], mode="bilinear", align_corners=False)
-        filled = filled.mul_(hole).add_(colours)
-        if levels:
-            # Takes the blocks of the coarser grid out of what was filled in; the finest grid needs it least and costs most.
-            smooth = F.avg_pool2d(F.pad(filled, (1, 1, 1, 1), mode="replicate"), 3, 1)
-            filled = smooth.mul_(hole).add_(colours)
+        fine = levels.pop()
+        hole = 1 - fine[:, -1:]
+        filled = F.interpolate(filled, fine.shape[-2:], mode="bilinear", align_corners=False)
+        filled = filled.mul_(hole).add_(fine[:, :-1])
     return filled.clamp_(0, 1)
+
+
+def _ring_by_ring(colours: Tensor) -> Tensor:
+    """Colours times weight, and the weight (0 or 1), (n, C + 1, H, W), to colours everywhere (n, C, H, W)."""
+    channels, side = colours.shape[1], 2 * _REACH + 1
+    nothing = (~(colours[:, -1:] > 0).flatten(1).any(1)).view(-1, 1, 1, 1).to(colours.dtype)
+    gray = colours.new_tensor([MID_GRAY] * (channels - 1) + [1.0]).view(1, -1, 1, 1)
+    colours = colours + nothing * gray
+    box = colours.new_ones(channels, 1, side, side)
+    while not (colours[:, -1:] > 0).all():
+        for _ in range(_RINGS):
+            near = F.conv2d(colours, box, padding=_REACH, groups=channels)
+            # The mean of what is known near by, for what is not known yet.
+            share = near[:, -1:].clamp_min(1).reciprocal_().mul_(colours[:, -1:] == 0)
+            colours = torch.addcmul(colours, near, share)
+    return colours[:, :-1]
 
 
 def _halved(values: Tensor) -> Tensor:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from xaiwidgets.errors import unknown
-from xaiwidgets.evaluate.inpaint import push_pull, telea
+from xaiwidgets.evaluate.inpaint import onion, telea
 from xaiwidgets.relax.parts import fill_blur
 
 
@@ -104,8 +104,8 @@ def random_pixel(scene: Scene) -> Tensor:
 
 
 def inpaint(scene: Scene) -> Tensor:
-    """Filled from what still shows around, on the device (:func:`~xaiwidgets.evaluate.inpaint.push_pull`)."""
-    return scene.normalise(push_pull(scene.pixels(scene.x), scene.hidden))
+    """Filled from what still shows around, on the device (:func:`~xaiwidgets.evaluate.inpaint.onion`)."""
+    return scene.normalise(onion(scene.pixels(scene.x), scene.hidden))
 
 
 def inpaint_telea(scene: Scene) -> Tensor:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from importlib.util import find_spec
@@ -145,6 +146,8 @@ class FlippingViewer(Widget):
             raise ValueError("explanations is empty; give {'name': heatmap or explainer}, or order='random'")
         self._pixels = model.pixels(x).cpu()
         self._run: _Run | None = None
+        # Requests come from cells, from the browser's messages and from the worker, each in a thread of its own.
+        self._turn = threading.RLock()
         first = next(iter(self._work.methods), RANDOM)
         super().__init__(**{"title": "Pixel flipping", "method": first, **view, "perturb": self._work.perturb})
         self._looker = JobRunner(f"{type(self).__name__} frames")
@@ -183,19 +186,20 @@ class FlippingViewer(Widget):
 
     def compute(self) -> None:
         """Compute what the widget's state asks for, in the background; what is there already is not computed again."""
-        request = self._request()
-        run = self._run
-        if run is not None and run.request == request and run.wanted():
-            return
-        if self._work.result(request) is not None and not self._work.missing(request, self._shown()):
+        with self._turn:
+            request = self._request()
+            run = self._run
+            if run is not None and run.request == request and run.wanted():
+                return
+            if self._work.result(request) is None or self._work.missing(request, self._shown()):
+                self._submit(request, lambda run: self._curves(request, run))
+                return
             if run is not None:
                 # What is under way is of no use any more.
                 self._run = None
                 self._runner.submit(Job(start=lambda: iter(())))
             self._post_curves(request, final=True)
             self._say("done", request)
-            return
-        self._submit(request, lambda run: self._curves(request, run))
 
     def compute_gae(self) -> None:
         """Compute Global Attribution Evaluation of the explainers that are shown, in the background.
@@ -273,10 +277,11 @@ class FlippingViewer(Widget):
             on_stop=lambda: self._end(run, "stopped"),
             on_error=lambda error: self._failed(run, error),
         )
-        self._run = run
         begun: dict[str, Any] = {"state": "running", "done": 0, "total": None, "unit": ""}
-        self.status = begun
-        self._runner.submit(run.job)
+        with self._turn:
+            self._run = run
+            self.status = begun
+            self._runner.submit(run.job)
 
     def _curves(self, request: Request, run: _Run) -> Iterator[None]:
         """The curves of a request; runs in the worker."""
@@ -305,10 +310,13 @@ class FlippingViewer(Widget):
         self._end(run, "done")
 
     def _end(self, run: _Run, state: str) -> None:
-        if self._run is not run:
-            return
-        self._run = None
-        request = run.request
+        with self._turn:
+            if self._run is run:
+                self._run = None
+                self._settle(run.request, state)
+
+    def _settle(self, request: Request | None, state: str) -> None:
+        """Say how a run ended, and what it gave."""
         if request is None:
             self._say_gae(state)
         elif self._work.result(request) is None:
@@ -325,9 +333,11 @@ class FlippingViewer(Widget):
         if isinstance(error, UnwantedError):
             self._end(run, "stopped")
             return
-        if self._run is run:
-            self._run = None
-        self._show_error(error)
+        with self._turn:
+            # A newer run says for itself how it goes.
+            if self._run is run:
+                self._run = None
+                self._show_error(error)
 
     def _look(self, request: Request, image: int, content: dict[str, Any]) -> Iterator[None]:
         """What a view wants to see of an image; runs in the second worker."""
