@@ -7,6 +7,8 @@ import { ConceptsStore } from "./store.ts";
 import "../shared/base.css";
 import "../shared/layout.css";
 import "../shared/controls/controls.css";
+import "./detail.css";
+import "./graph.css";
 import "./concepts.css";
 
 const create = (host: Host, options?: { standalone?: boolean }) => new ConceptsStore(host, options);
