@@ -290,18 +290,6 @@ class TestState:
         assert found.references is not None
         assert torch.equal(found.references.samples, index.top(LOWER, 7).samples)
 
-    def test_python_and_typescript_agree_on_the_state(self) -> None:
-        folder = Path(__file__).parents[2] / "js" / "src"
-        keys: list[str] = []
-        for file, name in (("concepts/types.ts", "ConceptsState"), ("shared/store.ts", "WidgetState")):
-            source = (folder / file).read_text(encoding="utf-8")
-            found = re.search(rf"export interface {name}[^{{]*\{{(.*?)^\}}", source, re.DOTALL | re.MULTILINE)
-            assert found
-            keys += re.findall(r"^  (\w+)\??:", found[1], re.MULTILINE)
-        host = {"layout", "tabbable", "tooltip", "comm"}
-        synced = [name for name in ConceptBrowser.class_trait_names(sync=True) if not name.startswith("_")]
-        assert sorted(keys) == sorted(set(synced) - host)
-
     def test_arguments_that_do_not_fit(
         self, crp: CRP, x: Tensor, index: ReferenceIndex, cnn: ImageModel, vit: ImageModel
     ) -> None:

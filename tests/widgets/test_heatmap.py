@@ -8,7 +8,7 @@ import json
 import re
 import threading
 import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -383,17 +383,3 @@ def test_close_frees_everything(small: ImageModel, images: Tensor) -> None:
     assert [reference() is None for reference in dead] == [True] * 4
     assert w.result is None
     w.close()
-
-
-def synced(widget: type[HeatmapOverlay]) -> Iterator[str]:
-    for name in widget.class_trait_names(sync=True):
-        if not name.startswith("_") and name not in {"layout", "tabbable", "tooltip", "comm"}:
-            yield name
-
-
-def test_python_and_typescript_agree_on_the_state() -> None:
-    source = (Path(__file__).parents[2] / "js" / "src" / "heatmap" / "types.ts").read_text(encoding="utf-8")
-    found = re.search(r"export interface HeatmapState \{(.*?)^\}", source, re.DOTALL | re.MULTILINE)
-    assert found
-    keys = re.findall(r"^  (\w+)\??:", found[1], re.MULTILINE)
-    assert sorted(keys) == sorted(synced(HeatmapOverlay))
