@@ -13,8 +13,11 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Error as PlaywrightError
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, expect
 
+from tests.widgets.conftest import until
+
+from .flipping_page import image_of, numbers, pixels, radio, rows_on_screen, save, settled, widget
 from .jupyterlab import Lab, Notebook
 
 pytestmark = pytest.mark.browser
@@ -43,61 +46,6 @@ v
 """
 
 
-def widget(page: Page) -> Locator:
-    return page.locator(".xw-flipping").first
-
-
-def until(said: Callable[[], bool], seconds: float = 30) -> None:
-    deadline = time.monotonic() + seconds
-    while not said():
-        assert time.monotonic() < deadline, "waited in vain"
-        time.sleep(0.05)
-
-
-def numbers(text: str) -> list[float]:
-    return [float(number) for number in re.findall(r"-?\d+\.\d+", text.replace("−", "-"))]
-
-
-def pixels(page: Page, pane: str, size: int = 64, offset: int = 3, every: int = 8) -> list[list[int]]:
-    """Colours of a pane's canvas in the middle of each patch, where no outline is drawn."""
-    found: list[list[int]] = page.evaluate(
-        """([pane, size, offset, every]) => {
-            const canvas = document.querySelector(`.xw-flipping [data-pane="${pane}"] canvas`);
-            const context = canvas.getContext("2d");
-            const out = [];
-            for (let row = offset; row < size; row += every)
-                for (let column = offset; column < size; column += every) {
-                    const x = Math.floor((column + 0.5) / size * canvas.width), y = Math.floor((row + 0.5) / size * canvas.height);
-                    out.push([...context.getImageData(x, y, 1, 1).data.slice(0, 3)]);
-                }
-            return out;
-        }""",
-        [pane, size, offset, every],
-    )
-    return found
-
-
-def image_of(name: str, step: int, order: str) -> str:
-    """An expression for the same in the kernel."""
-    frame = f"w.result.images({name!r}, {step}, order={order!r}, rows=[w.image])[0]"
-    return f"({frame}.permute(1, 2, 0) * 255).round()[3::8, 3::8].reshape(-1, 3).int().tolist()"
-
-
-def radio(page: Page, name: str) -> Locator:
-    return widget(page).get_by_role("radio", name=name, exact=True)
-
-
-def settled(notebook: Notebook) -> None:
-    """Wait until nothing is computed any more."""
-    deadline = time.monotonic() + 90
-    while True:
-        state = notebook.ask("[w._runner.busy, w.status, [w.order, w.perturb, w.patch, w.target, w.score]]")
-        if not state[0] and state[1]["state"] != "running":
-            return
-        assert time.monotonic() < deadline, state
-        time.sleep(0.05)
-
-
 @pytest.fixture(scope="module")
 def viewer(chromium, lab: Lab) -> Iterator[Notebook]:  # type: ignore[no-untyped-def]
     """A viewer of two methods and one that is hidden, all computed."""
@@ -113,13 +61,6 @@ def viewer(chromium, lab: Lab) -> Iterator[Notebook]:  # type: ignore[no-untyped
     errors = found.errors
     context.close()
     assert errors == []
-
-
-def rows_on_screen(page: Page) -> dict[str, list[float]]:
-    return {
-        row.get_attribute("data-method") or "": numbers(row.inner_text())
-        for row in widget(page).locator("tbody tr").all()
-    }
 
 
 def test_the_table_says_what_the_arrays_say(viewer: Notebook) -> None:
@@ -339,15 +280,6 @@ def test_other_questions(viewer: Notebook) -> None:
     radio(page, "This image").click()
 
 
-def save(page: Page, kind: str, folder: Path) -> Path:
-    widget(page).get_by_role("button", name="Save").click()
-    with page.expect_download() as waiting:
-        widget(page).get_by_role("menuitem", name=kind).click()
-    target = folder / waiting.value.suggested_filename
-    waiting.value.save_as(target)
-    return target
-
-
 def test_saved_files_hold_what_is_on_screen(viewer: Notebook, tmp_path: Path) -> None:
     page = viewer.page
     viewer.run("w.step = 3")
@@ -476,7 +408,8 @@ def test_two_hundred_random_actions(viewer: Notebook) -> None:
         if box.count():
             assert box.is_checked() == (name not in state["hidden"])
     viewer.run("w.hidden = []; w.patch = 8; w.order = 'both'; w.perturb = 'mean'; w.scope = 'image'; w.score = 'logit'")
-    until(lambda: viewer.ask("w.result is not None and w.result.final") or bool(viewer.run("w.compute()")), 60)
+    viewer.run("w.compute()")
+    until(lambda: viewer.ask("w.result is not None and w.result.final"), 60)
     settled(viewer)
     auc = viewer.ask("float(w.result.auc_of('morf')['LRP'][w.image])")
     until(lambda: rows_on_screen(page)["LRP"][:1] == pytest.approx([auc], abs=6e-4), 10)
