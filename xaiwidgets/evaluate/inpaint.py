@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 MID_GRAY = 0.5
-_CACHED = 4
+_CACHED = 8
 """Pictures filled at a time on a CPU."""
 _FINE = 64
 """Side of the grid on which holes are filled ring by ring; larger pictures are halved until they fit."""
