@@ -11,8 +11,9 @@ export interface Hover {
   step?: number;
   order?: CurveOrder;
   patch?: Patch;
-  /** The picture that the pointer is in. */
+  /** The picture that the pointer is in, and whether there is more room to its left than to its right. */
   pane?: string;
+  leftwards?: boolean;
 }
 
 export interface ViewContext {

@@ -132,7 +132,7 @@ function Pane({ pane, label }: PaneProps) {
           const patch = patchAt(event);
           const now = hover.peek()?.patch;
           if (patch?.row !== now?.row || patch?.column !== now?.column)
-            hover.value = patch && { patch, pane };
+            hover.value = patch && { patch, pane, leftwards: leftwards(event) };
         }}
         onPointerLeave={() => {
           hover.value = null;
@@ -151,6 +151,12 @@ function Pane({ pane, label }: PaneProps) {
       {isOrder(pane) ? <Score order={pane} /> : pane === "heat" ? <Legend /> : <Explained />}
     </figure>
   );
+}
+
+/** Whether the pointer is in the right half of the widget: what is said beside it must not be cut off. */
+function leftwards(event: PointerEvent): boolean {
+  const box = (event.currentTarget as HTMLElement).closest(".xw")!.getBoundingClientRect();
+  return event.clientX > box.left + box.width / 2;
 }
 
 /** The score of the frame. */
@@ -201,7 +207,7 @@ function Missing({ order }: { order: CurveOrder }) {
     [store, order],
   ).value;
   if (there || store.canCompute.value) return null;
-  return <p class="xw-empty xw-note">not saved here: flipped patches are hatched</p>;
+  return <p class="xw-missing">not saved here: flipped patches are hatched</p>;
 }
 
 /** When each method flips the patch under the pointer. */
@@ -227,7 +233,7 @@ function PatchReading({ pane }: { pane: string }) {
   return (
     <div
       class="xw-tooltip"
-      data-left={column > curves.columns * 0.5}
+      data-left={over.leftwards}
       data-above={row > curves.rows * 0.6}
       style={{
         left: `${((column + 0.5) / curves.columns) * 100}%`,
