@@ -20,6 +20,7 @@ from tests.widgets.conftest import until
 from tests.widgets.flipping_double import Gate, Recorded, floats
 from xaiwidgets import FlippingViewer, GradientXInput, ImageModel, pixel_flipping
 from xaiwidgets.widgets.jobs import Job
+from xaiwidgets.widgets.wire import SNAPSHOT_LIMIT
 
 QUIET: dict[str, Any] = {"progress": False}
 
@@ -436,7 +437,7 @@ def test_the_snapshot_and_saved_files(
     length = struct.unpack("<I", w.snapshot[:4])[0]
     kept = json.loads(w.snapshot[4 : 4 + length])
     assert [entry["content"]["type"] for entry in kept] == ["picture", "curves", *["map"] * 3, "frame", "frame"]
-    assert len(w.snapshot) < 700_000
+    assert len(w.snapshot) <= SNAPSHOT_LIMIT
     page = w.save(tmp_path / "page.html").read_text()
     content = json.loads(page.split('id="content">')[1].split("</script>")[0])
     assert content["state"]["step"] == 2

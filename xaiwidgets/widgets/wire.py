@@ -14,7 +14,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 _ALIGN = 8
-SNAPSHOT_LIMIT = 700_000
+SNAPSHOT_LIMIT = 600_000
 """Most bytes of a snapshot: a notebook with saved state stays under 1 MB a widget, base64 included."""
 
 
