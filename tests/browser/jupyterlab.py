@@ -145,6 +145,18 @@ class Notebook:
             code,
         )
 
+    def run_new_cell(self, source: str) -> None:
+        """Add a cell after the first and run it, without waiting."""
+        self.page.evaluate(
+            """(source) => {
+                const { content } = window.jupyterapp.shell.currentWidget;
+                content.model.sharedModel.insertCell(1, { cell_type: 'code', source });
+                content.activeCellIndex = 1;
+                window.jupyterapp.commands.execute('notebook:run-cell');
+            }""",
+            source,
+        )
+
     def ask(self, expression: str) -> Any:
         """The value of a Python expression (plain data) in the kernel, once it is free."""
         text = self.page.evaluate(

@@ -285,18 +285,7 @@ def open_standin(
     page.on("console", log)
     page.on("pageerror", lambda error: standin.errors.append(str(error)))
 
-    def serve(route: Any) -> None:
-        name = route.request.url.rsplit("/", 1)[-1]
-        if name == "page.html":
-            route.fulfill(body=PAGE, content_type="text/html")
-        elif (STATIC / name).is_file():
-            route.fulfill(path=STATIC / name, content_type="text/css" if name.endswith("css") else "text/javascript")
-        else:
-            route.fulfill(status=204)
-
-    page.route("http://standin.test/**", serve)
-    page.goto("http://standin.test/page.html")
-    page.wait_for_function("window.loaded === true")
+    serve(page, PAGE)
     if body:
         page.evaluate("(data) => Object.assign(document.body.dataset, data)", body)
     relax = {name: m for name, m in known_maps(size).items() if name != "relevance"}
@@ -315,3 +304,20 @@ def open_standin(
     )
     standin.settle()
     return standin
+
+
+def serve(page: Page, body: str) -> None:
+    """Give a page the built bundles beside its text, and wait until it has them."""
+
+    def answer(route: Any) -> None:
+        name = route.request.url.rsplit("/", 1)[-1]
+        if name == "page.html":
+            route.fulfill(body=body, content_type="text/html")
+        elif (STATIC / name).is_file():
+            route.fulfill(path=STATIC / name, content_type="text/css" if name.endswith("css") else "text/javascript")
+        else:
+            route.fulfill(status=204)
+
+    page.route("http://standin.test/**", answer)
+    page.goto("http://standin.test/page.html")
+    page.wait_for_function("window.loaded === true")

@@ -8,9 +8,9 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from playwright.sync_api import Browser, ConsoleMessage, Page
+from playwright.sync_api import Browser, ConsoleMessage
 
-from .standin import STATIC, StandIn
+from .standin import StandIn, serve
 
 PAGE = """<!doctype html><meta charset="utf-8"><link rel="stylesheet" href="concepts.css">
 <style>body { margin: 8px; font-family: sans-serif; }</style>
@@ -148,25 +148,10 @@ def open_browser(
 
     page.on("console", log)
     page.on("pageerror", lambda error: standin.errors.append(str(error)))
-    _serve(page)
+    serve(page, PAGE)
     given = [answer for answer in answers() if only(answer["content"])]
     traits = state() | (traits or {})
     json.dumps(traits)
     page.evaluate("([state, answers, respond]) => start(state, answers, respond)", [traits, given, respond])
     standin.settle()
     return standin
-
-
-def _serve(page: Page) -> None:
-    def serve(route: Any) -> None:
-        name = route.request.url.rsplit("/", 1)[-1]
-        if name == "page.html":
-            route.fulfill(body=PAGE, content_type="text/html")
-        elif (STATIC / name).is_file():
-            route.fulfill(path=STATIC / name, content_type="text/css" if name.endswith("css") else "text/javascript")
-        else:
-            route.fulfill(status=204)
-
-    page.route("http://standin.test/**", serve)
-    page.goto("http://standin.test/page.html")
-    page.wait_for_function("window.loaded === true")

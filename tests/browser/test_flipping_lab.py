@@ -476,16 +476,8 @@ def test_first_points_come_within_a_second(lab: Lab, notebook: Callable[..., Not
     page = open_.page
     open_.run_all()
     open_.wait_until_run()
-    page.evaluate(
-        """() => {
-            const { content } = window.jupyterapp.shell.currentWidget;
-            const source = 'w = xw.FlippingViewer(model, batch.x, methods | {"RELAX": xw.RELAX(model)}); w';
-            content.model.sharedModel.insertCell(1, { cell_type: 'code', source });
-            content.activeCellIndex = 1;
-        }"""
-    )
     began = time.monotonic()
-    page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-cell'); }")
+    open_.run_new_cell('w = xw.FlippingViewer(model, batch.x, methods | {"RELAX": xw.RELAX(model)}); w')
     expect(widget(page)).to_be_visible(timeout=20_000)
     shown = time.monotonic()
     expect(widget(page).locator(".xw-markers").first).to_be_visible(timeout=20_000)

@@ -194,16 +194,8 @@ def test_first_partial_heatmap_within_a_second(lab: Lab, notebook: Callable[...,
     page = open_.page
     open_.run_all()
     open_.wait_until_run()
-    page.evaluate(
-        """() => {
-            const { content } = window.jupyterapp.shell.currentWidget;
-            const source = 'overlay = xw.HeatmapOverlay(relax, x); overlay';
-            content.model.sharedModel.insertCell(1, { cell_type: 'code', source });
-            content.activeCellIndex = 1;
-        }"""
-    )
     began = time.monotonic()
-    page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-cell'); }")
+    open_.run_new_cell("overlay = xw.HeatmapOverlay(relax, x); overlay")
     expect(widget(page)).to_be_visible(timeout=20_000)
     displayed = time.monotonic()
     expect(widget(page).locator(".xw-progress-text")).to_contain_text("masks", timeout=20_000)

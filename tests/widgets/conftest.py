@@ -1,18 +1,21 @@
-"""A HeatmapOverlay whose messages are recorded in place of being sent."""
+"""Widgets whose messages are recorded in place of being sent."""
 
 from __future__ import annotations
 
 import threading
 import time
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
 from xaiwidgets.widgets import HeatmapOverlay
+from xaiwidgets.widgets.base import Widget
+
+Made = TypeVar("Made", bound=Widget)
 
 
-class Recorded(HeatmapOverlay):
+class Recorder(Widget):
     """Keeps every message and every change of the status."""
 
     def __init__(self, *arguments: Any, **options: Any) -> None:
@@ -28,28 +31,40 @@ class Recorded(HeatmapOverlay):
             self.said.append(new_value)
         super()._notify_trait(name, old_value, new_value)
 
+    def packets(self, kind: str) -> list[tuple[dict[str, Any], list[bytes]]]:
+        """The messages of one type, with their buffers."""
+        return [packet for packet in list(self.sent) if packet[0]["type"] == kind]
+
     def of(self, kind: str) -> list[dict[str, Any]]:
         """The messages of one type."""
-        return [content for content, _ in list(self.sent) if content["type"] == kind]
+        return [content for content, _ in self.packets(kind)]
 
     def hear(self, **content: Any) -> None:
         """A message as the browser sends it."""
         self._receive(self, content, [])
 
 
-@pytest.fixture
-def overlay() -> Iterator[Callable[..., Recorded]]:
-    """Makes overlays, and checks in the end that closing them leaves no thread."""
-    made: list[Recorded] = []
+class Recorded(Recorder, HeatmapOverlay):
+    """A heatmap overlay that keeps its messages."""
 
-    def make(*arguments: Any, **options: Any) -> Recorded:
-        made.append(Recorded(*arguments, **options))
+
+def made_and_closed(kind: Callable[..., Made]) -> Iterator[Callable[..., Made]]:
+    """Makes widgets, and checks in the end that closing them leaves no thread."""
+    made: list[Made] = []
+
+    def make(*arguments: Any, **options: Any) -> Made:
+        made.append(kind(*arguments, **options))
         return made[-1]
 
     yield make
     for widget in made:
         widget.close()
-    until(lambda: not any("Recorded worker" in thread.name for thread in threading.enumerate()))
+    until(lambda: not any("Recorded" in thread.name for thread in threading.enumerate()))
+
+
+@pytest.fixture
+def overlay() -> Iterator[Callable[..., Recorded]]:
+    yield from made_and_closed(Recorded)
 
 
 def until(condition: Callable[[], bool], seconds: float = 20) -> None:

@@ -8,31 +8,12 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from tests.widgets.conftest import Recorder
 from xaiwidgets import FlippingViewer
 
 
-class Recorded(FlippingViewer):
-    """Keeps every message and every change of the status."""
-
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        self.sent: list[tuple[dict[str, Any], list[bytes]]] = []
-        self.said: list[dict[str, Any]] = []
-        super().__init__(*arguments, **options)
-
-    def send(self, content: Any, buffers: Any = None) -> None:
-        self.sent.append((content, list(buffers or [])))
-
-    def _notify_trait(self, name: str, old_value: Any, new_value: Any) -> None:
-        if name == "status":
-            self.said.append(new_value)
-        super()._notify_trait(name, old_value, new_value)
-
-    def of(self, kind: str) -> list[tuple[dict[str, Any], list[bytes]]]:
-        return [packet for packet in list(self.sent) if packet[0]["type"] == kind]
-
-    def hear(self, **content: Any) -> None:
-        """A message as the browser sends it."""
-        self._receive(self, content, [])
+class Recorded(Recorder, FlippingViewer):
+    """A flipping viewer that keeps its messages."""
 
     def look(self, *steps: int, method: str = "a", orders: tuple[str, ...] = ("morf",), **more: Any) -> None:
         """A browser's wish to see frames."""

@@ -18,7 +18,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tests.widgets.conftest import until
+from tests.widgets.conftest import Recorder, made_and_closed, until
 from xaiwidgets import CRP, ConceptBrowser, ImageModel, ReferenceIndex
 from xaiwidgets.demo import Shapes
 from xaiwidgets.widgets.wire import SNAPSHOT_LIMIT
@@ -27,25 +27,15 @@ LAYER, LOWER = "features.conv6", "features.conv5"
 Browse = Callable[..., "Recorded"]
 
 
-class Recorded(ConceptBrowser):
-    """Keeps every message in place of sending it."""
-
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        self.sent: list[tuple[dict[str, Any], list[bytes]]] = []
-        super().__init__(*arguments, **options)
-
-    def send(self, content: Any, buffers: Any = None) -> None:
-        self.sent.append((content, list(buffers or [])))
-
-    def of(self, kind: str) -> list[tuple[dict[str, Any], list[bytes]]]:
-        return [message for message in list(self.sent) if message[0]["type"] == kind]
+class Recorded(Recorder, ConceptBrowser):
+    """A concept browser that keeps its messages."""
 
     def ask(self, kind: str, request: int = 1, **want: Any) -> tuple[dict[str, Any], list[bytes]]:
         """What Python answers to a question."""
         self.sent.clear()
         self._receive(self, {"type": "ask", "id": request, "want": {"kind": kind, **want}}, [])
         assert self.wait(30)
-        return self.of(kind)[-1]
+        return self.packets(kind)[-1]
 
 
 @pytest.fixture(scope="module")
@@ -66,19 +56,14 @@ def index(crp: CRP, data: Shapes, tmp_path_factory: pytest.TempPathFactory) -> R
 
 @pytest.fixture
 def browse(crp: CRP, x: Tensor) -> Iterator[Browse]:
-    """Makes browsers, and checks in the end that closing them leaves no thread."""
-    made: list[Recorded] = []
 
-    def make(*, wait: bool = True, **options: Any) -> Recorded:
-        made.append(Recorded(options.pop("crp", crp), options.pop("x", x), **options))
+    def begun(*, wait: bool = True, **options: Any) -> Recorded:
+        widget = Recorded(options.pop("crp", crp), options.pop("x", x), **options)
         if wait:
-            assert made[-1].wait(60)
-        return made[-1]
+            assert widget.wait(60)
+        return widget
 
-    yield make
-    for widget in made:
-        widget.close()
-    until(lambda: not any("Recorded worker" in thread.name for thread in threading.enumerate()))
+    yield from made_and_closed(begun)
 
 
 QUESTION: dict[str, Any] = {"image": 0, "target": None, "against": None}
@@ -105,18 +90,18 @@ class TestAnswers:
         assert kinds[:3] == ["focus", "ranking", "heatmap"]
         assert set(kinds) == {"focus", "ranking", "heatmap", "graph", "tiles"}
         focus = crp.focus(x[:1])
-        content, (pixels, heat) = w.of("focus")[0]
+        content, (pixels, heat) = w.packets("focus")[0]
         assert content["target"] == focus.target
         assert content["score"] == pytest.approx(float(focus.output[0, focus.target]))
         assert close_to(read_map(content["map"], heat), crp(x[:1]).heatmap[0])
         assert np.frombuffer(pixels, np.uint8).reshape(content["shape"]).shape == (64, 64, 3)
-        _, (relevance, activation) = w.of("ranking")[0]
+        _, (relevance, activation) = w.packets("ranking")[0]
         torch.testing.assert_close(floats(relevance), focus.relevance[LAYER])
         torch.testing.assert_close(floats(activation), focus.activation(LAYER))
         assert w.index_info is None
         assert w.layer == LAYER, "the last layer that has places"
         strongest = int(focus.rank(LAYER).concepts[0, 0])
-        content, (heat,) = w.of("heatmap")[0]
+        content, (heat,) = w.packets("heatmap")[0]
         assert content["want"]["concept"] == strongest
         assert close_to(read_map(content["map"], heat), focus.heatmaps(LAYER, [strongest])[0])
 
@@ -156,7 +141,7 @@ class TestAnswers:
     ) -> None:
         w = browse(index=index, dataset=data)
         concept = w.selection["concept"]
-        messages = w.of("references")
+        messages = w.packets("references")
         items = [item for content, _ in messages for item in content["items"]]
         top = index.top(LAYER, concept)
         assert [item["sample"] for item in items] == top.samples.tolist()
@@ -171,13 +156,13 @@ class TestAnswers:
         left, top_, right, bottom = item["box"]
         assert 0 <= left < right <= 64
         assert 0 <= top_ < bottom <= 64
-        tiles = w.of("tiles")
+        tiles = w.packets("tiles")
         places = [place for content, _ in tiles for place in content["places"]]
         assert {(LAYER, slot) for _, _, slot, _ in places} >= {(LAYER, 0), (LAYER, 1), (LAYER, 2)}
         for content, (pixels,) in tiles:
             assert len(pixels) == sum(place[3] for place in content["places"]) * content["side"] ** 2 * 3
         _, _ = w.ask("references", layer=LAYER, concept=concept, by="activation", pool="max", of=2)
-        items = [item for content, _ in w.of("references") for item in content["items"]]
+        items = [item for content, _ in w.packets("references") for item in content["items"]]
         assert [item["sample"] for item in items] == index.top(
             LAYER, concept, by="activation", pool="max", target=2
         ).samples[: len(items)].tolist()
@@ -185,7 +170,7 @@ class TestAnswers:
     def test_an_index_without_its_images(self, browse: Browse, index: ReferenceIndex) -> None:
         w = browse(index=index)
         assert w.index_info == {"samples": 24, "pictures": False}
-        items = [item for content, _ in w.of("references") for item in content["items"]]
+        items = [item for content, _ in w.packets("references") for item in content["items"]]
         assert len(items) == 8
         assert not any("shape" in item for item in items)
 

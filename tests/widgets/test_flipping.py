@@ -16,7 +16,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tests.widgets.conftest import until
+from tests.widgets.conftest import made_and_closed, until
 from tests.widgets.flipping_double import Gate, Recorded, floats
 from xaiwidgets import FlippingViewer, GradientXInput, ImageModel, pixel_flipping
 from xaiwidgets.widgets.jobs import Job
@@ -27,17 +27,7 @@ QUIET: dict[str, Any] = {"progress": False}
 
 @pytest.fixture
 def viewer() -> Iterator[Callable[..., Recorded]]:
-    """Makes viewers, and checks in the end that closing them leaves no thread."""
-    made: list[Recorded] = []
-
-    def make(*arguments: Any, **options: Any) -> Recorded:
-        made.append(Recorded(*arguments, **options))
-        return made[-1]
-
-    yield make
-    for widget in made:
-        widget.close()
-    until(lambda: not any("Recorded" in thread.name for thread in threading.enumerate()))
+    yield from made_and_closed(Recorded)
 
 
 @pytest.fixture
@@ -69,7 +59,7 @@ def test_shows_what_pixel_flipping_gives(viewer: Viewer, small: ImageModel, imag
     assert w.said[0]["state"] == "running"
 
     # What travels are the arrays, to the last bit of a float32.
-    content, (bands, scores, areas, ties) = w.of("curves")[-1]
+    content, (bands, scores, areas, ties) = w.packets("curves")[-1]
     points = len(w.result.fractions)
     assert content["final"] is True
     assert content["counts"] == list(w.result.setup.schedule.counts)
@@ -127,7 +117,7 @@ def test_another_order_explains_nothing_anew_and_going_back_computes_nothing(
         setattr(w, name, value)
         w.wait(30)
     assert w.result is first
-    content = w.of("curves")[-1][0]
+    content = w.packets("curves")[-1][0]
     assert (content["order"], content["perturb"], content["patch"], content["target"]) == ("morf", "zero", 4, None)
     assert content["final"] is True
     assert len(w.said) > seen
@@ -194,7 +184,7 @@ def test_stop_and_go_on(viewer: Viewer, small: ImageModel, images: Tensor) -> No
     assert w.status["state"] == "stopped"
     assert w.result is not None
     assert not w.result.final
-    assert w.of("curves")[-1][0]["unfinished"] is True
+    assert w.packets("curves")[-1][0]["unfinished"] is True
     done = w.result.done
     for _ in range(4):
         gate.permits.release()
@@ -231,30 +221,30 @@ def test_frames_are_what_the_model_saw(viewer: Viewer, small: ImageModel, images
     assert w.result is not None
     w.sent.clear()
     w.look(3, 4, 1, orders=("morf", "lerf"), picture=True, maps=["a", "random"])
-    assert [content["step"] for content, _ in w.of("frame")] == [3, 3, 4, 4, 1, 1]
-    for content, (pixels,) in w.of("frame"):
+    assert [content["step"] for content, _ in w.packets("frame")] == [3, 3, 4, 4, 1, 1]
+    for content, (pixels,) in w.packets("frame"):
         frame = w.result.images("a", content["step"], order=content["order"], rows=[1])[0]
         wanted = (frame.permute(1, 2, 0).numpy() * 255).round().astype(np.uint8)
         assert np.array_equal(np.frombuffer(pixels, np.uint8).reshape(content["shape"]), wanted)
         assert (content["perturb"], content["patch"], content["image"]) == ("noise", 5, 1)
-    maps = {content["method"]: (content, buffers) for content, buffers in w.of("map")}
+    maps = {content["method"]: (content, buffers) for content, buffers in w.packets("map")}
     assert set(maps) == {"a", "random"}
     content, (ranks, values) = maps["a"]
     assert np.array_equal(np.frombuffer(ranks, "<i4"), w.result.ranks["a"][1].numpy())
     assert np.array_equal(floats(values, 16, 16), heat[1].numpy())
     assert content["map"]["range"] == pytest.approx([float(heat[1].min()), float(heat[1].max())])
     assert len(maps["random"][1]) == 1
-    picture, (pixels,) = w.of("picture")[-1]
+    picture, (pixels,) = w.packets("picture")[-1]
     shown = np.frombuffer(pixels, np.uint8).reshape(picture["shape"]) / 255
     assert np.allclose(shown, small.pixels(images)[1].permute(1, 2, 0).numpy(), atol=1 / 255)
     # The baseline's frames, and what cannot be looked at.
     w.sent.clear()
     w.look(2, 99, method="random")
-    assert [content["step"] for content, _ in w.of("frame")] == [2]
+    assert [content["step"] for content, _ in w.packets("frame")] == [2]
     w.sent.clear()
     w.look(1, method="nobody")
     w.look(1, order="lerf", perturb="blur")
-    assert w.of("frame") == []
+    assert w.packets("frame") == []
     w.look(1, image=7)
     assert "image=7 is not there" in w.status["message"]
 
@@ -266,10 +256,10 @@ def test_a_frame_is_made_while_curves_are_computed(
     w = viewer(small, images[:1], {"a": heat[:1], "slow": gate}, patch=4)
     until(lambda: gate.asked == 1)
     w.look(2)
-    assert len(w.of("frame")) == 1
+    assert len(w.packets("frame")) == 1
     assert w.status["state"] == "running"
     w.look(2, method="slow")
-    assert len(w.of("frame")) == 1, "its order is not known yet"
+    assert len(w.packets("frame")) == 1, "its order is not known yet"
     gate.permits.release()
 
 
@@ -295,7 +285,7 @@ def test_other_shapes_and_schedules(viewer: Viewer, shape: tuple[int, ...], opti
     w = viewer(model, x, {"map": x.sum(1), "flat": torch.ones(shape[0], *shape[2:])}, **options)
     assert w.wait(30)
     assert w.status["state"] == "done", w.status
-    content, (_, scores, _, ties) = w.of("curves")[-1]
+    content, (_, scores, _, ties) = w.packets("curves")[-1]
     assert np.isfinite(np.frombuffer(scores, "<f4")).all()
     assert content["grid"] == {"height": shape[2], "width": shape[3], "patch": w.patch}
     if w.order != "random":
@@ -306,7 +296,7 @@ def test_other_shapes_and_schedules(viewer: Viewer, shape: tuple[int, ...], opti
         assert (tied > 0.8).all() or w.result.setup.grid.patches == 1
     orders = ("lerf",) if w.order == "lerf" else ("morf",)
     w.look(1, method="random" if w.order == "random" else "flat", orders=orders, maps=["flat"])
-    assert w.of("frame")[-1][0]["shape"] == [shape[2], shape[3], channels]
+    assert w.packets("frame")[-1][0]["shape"] == [shape[2], shape[3], channels]
     assert w._figure().axes
 
 
@@ -323,10 +313,10 @@ def test_gae(viewer: Viewer, small: ImageModel) -> None:
     expected = gae(small, (x, labels), {"g": gradient}, **QUIET)
     assert w.gae_result is not None
     assert torch.allclose(w.gae_result.gae["g"], expected.gae["g"], atol=1e-5)
-    content = w.of("gae")[-1][0]
+    content = w.packets("gae")[-1][0]
     assert content["rows"]["g"][0] == pytest.approx(expected.estimate("g").mean, abs=1e-6)
     assert (content["done"], content["total"]) == (4, 4)
-    assert len(w.of("gae")) > 1
+    assert len(w.packets("gae")) > 1
     assert (w.status["state"], w.status["unit"]) == ("done", "mosaics")
     w.hidden = ["g"]
     w.hear(type="gae")
@@ -456,9 +446,9 @@ def test_large_sets_send_the_image_on_screen(
     monkeypatch.setattr("xaiwidgets.widgets.flipping._SENT", 10)
     w = viewer(small, images, {"a": heat}, patch=4)
     assert w.wait(30)
-    assert w.of("curves")[-1][0]["images"] == [0]
+    assert w.packets("curves")[-1][0]["images"] == [0]
     w.image = 2
-    assert w.of("curves")[-1][0]["images"] == [2]
+    assert w.packets("curves")[-1][0]["images"] == [2]
 
 
 def test_closing_frees_everything(small: ImageModel, images: Tensor) -> None:
