@@ -1,9 +1,8 @@
 /** One concept: its name, where it acts on this image, the images that show it best, the classes that use it. */
 import { formatCount, formatNumber, formatPercent } from "../shared/format.ts";
-import { aroundZero } from "../shared/picture.ts";
 import { useStore } from "./context.ts";
 import { HeatCanvas } from "./heat-canvas.tsx";
-import { Legend } from "./image.tsx";
+import { Relevance } from "./legend.tsx";
 import { signedPercent } from "./list.tsx";
 import { NameFields } from "./names.tsx";
 import { PixelValue, usePixel } from "./pixel.tsx";
@@ -62,7 +61,7 @@ function OwnHeatmap() {
         {focus && box.value && <BoxMark />}
         {!map && waiting && <p class="xw-empty xw-note">{waiting}</p>}
       </div>
-      {map && <Legend range={aroundZero(map.extent)} colormap={colormap.value} label="Relevance" />}
+      {map && <Relevance map={map} />}
     </figure>
   );
 }

@@ -1,5 +1,6 @@
 /** A picture with its heatmap over it, or faded where the heatmap has little; whole or a part of it. */
 import { useEffect, useRef } from "preact/hooks";
+import { drawPart, keepSharp } from "../shared/canvas.ts";
 import { fittingColormap } from "../shared/colormaps.ts";
 import { FrameJob } from "../shared/frames.ts";
 import { Painter } from "../shared/painter.ts";
@@ -17,9 +18,6 @@ interface HeatCanvasProps {
   part?: Box | null;
 }
 
-const sharpest = 2; // device pixels a CSS pixel; more costs time and shows nothing
-const crisp = 12; // screen pixels a data pixel; from here on people want to see the pixels themselves
-
 export function HeatCanvas(props: HeatCanvasProps) {
   const canvas = useRef<HTMLCanvasElement>(null);
   const latest = useRef(props);
@@ -31,16 +29,9 @@ export function HeatCanvas(props: HeatCanvasProps) {
     const painter = new Painter();
     const draw = new FrameJob(() => drawHeat(element.getContext("2d")!, painter, latest.current), "xw:draw");
     job.current = draw;
-    // The size comes from the observer: asking the element would force a layout.
-    const size = new ResizeObserver(([entry]) => {
-      const density = Math.min(sharpest, window.devicePixelRatio || 1);
-      element.width = Math.max(1, Math.round(entry!.contentRect.width * density));
-      element.height = Math.max(1, Math.round(entry!.contentRect.height * density));
-      draw.request();
-    });
-    size.observe(element);
+    const stop = keepSharp(element, () => draw.request());
     return () => {
-      size.disconnect();
+      stop();
       draw.dispose();
     };
   }, []);
@@ -55,15 +46,14 @@ export function drawHeat(context: CanvasRenderingContext2D, painter: Painter, pr
   context.clearRect(0, 0, width, height);
   if (!picture) return;
   const [left, top, right, bottom] = part ?? [0, 0, picture.width, picture.height];
-  const place = (layer: HTMLCanvasElement) => {
-    // A map may be coarser than its picture.
-    const x = layer.width / picture.width;
-    const y = layer.height / picture.height;
-    const w = (right - left) * x;
-    context.imageSmoothingEnabled = width / w < crisp;
-    context.imageSmoothingQuality = "high";
-    context.drawImage(layer, left * x, top * y, w, (bottom - top) * y, 0, 0, width, height);
-  };
+  // A map may be coarser than its picture.
+  const place = (layer: HTMLCanvasElement) =>
+    drawPart(context, layer, {
+      left: left / picture.width,
+      top: top / picture.height,
+      width: (right - left) / picture.width,
+      height: (bottom - top) / picture.height,
+    });
   place(picture.canvas);
   if (!map || look === "plain") return;
   if (look === "fade") {

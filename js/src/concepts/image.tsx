@@ -1,13 +1,11 @@
 /** The image under the heatmap of its class, and the box on it that asks: which concepts act here? */
 import { useRef } from "preact/hooks";
-import { AxisTicks } from "../shared/axis.tsx";
-import { cssGradient } from "../shared/colormaps.ts";
-import { Slider } from "../shared/controls/slider.tsx";
+import { Opacity } from "../shared/controls/opacity.tsx";
 import { formatNumber, formatPercent } from "../shared/format.ts";
-import { aroundZero } from "../shared/picture.ts";
 import { BoxLayer } from "./box.tsx";
 import { useStore } from "./context.ts";
 import { HeatCanvas } from "./heat-canvas.tsx";
+import { Relevance } from "./legend.tsx";
 import { PixelValue, usePixel } from "./pixel.tsx";
 
 export function ImagePane() {
@@ -40,20 +38,10 @@ export function ImagePane() {
           {result && <BoxLayer size={result.picture} />}
           {!result && <Waiting />}
         </div>
-        {result && (
-          <Legend range={aroundZero(result.map.extent)} colormap={colormap.value} label="Relevance" />
-        )}
+        {result && <Relevance map={result.map} />}
       </figure>
       <BoxLine />
-      <Slider
-        label="Heatmap"
-        value={opacity.value}
-        min={0}
-        max={1}
-        step={0.01}
-        text={formatPercent(opacity.value)}
-        onInput={(value) => store.set("opacity", value)}
-      />
+      <Opacity label="Heatmap" value={opacity} onInput={(value) => store.set("opacity", value)} />
     </section>
   );
 }
@@ -71,24 +59,6 @@ function Explained() {
         {formatPercent(probability)}, score {formatNumber(score)}
       </small>
     </>
-  );
-}
-
-export function Legend({
-  range,
-  colormap,
-  label,
-}: {
-  range: [number, number];
-  colormap: string;
-  label: string;
-}) {
-  const ends = `from ${formatNumber(range[0])} to ${formatNumber(range[1])}`;
-  return (
-    <div class="xw-colorbar" role="img" aria-label={`Colours: ${label.toLowerCase()} ${ends}`}>
-      <div class="xw-ramp" style={{ backgroundImage: cssGradient(colormap) }} />
-      <AxisTicks range={range} count={3} />
-    </div>
   );
 }
 

@@ -10,7 +10,6 @@ import { Reading } from "./reading.tsx";
 import { type CurveOrder, random } from "./types.ts";
 import { methodName, orderNames } from "./words.ts";
 
-const height = 270; // px
 const near = 14; // px, the pointer is on a line
 
 export function Chart() {
@@ -54,16 +53,19 @@ interface PanelProps {
 function Panel({ order, series, curves, domain }: PanelProps) {
   const { store, hover } = useView();
   const svg = useRef<SVGSVGElement>(null);
-  const [width, setWidth] = useState(0);
-  const size: Size = { width, height };
+  const [size, setSize] = useState<Size>({ width: 0, height: 0 });
+  const { width, height } = size;
   const [low, high] = domain;
   const geometry = useMemo(
     () => new Geometry(curves, [low, high], { width, height }),
-    [curves, low, high, width],
+    [curves, low, high, width, height],
   );
 
   useEffect(() => {
-    const observer = new ResizeObserver(([entry]) => setWidth(Math.round(entry!.contentRect.width)));
+    const observer = new ResizeObserver(([entry]) => {
+      const { width, height } = entry!.contentRect;
+      setSize({ width: Math.round(width), height: Math.round(height) });
+    });
     observer.observe(svg.current!);
     return () => observer.disconnect();
   }, []);
@@ -114,7 +116,6 @@ function Panel({ order, series, curves, domain }: PanelProps) {
           aria-roledescription="curves"
           aria-label={`${orderNames[order]}: ${names}. Arrow keys go from step to step, up and down from method to method.`}
           tabindex={0}
-          height={height}
           onPointerDown={down}
           onPointerMove={move}
           onPointerUp={up}

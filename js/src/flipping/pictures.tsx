@@ -1,9 +1,8 @@
 /** The heatmap, and beside it the image as the model sees it at this step; newly flipped patches outlined on all. */
 import { computed, effect } from "@preact/signals";
 import { useEffect, useMemo, useRef } from "preact/hooks";
-import { AxisTicks } from "../shared/axis.tsx";
-import { cssGradient } from "../shared/colormaps.ts";
-import { formatNumber } from "../shared/format.ts";
+import { keepSharp } from "../shared/canvas.ts";
+import { ColorBar } from "../shared/colorbar.tsx";
 import { FrameJob } from "../shared/frames.ts";
 import { useView } from "./context.ts";
 import { drawPane, heatLook, isOrder, type PaneKind } from "./draw.ts";
@@ -34,8 +33,6 @@ interface PaneProps {
   label: string;
 }
 
-const sharpest = 2; // device pixels a CSS pixel
-
 function Pane({ pane, label }: PaneProps) {
   const view = useView();
   const { store, hover } = view;
@@ -48,13 +45,7 @@ function Pane({ pane, label }: PaneProps) {
     const element = canvas.current!;
     const context = element.getContext("2d")!;
     const draw = new FrameJob(() => drawPane(context, view, pane), "xw:frame");
-    const size = new ResizeObserver(([entry]) => {
-      const density = Math.min(sharpest, window.devicePixelRatio || 1);
-      element.width = Math.max(1, Math.round(entry!.contentRect.width * density));
-      element.height = Math.max(1, Math.round(entry!.contentRect.height * density));
-      draw.request();
-    });
-    size.observe(element);
+    const unsize = keepSharp(element, () => draw.request());
     const stop = effect(() => {
       // Read, so that a change of any of them draws again; the drawing itself waits for the frame.
       void [
@@ -74,7 +65,7 @@ function Pane({ pane, label }: PaneProps) {
     });
     return () => {
       stop();
-      size.disconnect();
+      unsize();
       draw.dispose();
     };
   }, [view, store, hover, pane]);
@@ -185,18 +176,8 @@ function Explained() {
 function Legend() {
   const { store } = useView();
   const heat = store.order(store.method.value)?.heat;
-  if (!heat) return <div class="xw-colorbar" />;
-  const { range, colormap } = heatLook(heat);
-  return (
-    <div
-      class="xw-colorbar"
-      role="img"
-      aria-label={`Colours: relevance from ${formatNumber(range[0])} to ${formatNumber(range[1])}`}
-    >
-      <div class="xw-ramp" style={{ backgroundImage: cssGradient(colormap) }} />
-      <AxisTicks range={range} count={3} />
-    </div>
-  );
+  const look = heat && heatLook(heat);
+  return <ColorBar range={look?.range ?? null} colormap={look?.colormap ?? ""} label="relevance" ticks={3} />;
 }
 
 /** Why there is no frame. */

@@ -203,9 +203,9 @@ function Whisker({
   const to = Math.max(0, ...ends);
   const [mean, low, high] = estimate ?? [null, null, null];
   if (mean === null || to <= from) return null;
-  const at = (value: number) => 3 + ((value - from) / (to - from)) * 74;
+  const at = (value: number) => `${4 + ((value - from) / (to - from)) * 92}%`;
   return (
-    <svg class="xw-whisker xw-mark" viewBox="0 0 80 12" aria-hidden="true" style={style}>
+    <svg class="xw-whisker xw-mark" aria-hidden="true" style={style}>
       <line class="xw-zero" x1={at(0)} x2={at(0)} y1="0" y2="12" />
       {low !== null && high !== null && <line x1={at(low)} x2={at(high)} y1="6" y2="6" />}
       <circle cx={at(mean)} cy="6" r="3" />

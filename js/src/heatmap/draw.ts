@@ -1,5 +1,6 @@
 /** Draws one pane: the picture, and the heatmap over it, and draws again when what they show has changed. */
 import { effect, type ReadonlySignal } from "@preact/signals";
+import { drawPart, keepSharp } from "../shared/canvas.ts";
 import { FrameJob } from "../shared/frames.ts";
 import { Painter } from "../shared/painter.ts";
 import type { Picture } from "../shared/picture.ts";
@@ -14,9 +15,6 @@ interface Layers {
   viewport: Viewport;
 }
 
-const sharpest = 2; // device pixels a CSS pixel; more costs time and shows nothing
-const crisp = 12; // screen pixels a data pixel; from here on people want to see the pixels themselves
-
 export function drawLayers(
   context: CanvasRenderingContext2D,
   { picture, heat, opacity, viewport }: Layers,
@@ -24,21 +22,8 @@ export function drawLayers(
   const { width, height } = context.canvas;
   const { left, top, size } = visiblePart(viewport);
   context.clearRect(0, 0, width, height);
-  const place = (layer: HTMLCanvasElement) => {
-    const w = layer.width * size;
-    context.imageSmoothingEnabled = width / w < crisp;
-    context.drawImage(
-      layer,
-      left * layer.width,
-      top * layer.height,
-      w,
-      layer.height * size,
-      0,
-      0,
-      width,
-      height,
-    );
-  };
+  const place = (layer: HTMLCanvasElement) =>
+    drawPart(context, layer, { left, top, width: size, height: size });
   if (picture) place(picture.canvas);
   if (!heat || opacity <= 0) return;
   context.globalAlpha = opacity;
@@ -65,14 +50,7 @@ export function keepDrawn(
       viewport: zoom.peek(),
     });
   }, "xw:draw");
-  // The size comes from the observer: asking the element while a slider moves would force a layout.
-  const size = new ResizeObserver(([entry]) => {
-    const density = Math.min(sharpest, window.devicePixelRatio || 1);
-    canvas.width = Math.max(1, Math.round(entry!.contentRect.width * density));
-    canvas.height = Math.max(1, Math.round(entry!.contentRect.height * density));
-    draw.request();
-  });
-  size.observe(canvas);
+  const unsize = keepSharp(canvas, () => draw.request());
   const stop = effect(() => {
     // Read, so that a change of any of them draws again; the drawing itself waits for the frame.
     void [content.value, store.picture.value, opacity.value, zoom.value];
@@ -80,7 +58,7 @@ export function keepDrawn(
   });
   return () => {
     stop();
-    size.disconnect();
+    unsize();
     draw.dispose();
   };
 }

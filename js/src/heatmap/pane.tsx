@@ -3,10 +3,10 @@ import { computed } from "@preact/signals";
 import { useEffect, useMemo, useRef } from "preact/hooks";
 import { listenToGestures } from "../shared/gestures.ts";
 import { pictureAt } from "../shared/viewport.ts";
-import { ColorBar } from "./colorbar.tsx";
 import { useView } from "./context.ts";
 import { keepDrawn } from "./draw.ts";
 import { pinKey, zoomKey } from "./keys.ts";
+import { PaneLegend } from "./legend.tsx";
 import { Markers, PointValue } from "./markers.tsx";
 import { contentOf, type Pane, unitOf } from "./panes.ts";
 
@@ -88,7 +88,7 @@ export function PaneView({ pane }: { pane: Pane }) {
         <Markers pane={pane} content={content} />
         {!current && <Waiting empty={empty} picture={picture !== null} />}
       </div>
-      <ColorBar pane={pane} content={content} />
+      <PaneLegend pane={pane} content={content} />
     </figure>
   );
 }

@@ -1,9 +1,8 @@
 /** The widget as a whole: where its parts stand. */
 import { useMemo } from "preact/hooks";
 import { GestureContext } from "../shared/controls/gesture.ts";
+import { Opacity } from "../shared/controls/opacity.tsx";
 import { Segmented } from "../shared/controls/segmented.tsx";
-import { Slider } from "../shared/controls/slider.tsx";
-import { formatPercent } from "../shared/format.ts";
 import { Messages } from "../shared/messages.tsx";
 import { Announcer } from "./announcer.tsx";
 import { Colours } from "./colours.tsx";
@@ -80,7 +79,11 @@ function Panel({ method }: { method: Method }) {
       {!comparing && <ViewChoice method={method} />}
       <div class="xw-parts">
         {shown.some((each) => each.classes) && <ClassChoice contrast={shown.some((each) => each.contrast)} />}
-        <Opacity />
+        <Opacity
+          label="Opacity"
+          value={store.state.opacity}
+          onInput={(value) => store.set("opacity", value)}
+        />
         {sure && <UncertaintyFilter method={sure} />}
         <Colours method={method} />
         {store.canCompute.value &&
@@ -99,21 +102,5 @@ function ViewChoice({ method }: { method: Method }) {
   const value = show.value === sideBySide ? sideBySide : (shownView(method, show.value)?.name ?? "");
   return (
     <Segmented label="Show" value={value} choices={choices} onChange={(view) => store.set("show", view)} />
-  );
-}
-
-function Opacity() {
-  const { store } = useView();
-  const { opacity } = store.state;
-  return (
-    <Slider
-      label="Opacity"
-      value={opacity.value}
-      min={0}
-      max={1}
-      step={0.01}
-      text={formatPercent(opacity.value)}
-      onInput={(value) => store.set("opacity", value)}
-    />
   );
 }

@@ -1,12 +1,10 @@
 /** The legend of one pane: colours with numbers, label and unit. */
 import { computed } from "@preact/signals";
 import { useMemo } from "preact/hooks";
-import { AxisTicks } from "../shared/axis.tsx";
-import { cssGradient } from "../shared/colormaps.ts";
-import { formatNumber } from "../shared/format.ts";
+import { ColorBar } from "../shared/colorbar.tsx";
 import { type contentOf, type Pane, unitOf } from "./panes.ts";
 
-export function ColorBar({
+export function PaneLegend({
   pane,
   content,
 }: {
@@ -21,19 +19,8 @@ export function ColorBar({
       ),
     [content],
   ).value;
-  if (!legend) return <div class="xw-colorbar" />;
-  const [range, colormap] = JSON.parse(legend) as [[number, number], string];
+  const [range, colormap] = legend ? (JSON.parse(legend) as [[number, number], string]) : [null, ""];
   const { label } = pane.view;
   const unit = unitOf(pane.view);
-  const name = unit ? `${label} (${unit})` : label;
-  return (
-    <div
-      class="xw-colorbar"
-      role="img"
-      aria-label={`Colours: ${name} from ${formatNumber(range[0])} to ${formatNumber(range[1])}`}
-    >
-      <div class="xw-ramp" style={{ backgroundImage: cssGradient(colormap) }} />
-      <AxisTicks range={range} />
-    </div>
-  );
+  return <ColorBar range={range} colormap={colormap} label={unit ? `${label} (${unit})` : label} />;
 }
