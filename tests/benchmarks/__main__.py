@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.benchmarks.harness import machine
 
-_NOT_BENCHMARKS = {"__init__", "__main__", "harness"}
+_NOT_BENCHMARKS = {"__init__", "__main__", "harness", "pages"}
 
 
 def main(names: list[str]) -> int:

@@ -6,17 +6,14 @@ All times are taken in the page: from the pointer's event to the frame after the
 from __future__ import annotations
 
 import statistics
-import tempfile
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import FLAGS
+from tests.benchmarks.pages import lab_pages, p95
 from tests.browser.jupyterlab import Lab, Notebook
-from tests.chromium import find_chromium
 
 CELL = """
 import torch, xaiwidgets as xw
@@ -75,17 +72,11 @@ def main() -> None:
         "| model | box → list p50 ms | p95 ms | click → heatmap p50 ms | p95 ms | click → 8 references p50 ms | p95 ms |"
     )
     print("|---|---|---|---|---|---|---|")
-    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        lab = Lab(Path(folder))
-        browser = playwright.chromium.launch(executable_path=find_chromium(), args=FLAGS)
-        try:
-            for case in CASES:
-                page = browser.new_context(viewport={"width": 1500, "height": 1400}).new_page()
-                print(f"| {case.model} | {measure(page, lab, case)} |", flush=True)
-                page.context.close()
-        finally:
-            browser.close()
-            lab.close()
+    with lab_pages(1500, 1400) as (lab, new_page):
+        for case in CASES:
+            page = new_page()
+            print(f"| {case.model} | {measure(page, lab, case)} |", flush=True)
+            page.context.close()
 
 
 def measure(page: Page, lab: Lab, case: Case) -> str:
@@ -192,8 +183,3 @@ def clicks(page: Page, notebook: Notebook, count: int) -> tuple[list[float], lis
         references.append(all_references)
         page.wait_for_timeout(400)
     return heatmaps, references
-
-
-def p95(values: list[float]) -> float:
-    """The value that 95 % do not exceed."""
-    return sorted(values)[int(0.95 * (len(values) - 1))]

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import statistics
-import tempfile
 import time
-from pathlib import Path
 
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import FLAGS
+from tests.benchmarks.pages import lab_pages, p95
 from tests.browser.jupyterlab import Lab, Notebook
-from tests.chromium import find_chromium
 
 SETUP = """
 import torch, xaiwidgets as xw
@@ -55,15 +52,8 @@ WATCH = """() => {
 
 def main() -> None:
     """Print the milliseconds, and how many inputs were over the limit."""
-    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        lab = Lab(Path(folder))
-        browser = playwright.chromium.launch(executable_path=find_chromium(), args=FLAGS)
-        try:
-            page = browser.new_context(viewport={"width": 1500, "height": 1300}).new_page()
-            measure(page, lab)
-        finally:
-            browser.close()
-            lab.close()
+    with lab_pages(1500, 1300) as (lab, new_page):
+        measure(new_page(), lab)
 
 
 def measure(page: Page, lab: Lab) -> None:
@@ -71,16 +61,8 @@ def measure(page: Page, lab: Lab) -> None:
     notebook = Notebook.open(page, lab, lab.write("scrub.ipynb", [SETUP]))
     notebook.run_all()
     notebook.wait_until_run()
-    page.evaluate(
-        """(source) => {
-            const { content } = window.jupyterapp.shell.currentWidget;
-            content.model.sharedModel.insertCell(1, { cell_type: 'code', source });
-            content.activeCellIndex = 1;
-        }""",
-        SHOW,
-    )
     began = time.monotonic()
-    page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-cell'); }")
+    notebook.run_new_cell(SHOW)
     expect(page.locator(".xw-flipping")).to_be_visible(timeout=60_000)
     shown = time.monotonic()
     expect(page.locator(".xw-flipping .xw-markers").first).to_be_visible(timeout=60_000)
@@ -115,8 +97,4 @@ def measure(page: Page, lab: Lab) -> None:
 
 def _row(label: str, values: list[float], limit: float) -> str:
     late = sum(value > limit for value in values)
-    return f"| {label} | {statistics.median(values):.1f} | {_p95(values):.1f} | {limit} | {late} of {len(values)} |"
-
-
-def _p95(values: list[float]) -> float:
-    return sorted(values)[int(0.95 * len(values))]
+    return f"| {label} | {statistics.median(values):.1f} | {p95(values):.1f} | {limit} | {late} of {len(values)} |"

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import statistics
-import tempfile
 import time
-from pathlib import Path
 
-from playwright.sync_api import Page, expect, sync_playwright
+from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import FLAGS
+from tests.benchmarks.pages import lab_pages, p95
 from tests.browser.jupyterlab import Lab, Notebook
-from tests.chromium import find_chromium
 
 CELL = """
 import torch, xaiwidgets as xw
@@ -31,17 +28,11 @@ MOVES = 200
 def main() -> None:
     """Print p50 and p95 of the drawing, and of the time until the next frame, for two picture sizes."""
     print("| picture | draw p50 ms | draw p95 ms | input to next frame p95 ms | messages |\n|---|---|---|---|---|")
-    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
-        lab = Lab(Path(folder))
-        browser = playwright.chromium.launch(executable_path=find_chromium(), args=FLAGS)
-        try:
-            for side in (224, 1024):
-                page = browser.new_context(viewport={"width": 1300, "height": 1100}).new_page()
-                print(f"| {side}×{side} | {measure(page, lab, side)} |", flush=True)
-                page.context.close()
-        finally:
-            browser.close()
-            lab.close()
+    with lab_pages(1300, 1100) as (lab, new_page):
+        for side in (224, 1024):
+            page = new_page()
+            print(f"| {side}×{side} | {measure(page, lab, side)} |", flush=True)
+            page.context.close()
 
 
 def measure(page: Page, lab: Lab, side: int) -> str:
@@ -81,8 +72,4 @@ def measure(page: Page, lab: Lab, side: int) -> str:
     page.mouse.up()
     draws = page.evaluate("() => performance.getEntriesByName('xw:draw').map((entry) => entry.duration)")
     frames = page.evaluate("() => window.frameTimes")
-    return f"{statistics.median(draws):.1f} | {_p95(draws):.1f} | {_p95(frames):.1f} | {sent}"
-
-
-def _p95(values: list[float]) -> float:
-    return sorted(values)[int(0.95 * len(values))]
+    return f"{statistics.median(draws):.1f} | {p95(draws):.1f} | {p95(frames):.1f} | {sent}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import time
-from pathlib import Path
 
 from playwright.sync_api import Locator, Page
 
@@ -64,12 +63,3 @@ def rows_on_screen(page: Page) -> dict[str, list[float]]:
         row.get_attribute("data-method") or "": numbers(row.inner_text())
         for row in widget(page).locator("tbody tr").all()
     }
-
-
-def save(page: Page, kind: str, folder: Path) -> Path:
-    widget(page).get_by_role("button", name="Save").click()
-    with page.expect_download() as waiting:
-        widget(page).get_by_role("menuitem", name=kind).click()
-    target = folder / waiting.value.suggested_filename
-    waiting.value.save_as(target)
-    return target

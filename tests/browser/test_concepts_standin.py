@@ -18,6 +18,7 @@ from tests.widgets.conftest import until
 from xaiwidgets import CRP, ConceptBrowser, ImageModel, ReferenceIndex
 from xaiwidgets.demo import Shapes
 
+from .files import save
 from .standin import STATIC, StandIn
 from .standin_concepts import INSIDE, RELEVANCE, UNITS, open_browser
 
@@ -246,19 +247,11 @@ class TestTrouble:
 
 
 class TestFiles:
-    def save(self, widget: StandIn, kind: str, folder: Path) -> Path:
-        widget.root.get_by_role("button", name="Save").click()
-        with widget.page.expect_download() as waiting:
-            widget.root.get_by_role("menuitem", name=kind).click()
-        target = folder / waiting.value.suggested_filename
-        waiting.value.save_as(target)
-        return target
-
     def test_png_and_svg(self, browse: Open, tmp_path: Path) -> None:
         widget = browse()
-        with Image.open(self.save(widget, "PNG", tmp_path)) as image:
+        with Image.open(save(widget.root, "PNG", tmp_path)) as image:
             assert image.width > 1500
-        root = ElementTree.parse(self.save(widget, "SVG", tmp_path)).getroot()
+        root = ElementTree.parse(save(widget.root, "SVG", tmp_path)).getroot()
         texts = [element.text for element in root.iter("{http://www.w3.org/2000/svg}text")]
         assert texts[0] == "Concepts of a stand-in"
         assert "star, 93 %" in texts

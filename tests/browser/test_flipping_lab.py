@@ -17,7 +17,8 @@ from playwright.sync_api import Locator, expect
 
 from tests.widgets.conftest import until
 
-from .flipping_page import image_of, numbers, pixels, radio, rows_on_screen, save, settled, widget
+from .files import save
+from .flipping_page import image_of, numbers, pixels, radio, rows_on_screen, settled, widget
 from .jupyterlab import Lab, Notebook
 
 pytestmark = pytest.mark.browser
@@ -284,7 +285,7 @@ def test_saved_files_hold_what_is_on_screen(viewer: Notebook, tmp_path: Path) ->
     page = viewer.page
     viewer.run("w.step = 3")
     viewer.run(f"w.result.to_csv({str(tmp_path / 'python.csv')!r})")
-    ours = save(page, "CSV", tmp_path)
+    ours = save(widget(page), "CSV", tmp_path)
     until(lambda: (tmp_path / "python.csv").exists() and viewer.ask("True"))
     with ours.open(newline="") as a, (tmp_path / "python.csv").open(newline="") as b:
         mine, theirs = list(csv.reader(a)), list(csv.reader(b))
@@ -293,13 +294,13 @@ def test_saved_files_hold_what_is_on_screen(viewer: Notebook, tmp_path: Path) ->
     for row, other in zip(mine[1:], theirs[1:], strict=True):
         assert row[:7] == other[:7]
         assert [float(v) for v in row[7:]] == pytest.approx([float(v) for v in other[7:]], rel=1e-6)
-    svg = save(page, "SVG", tmp_path).read_text()
+    svg = save(widget(page), "SVG", tmp_path).read_text()
     assert "Most relevant first" in svg
     area = viewer.ask("float(w.result.auc_of('morf')['LRP'][w.image])")
     assert f"LRP · AUC {area:.3f}" in svg
-    assert save(page, "PNG", tmp_path).stat().st_size > 20_000
+    assert save(widget(page), "PNG", tmp_path).stat().st_size > 20_000
     # The page works offline, from the first step to the last, and says the same.
-    path = save(page, "HTML", tmp_path)
+    path = save(widget(page), "HTML", tmp_path)
     wanted = viewer.ask(image_of("LRP", 6, "morf"))
     browser = page.context.browser
     assert browser is not None

@@ -12,6 +12,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import expect
 
+from .files import save
 from .standin import (
     STATIC,
     StandIn,
@@ -34,17 +35,9 @@ CUT_OFF = """() => [...document.querySelectorAll(".xw :is(button, label, select,
 
 
 class TestSaving:
-    def save(self, widget: StandIn, kind: str, folder: Path) -> Path:
-        widget.root.get_by_role("button", name="Save").click()
-        with widget.page.expect_download() as waiting:
-            widget.root.get_by_role("menuitem", name=kind).click()
-        target = folder / waiting.value.suggested_filename
-        waiting.value.save_as(target)
-        return target
-
     def test_png_has_picture_legend_and_twice_the_size(self, standin: Start, tmp_path: Path) -> None:
         widget = standin(state={"title": "Two views", "show": "side_by_side"})
-        path = self.save(widget, "PNG", tmp_path)
+        path = save(widget.root, "PNG", tmp_path)
         assert path.name == "two-views.png"
         with Image.open(path) as image:
             assert image.width == 2 * (3 * 360 + 2 * 24 + 32)
@@ -54,7 +47,7 @@ class TestSaving:
 
     def test_svg_has_vector_labels(self, standin: Start, tmp_path: Path) -> None:
         widget = standin(state={"title": "A <b> & c", "show": "u_relax", "threshold": 0.5})
-        root = ElementTree.parse(self.save(widget, "SVG", tmp_path)).getroot()
+        root = ElementTree.parse(save(widget.root, "SVG", tmp_path)).getroot()
         texts = [element.text for element in root.iter("{http://www.w3.org/2000/svg}text")]
         assert texts[:2] == ["A <b> & c", "U-RELAX (cosine), surest 50 %"]
         assert "0.7" in texts
@@ -66,7 +59,7 @@ class TestSaving:
             """() => { model.respond = (m) => m.type === "export" &&
                 model.receive({ type: "export", id: m.id, format: "html", name: "page.html" }, [btoa("<p>hello")]) }"""
         )
-        path = self.save(widget, "HTML", tmp_path)
+        path = save(widget.root, "HTML", tmp_path)
         assert (path.name, path.read_text()) == ("page.html", "<p>hello")
 
     def test_python_error_while_saving_is_shown(self, standin: Start) -> None:
@@ -84,7 +77,7 @@ class TestSaving:
         snapshot = known_snapshot()
         state = {"snapshot": snapshot, "title": "</script>Offline", "opacity": 1.0, "show": "u_relax", "threshold": 0.5}
         widget = standin(answer=False, state=state | code)
-        path = self.save(widget, "HTML", tmp_path)
+        path = save(widget.root, "HTML", tmp_path)
         page = widget.page.context.new_page()
         problems: list[str] = []
         page.on("pageerror", lambda error: problems.append(str(error)))

@@ -8,8 +8,10 @@ from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 import pytest
+import torch
+from torch import Tensor
 
-from xaiwidgets.widgets import HeatmapOverlay
+from xaiwidgets.widgets import FlippingViewer, HeatmapOverlay
 from xaiwidgets.widgets.base import Widget
 
 Made = TypeVar("Made", bound=Widget)
@@ -48,6 +50,16 @@ class Recorded(Recorder, HeatmapOverlay):
     """A heatmap overlay that keeps its messages."""
 
 
+class RecordedViewer(Recorder, FlippingViewer):
+    """A flipping viewer that keeps its messages."""
+
+    def look(self, *steps: int, method: str = "a", orders: tuple[str, ...] = ("morf",), **more: Any) -> None:
+        """A browser's wish to see frames."""
+        asked = {name: getattr(self, name) for name in ("order", "perturb", "patch", "target", "score", "image")}
+        self.hear(type="look", **{**asked, "method": method, "orders": list(orders), "steps": list(steps), **more})
+        assert self._looker.wait(20)
+
+
 def made_and_closed(kind: Callable[..., Made]) -> Iterator[Callable[..., Made]]:
     """Makes widgets, and checks in the end that closing them leaves no thread."""
     made: list[Made] = []
@@ -65,6 +77,21 @@ def made_and_closed(kind: Callable[..., Made]) -> Iterator[Callable[..., Made]]:
 @pytest.fixture
 def overlay() -> Iterator[Callable[..., Recorded]]:
     yield from made_and_closed(Recorded)
+
+
+@pytest.fixture
+def viewer() -> Iterator[Callable[..., RecordedViewer]]:
+    yield from made_and_closed(RecordedViewer)
+
+
+@pytest.fixture
+def images() -> Tensor:
+    return torch.randn(3, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.fixture
+def heat() -> Tensor:
+    return torch.randn(3, 16, 16, generator=torch.Generator().manual_seed(1))
 
 
 def until(condition: Callable[[], bool], seconds: float = 20) -> None:

@@ -1,4 +1,4 @@
-"""What the tests of the flipping viewer's Python side share: a viewer that keeps its messages, a gate to hold it at."""
+"""What the tests of the flipping viewer's Python side share: a gate to hold it at, and how to read its buffers."""
 
 from __future__ import annotations
 
@@ -7,19 +7,6 @@ from typing import Any
 
 import numpy as np
 from torch import Tensor
-
-from tests.widgets.conftest import Recorder
-from xaiwidgets import FlippingViewer
-
-
-class Recorded(Recorder, FlippingViewer):
-    """A flipping viewer that keeps its messages."""
-
-    def look(self, *steps: int, method: str = "a", orders: tuple[str, ...] = ("morf",), **more: Any) -> None:
-        """A browser's wish to see frames."""
-        asked = {name: getattr(self, name) for name in ("order", "perturb", "patch", "target", "score", "image")}
-        self.hear(type="look", **{**asked, "method": method, "orders": list(orders), "steps": list(steps), **more})
-        assert self._looker.wait(20)
 
 
 class Gate:

@@ -16,8 +16,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tests.widgets.conftest import made_and_closed, until
-from tests.widgets.flipping_double import Gate, Recorded, floats
+from tests.widgets.conftest import RecordedViewer, until
+from tests.widgets.flipping_double import Gate, floats
 from xaiwidgets import FlippingViewer, GradientXInput, ImageModel, pixel_flipping
 from xaiwidgets.widgets.jobs import Job
 from xaiwidgets.widgets.wire import SNAPSHOT_LIMIT
@@ -25,22 +25,7 @@ from xaiwidgets.widgets.wire import SNAPSHOT_LIMIT
 QUIET: dict[str, Any] = {"progress": False}
 
 
-@pytest.fixture
-def viewer() -> Iterator[Callable[..., Recorded]]:
-    yield from made_and_closed(Recorded)
-
-
-@pytest.fixture
-def images() -> Tensor:
-    return torch.randn(3, 3, 16, 16, generator=torch.Generator().manual_seed(0))
-
-
-@pytest.fixture
-def heat() -> Tensor:
-    return torch.randn(3, 16, 16, generator=torch.Generator().manual_seed(1))
-
-
-Viewer = Callable[..., Recorded]
+Viewer = Callable[..., RecordedViewer]
 
 
 def test_shows_what_pixel_flipping_gives(viewer: Viewer, small: ImageModel, images: Tensor, heat: Tensor) -> None:
@@ -173,6 +158,49 @@ def test_a_change_takes_the_place_of_what_is_computed(viewer: Viewer, small: Ima
     assert w.status["state"] == "done"
 
 
+@pytest.mark.parametrize(
+    ("change", "state"), [({"perturb": "mean"}, "done"), ({"perturb": "mean", "patch": 99}, "error")]
+)
+def test_what_is_overtaken_says_nothing_any_more(  # noqa: PLR0917
+    viewer: Viewer, small: ImageModel, images: Tensor, heat: Tensor, change: dict[str, Any], state: str
+) -> None:
+    w = viewer(small, images, {"a": heat}, patch=4, perturb="mean", random=0)
+    assert w.wait(30)
+    packet, reached, go = w._curves_packet, threading.Event(), threading.Event()
+
+    def held(*arguments: Any, **options: Any) -> Any:
+        made = packet(*arguments, **options)
+        if threading.current_thread() is w._runner._thread:
+            reached.set()
+            assert go.wait(20)
+        return made
+
+    w._curves_packet = held  # type: ignore[method-assign]
+    w.perturb = "blur"
+    assert reached.wait(20)
+    # While the worker is about to tell how far it came, something else is asked that is there already, or cannot be.
+    for name, value in change.items():
+        setattr(w, name, value)
+    go.set()
+    assert w.wait(30)
+    assert w.status["state"] == state
+
+
+def test_a_method_is_replaced_while_its_curve_is_computed(
+    viewer: Viewer, small: ImageModel, images: Tensor, heat: Tensor
+) -> None:
+    gate = Gate()
+    w = viewer(small, images, {"a": gate}, patch=4, perturb="mean", random=1)
+    until(lambda: gate.asked > 0)
+    w.add("a", heat)
+    gate.permits.release(9)
+    assert w.wait(30)
+    expected = pixel_flipping(small, images, {"a": heat}, order="both", patch=4, perturb="mean", random=1, **QUIET)
+    assert w.status["state"] == "done"
+    assert w.result is not None
+    assert torch.allclose(w.result.curves["morf"]["a"], expected.curves["morf"]["a"], atol=1e-5)
+
+
 def test_stop_and_go_on(viewer: Viewer, small: ImageModel, images: Tensor) -> None:
     gate = Gate()
     w = viewer(small, images, {"slow": gate}, patch=4, batch_size=8)
@@ -300,41 +328,6 @@ def test_other_shapes_and_schedules(viewer: Viewer, shape: tuple[int, ...], opti
     assert w._figure().axes
 
 
-def test_gae(viewer: Viewer, small: ImageModel) -> None:
-    from xaiwidgets import gae
-
-    x, labels = torch.randn(16, 3, 16, 16), torch.arange(16) % 5
-    gradient = GradientXInput(small)
-    w = viewer(small, (x, labels), {"g": gradient, "fixed": torch.rand(16, 16, 16)}, patch=8, order="morf", random=0)
-    assert w.wait(30)
-    assert w.gae_missing == ""
-    w.hear(type="gae")
-    assert w.wait(60)
-    expected = gae(small, (x, labels), {"g": gradient}, **QUIET)
-    assert w.gae_result is not None
-    assert torch.allclose(w.gae_result.gae["g"], expected.gae["g"], atol=1e-5)
-    content = w.packets("gae")[-1][0]
-    assert content["rows"]["g"][0] == pytest.approx(expected.estimate("g").mean, abs=1e-6)
-    assert (content["done"], content["total"]) == (4, 4)
-    assert len(w.packets("gae")) > 1
-    assert (w.status["state"], w.status["unit"]) == ("done", "mosaics")
-    w.hidden = ["g"]
-    w.hear(type="gae")
-    assert w.wait(30)
-    assert "show at least one method that is an explainer" in w.status["message"]
-
-
-def test_why_gae_cannot_be_computed(viewer: Viewer, small: ImageModel, images: Tensor, heat: Tensor) -> None:
-    few = viewer(small, images, {"g": GradientXInput(small)}, patch=8)
-    assert few.gae_missing == "GAE makes mosaics of four images; here are 3"
-    with pytest.raises(ValueError, match="mosaics of four"):
-        few.compute_gae()
-    few.hear(type="gae")
-    assert few.status["state"] == "error"
-    fixed = viewer(small, torch.randn(4, 3, 16, 16), {"a": torch.rand(4, 16, 16)}, patch=8)
-    assert "give explainers" in fixed.gae_missing
-
-
 @pytest.mark.parametrize(
     ("change", "error", "message"),
     [
@@ -348,6 +341,7 @@ def test_why_gae_cannot_be_computed(viewer: Viewer, small: ImageModel, images: T
         ({"image": 3}, ValueError, "image=3 is not there; give 0 to 2"),
         ({"method": "LPR"}, ValueError, "method='LPR' is not known"),
         ({"target": "cat"}, ValueError, "target='cat' is not known"),
+        ({"target": 1.5}, TypeError, "target is float; give a class by its index or name"),
         ({"steps": 99}, ValueError, "steps=99 is more than"),
         ({"speed": 3}, TypeError, "takes no keyword 'speed'"),
         ({"model": nn.Linear(2, 2)}, TypeError, "model is Linear; give an ImageModel"),

@@ -9,6 +9,9 @@ from torch import Tensor
 
 from xaiwidgets.model import ImageModel
 
+_MEMORY = 2**32
+"""Bytes of images that are read into memory at the most."""
+
 
 class Source(Protocol):
     """Images by index."""
@@ -87,6 +90,23 @@ def source_of(model: ImageModel, x: Any, limit: int | None = None) -> TensorSour
         return DatasetSource(x, model, limit)
     # Says what to give.
     return TensorSource(model.validate(x))
+
+
+def gathered(model: ImageModel, x: Any, limit: int | None = None) -> tuple[Tensor, Tensor | None]:
+    """All images (N, C, H, W) of what :func:`source_of` takes, and their labels (N,) where there are any, in memory.
+
+    Raises:
+        ValueError: a data set too large for that; says how to take a part of it.
+    """
+    source = source_of(model, x, limit)
+    count = source.shape[0]
+    size = torch.Size(source.shape).numel() * torch.float32.itemsize
+    if source.tensor is None and size > _MEMORY:
+        fits = max(1, count * _MEMORY // size)
+        raise ValueError(
+            f"x has {count} images, {size / 2**30:.1f} GB in memory; take a part of them, such as limit={min(200, fits)}"
+        )
+    return source.load(model, 0, count)
 
 
 def _first(values: Tensor, limit: int | None) -> Tensor:

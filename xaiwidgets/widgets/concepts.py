@@ -15,7 +15,7 @@ from xaiwidgets.crp import CRP, Ranking
 from xaiwidgets.crp.index import ReferenceIndex, References
 from xaiwidgets.errors import check_keywords, unknown
 from xaiwidgets.results import Result
-from xaiwidgets.widgets.base import Widget, bundle
+from xaiwidgets.widgets.base import Widget, bundle, class_index
 from xaiwidgets.widgets.concepts_answers import LANES, Answers, Want, key_of
 from xaiwidgets.widgets.concepts_gallery import Question, cut_out
 from xaiwidgets.widgets.concepts_names import FILE, ConceptNames
@@ -167,7 +167,7 @@ class ConceptBrowser(Widget):
         if index is not None:
             self.index_info = {"samples": index.samples, "pictures": self._answers.gallery.pictures}
         self._show_names()
-        self.target = self._class_index(target)
+        self.target = class_index(target, self.class_names)
         self._begin()
 
     # -- what Python users call ------------------------------------------------------------------------------------------
@@ -197,7 +197,7 @@ class ConceptBrowser(Widget):
         if not 0 <= image < self.images:
             raise ValueError(f"image={image} is not there; give 0 to {self.images - 1}")
         if isinstance(wanted.get("target"), str):
-            wanted = {**wanted, "target": self._class_index(wanted["target"])}
+            wanted = {**wanted, "target": class_index(wanted["target"], self.class_names)}
         if wanted.get("box") is not None:
             wanted = {**wanted, "box": [int(side) for side in wanted["box"]]}
         with self.hold_sync():
@@ -391,14 +391,6 @@ class ConceptBrowser(Widget):
 
     def _show_names(self) -> None:
         self.labels = self._names.plain()
-
-    def _class_index(self, target: int | str | None) -> int | None:
-        if not isinstance(target, str):
-            return target
-        names: list[str] = self.class_names
-        if target not in names:
-            raise unknown("target", target, names)
-        return names.index(target)
 
     def _recorded(self) -> list[Packet]:
         packets = self._present()

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 import traitlets
-from torch import Tensor
 
 from xaiwidgets.errors import unknown
 from xaiwidgets.evaluate import FlippingResult, GaeResult
 from xaiwidgets.evaluate.curves import RANDOM
+from xaiwidgets.evaluate.sources import gathered
 from xaiwidgets.model import ImageModel
-from xaiwidgets.widgets.base import Widget, bundle
+from xaiwidgets.widgets.base import Widget, bundle, class_index
 from xaiwidgets.widgets.flipping_comparison import Comparison, Request
 from xaiwidgets.widgets.flipping_maps import UnwantedError
 from xaiwidgets.widgets.flipping_wire import curves_packet, gae_packet
@@ -50,11 +50,12 @@ class FlippingViewer(Widget):
 
     Args:
         model: whose score is followed.
-        x: images (N, C, H, W), as :meth:`ImageModel.prepare` makes; or (images, labels (N,)), labels for GAE.
+        x: images (N, C, H, W), as :meth:`ImageModel.prepare` makes; (images, labels (N,)), labels for GAE; or a data set of (C, H, W)
+            tensors or (tensor, label), which is read into memory.
         explanations: {name: explainer (x, target) -> heatmap, result, or heatmap (N, H, W)}.
         target: class whose score is followed, by index or name; None for each image's predicted class.
         perturb: a name ("inpaint", "mean", …), a number in the model's input space, or a function, as :func:`pixel_flipping` takes.
-        schedule, steps, random, seed, confidence, resamples, batch_size: as :func:`pixel_flipping` takes them.
+        schedule, steps, random, seed, confidence, resamples, batch_size, limit: as :func:`pixel_flipping` takes them.
         view: any trait of the view, such as ``order="morf"``, ``patch=4``, ``step=5``, ``scope="mean"``, ``hidden=["RELAX"]``.
 
     Every part of the view is a trait that can be read and set in Python, such as ``w.step``; ``w.result`` is the
@@ -112,7 +113,7 @@ class FlippingViewer(Widget):
     def __init__(
         self,
         model: ImageModel,
-        x: Tensor | tuple[Tensor, Any],
+        x: Any,
         explanations: Any,
         *,
         target: int | str | None = None,
@@ -124,14 +125,14 @@ class FlippingViewer(Widget):
         confidence: float = 0.95,
         resamples: int = 2000,
         batch_size: int | None = None,
+        limit: int | None = None,
         **view: Any,
     ) -> None:
         if not isinstance(model, ImageModel):
             raise TypeError(
                 f"model is {type(model).__name__}; give an ImageModel, such as xaiwidgets.ImageModel(module)"
             )
-        images, labels = x if isinstance(x, tuple | list) and len(x) == 2 else (x, None)
-        x = model.validate(images)
+        x, labels = gathered(model, x, limit)
         options = {
             "schedule": schedule,
             "steps": steps,
@@ -154,7 +155,7 @@ class FlippingViewer(Widget):
         self.images = len(x)
         self.class_names = list(model.class_names or ())
         self.perturbations = [name for name in self._work.perturbs if name != "telea" or find_spec("cv2")]
-        self.target = self._class_index(target)
+        self.target = class_index(target, self.class_names)
         self._say_methods()
         self._check_view()
         # What cannot be computed at all is said here, where it was asked for, before any work is done.
@@ -180,9 +181,14 @@ class FlippingViewer(Widget):
         Raises:
             TypeError, ValueError: an explanation that does not fit.
         """
-        self._work.add(str(name), explanation)
-        self._say_methods()
-        self.compute()
+        with self._turn:
+            known = str(name) in self._work.methods
+            self._work.add(str(name), explanation)
+            if known:
+                # What is under way is of the old one.
+                self._drop()
+            self._say_methods()
+            self.compute()
 
     def compute(self) -> None:
         """Compute what the widget's state asks for, in the background; what is there already is not computed again."""
@@ -194,10 +200,7 @@ class FlippingViewer(Widget):
             if self._work.result(request) is None or self._work.missing(request, self._shown()):
                 self._submit(request, lambda run: self._curves(request, run))
                 return
-            if run is not None:
-                # What is under way is of no use any more.
-                self._run = None
-                self._runner.submit(Job(start=lambda: iter(())))
+            self._drop()
             self._post_curves(request, final=True)
             self._say("done", request)
 
@@ -250,8 +253,9 @@ class FlippingViewer(Widget):
                 # The curves are there; those of a large set travel image by image.
                 self._post_curves(self._request(), final=not self._work.missing(self._request(), self._shown()))
         except (TypeError, ValueError) as error:
-            self.stop()
-            self._show_error(error)
+            with self._turn:
+                self._drop()
+                self._show_error(error)
 
     def _check_view(self) -> None:
         if not 0 <= self.image < len(self._pixels):
@@ -260,13 +264,6 @@ class FlippingViewer(Widget):
             raise unknown("perturb", self.perturb, self._work.perturbs)
         if self.method not in (*self._work.methods, RANDOM):
             raise unknown("method", self.method, (*self._work.methods, RANDOM))
-
-    def _class_index(self, target: int | str | None) -> int | None:
-        if not isinstance(target, str):
-            return target
-        if target not in self.class_names:
-            raise unknown("target", target, self.class_names)
-        return int(self.class_names.index(target))
 
     # -- work ----------------------------------------------------------------------------------------------------------
 
@@ -283,13 +280,18 @@ class FlippingViewer(Widget):
             self.status = begun
             self._runner.submit(run.job)
 
+    def _drop(self) -> None:
+        """Give up what is under way: it is of no use any more, and has nothing more to say."""
+        if self._run is not None:
+            self._run = None
+            self._runner.submit(Job(start=lambda: iter(())))
+
     def _curves(self, request: Request, run: _Run) -> Iterator[None]:
         """The curves of a request; runs in the worker."""
         pace = Pace()
         for partial in self._work.grow(request, self._shown, self.image, lambda: self._wanted(request)):
             if pace.due():
-                self._post_curves(request, final=False)
-                self._say("running", request, pace.left(partial.done, partial.total))
+                self._report(run, request, pace.left(partial.done, partial.total))
                 pace.shown()
             yield
         self._end(run, "done")
@@ -301,19 +303,39 @@ class FlippingViewer(Widget):
 
     def _gae(self, run: _Run) -> Iterator[None]:
         """GAE, mosaics by mosaics; runs in the worker."""
-        self._say_gae("running")
+        self._tell(run, lambda: self._say_gae("running"))
         yield
         for partial in self._work.gae(self._shown(), run.wanted):
             self._post(gae_packet(partial))
-            self._say_gae("running")
+            self._tell(run, lambda: self._say_gae("running"))
             yield
         self._end(run, "done")
 
-    def _end(self, run: _Run, state: str) -> None:
+    def _report(self, run: _Run, request: Request, left: float | None) -> None:
+        """The curves so far."""
+        if self._work.result(request) is None:
+            return
+        # Made before its turn: intervals take a while, and who asks for something else shall not wait for them.
+        packet = self._curves_packet(request, final=False, all_images=False)
+
+        def report() -> None:
+            self._post(packet)
+            self._say("running", request, left)
+
+        self._tell(run, report)
+
+    def _tell(self, run: _Run, say: Callable[[], None]) -> None:
+        """Say something of a run, unless it is no longer the one under way: what was said since would be overwritten."""
         with self._turn:
             if self._run is run:
-                self._run = None
-                self._settle(run.request, state)
+                say()
+
+    def _end(self, run: _Run, state: str) -> None:
+        def settle() -> None:
+            self._run = None
+            self._settle(run.request, state)
+
+        self._tell(run, settle)
 
     def _settle(self, request: Request | None, state: str) -> None:
         """Say how a run ended, and what it gave."""
@@ -333,11 +355,12 @@ class FlippingViewer(Widget):
         if isinstance(error, UnwantedError):
             self._end(run, "stopped")
             return
-        with self._turn:
-            # A newer run says for itself how it goes.
-            if self._run is run:
-                self._run = None
-                self._show_error(error)
+
+        def show() -> None:
+            self._run = None
+            self._show_error(error)
+
+        self._tell(run, show)
 
     def _look(self, request: Request, image: int, content: dict[str, Any]) -> Iterator[None]:
         """What a view wants to see of an image; runs in the second worker."""

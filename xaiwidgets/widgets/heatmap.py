@@ -15,7 +15,7 @@ from xaiwidgets.errors import unknown
 from xaiwidgets.model import ImageModel
 from xaiwidgets.relax import RelaxResult
 from xaiwidgets.widgets.answers import Answer, Clock, Question, settled
-from xaiwidgets.widgets.base import Widget, bundle
+from xaiwidgets.widgets.base import Widget, bundle, class_index
 from xaiwidgets.widgets.jobs import Job
 from xaiwidgets.widgets.methods import Method, controls_of, maps_of, method_of, notes_of, steps_of
 from xaiwidgets.widgets.wire import Packet, map_range, maps_packet, picture_packet, snapshot
@@ -131,7 +131,7 @@ class HeatmapOverlay(Widget):
         self.methods = [method.spec() for method in known.values()]
         if self._model is not None and self._model.class_names is not None:
             self.class_names = list(self._model.class_names)
-        self.target = self._class_index(target)
+        self.target = class_index(target, self.class_names)
         self.observe(self._ask_again, names=list(_QUESTION))
         self.compute()
 
@@ -206,14 +206,6 @@ class HeatmapOverlay(Widget):
             self.compute()
         except ValueError as error:
             self._show_error(error)
-
-    def _class_index(self, target: int | str | None) -> int | None:
-        if not isinstance(target, str):
-            return target
-        names: list[str] = self.class_names
-        if target not in names:
-            raise unknown("target", target, names)
-        return names.index(target)
 
     # -- work ----------------------------------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ import "../shared/base.css";
 import "../shared/layout.css";
 import "../shared/controls/controls.css";
 import "./flipping.css";
+import "./table.css";
 
 const create = (host: Host, options?: { standalone?: boolean }) => new FlippingStore(host, options);
 
