@@ -19,7 +19,7 @@ ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "xaiwidgets"
 # A room may import from rooms below its own.
 LEVELS = {
-    "errors": 0, "images": 0, "graph": 1, "results": 1, "model": 2, "sources": 3, "demo": 2,
+    "errors": 0, "images": 0, "workers": 0, "graph": 1, "results": 1, "model": 2, "sources": 3, "demo": 2,
     "relax": 4, "lrp": 4, "baselines": 4, "crp": 5, "evaluate": 5, "plots": 6, "widgets": 7, "": 8,
 }  # fmt: skip
 HEAVY_IN_CORE = {"anywidget", "ipywidgets", "matplotlib", "traitlets", "IPython"}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
+from operator import index
 
 
 def unknown(argument: str, came: object, known: Iterable[str], *, most: int = 8) -> ValueError:
@@ -15,6 +16,26 @@ def unknown(argument: str, came: object, known: Iterable[str], *, most: int = 8)
     else:
         hint = f"choose from {', '.join(repr(name) for name in names[:most])}" + (", …" if len(names) > most else "")
     return ValueError(f"{argument}={came!r} is not known; {hint}")
+
+
+def whole(argument: str, value: object, least: int | None = None, *, also: str = "") -> int:
+    """A whole number as an int, whatever kind it is of: numpy's and torch's too, but no bool.
+
+    Args:
+        argument, value: what a person gave. least: the smallest that will do.
+        also: what else the argument takes, for the message, such as ", or None".
+
+    Raises:
+        ValueError: another kind of thing, or a number below ``least``.
+    """
+    try:
+        number = None if isinstance(value, bool) else index(value)  # type: ignore[arg-type]
+    except TypeError:
+        number = None
+    if number is None or (least is not None and number < least):
+        bound = "" if least is None else f" of at least {least}"
+        raise ValueError(f"{argument}={value!r} must be a whole number{bound}{also}")
+    return number
 
 
 def check_keywords(call: str, given: Iterable[str], known: Sequence[str]) -> None:

@@ -245,8 +245,9 @@ def test_sorting_the_table(viewer: Notebook) -> None:
 
 def test_other_questions(viewer: Notebook) -> None:
     page = viewer.page
+    viewer.run("w.step = 4")
     radio(page, "MoRF").click()
-    until(lambda: viewer.ask("w.order") == "morf")
+    until(lambda: viewer.ask("[w.order, w.step]") == ["morf", 4])
     settled(viewer)
     expect(widget(page).locator(".xw-chart")).to_have_count(1)
     expect(widget(page).get_by_role("button", name="Gap")).to_have_count(0)

@@ -7,12 +7,9 @@ batches, and merging is associative, so any sharding, any number of workers and 
 from __future__ import annotations
 
 import contextlib
-import pickle
-import threading
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
@@ -26,11 +23,10 @@ from xaiwidgets.crp.explainer import CRP
 from xaiwidgets.crp.storage import Folder, packed
 from xaiwidgets.crp.topk import KINDS, POOLS, Scores, in_memory, merge
 from xaiwidgets.lrp.starts import class_starts
+from xaiwidgets.workers import AHEAD, Crew
 
 __all__ = ["Plan", "run"]
 
-_AHEAD = 32
-"""Shards handed to an executor before the first is back: enough for many workers, few enough to keep memory flat."""
 _FAN = 8
 """So many neighbouring shards become one, so that the number of files grows only with the logarithm of the samples."""
 _TINY = 1e-10
@@ -43,8 +39,6 @@ class Plan:
     crp: CRP
     samples: Samples
     request: Request
-    threads: int
-    """Of torch, in every worker as here: the last bits of an operation may depend on them."""
 
     def batches(self, start: int, stop: int) -> list[range]:
         """The batches of samples `start` to `stop`, both of which lie between batches."""
@@ -188,17 +182,14 @@ def _here(plan: Plan, folder: Folder, jobs: list[tuple[int, int]], workers: int)
 
 def _elsewhere(plan: Plan, folder: Folder, jobs: list[tuple[int, int]], executor: Any) -> Iterator[int]:
     """On an executor: workers compute shards, this process writes and merges them as they come."""
-    payload: Any = _dumped(plan)
-    if hasattr(executor, "scatter"):
-        # A Dask client: the model goes to each worker once, not with every shard.
-        payload, executor = executor.scatter(payload, broadcast=True), executor.get_executor()
+    crew = Crew.of(executor, plan)
     left = iter(jobs)
     flying: dict[Future[bytes], tuple[int, int]] = {}
     try:
         while True:
             for job in left:
-                flying[executor.submit(_work, payload, *job)] = job
-                if len(flying) >= _AHEAD:
+                flying[crew.submit(_shard, *job)] = job
+                if len(flying) >= AHEAD:
                     break
             if not flying:
                 return
@@ -211,46 +202,9 @@ def _elsewhere(plan: Plan, folder: Folder, jobs: list[tuple[int, int]], executor
             future.cancel()
 
 
-def _work(payload: bytes, start: int, stop: int) -> bytes:
-    """One shard, in a worker."""
-    plan = _loaded(payload)
-    threads = torch.get_num_threads()
-    torch.set_num_threads(plan.threads)
-    try:
-        return plan.table(list(plan.scores(plan.batches(start, stop))))
-    finally:
-        torch.set_num_threads(threads)
-
-
-def _loaded(payload: bytes) -> Plan:
-    """Unpacked once for all shards of a process, so that the model is exported once. While one thread exports, torch computes with
-    other kernels in all threads; sharing the model, the others wait for it."""
-    with _loading:
-        return _unpacked(payload)
-
-
-_loading = threading.Lock()
-
-
-@lru_cache(maxsize=1)
-def _unpacked(payload: bytes) -> Plan:
-    plan: Plan = pickle.loads(payload)
-    return plan
-
-
-def _dumped(plan: Plan) -> bytes:
-    try:
-        # Classes and functions written in a notebook travel only by cloudpickle, which Dask brings along.
-        from cloudpickle import dumps
-    except ImportError:
-        from pickle import dumps
-    try:
-        return bytes(dumps(plan))
-    except (pickle.PicklingError, AttributeError, TypeError) as error:
-        raise TypeError(
-            f"the model or the data set cannot travel to the workers of executor: {error}. Define its classes and functions in a "
-            "module, let it open files when it is read, or build without an executor"
-        ) from error
+def _shard(plan: Plan, start: int, stop: int) -> bytes:
+    """The tables of one shard, in a worker."""
+    return plan.table(list(plan.scores(plan.batches(start, stop))))
 
 
 # -- merging ---------------------------------------------------------------------------------------------------------------

@@ -192,7 +192,7 @@ class ReferenceIndex:
                 folder = _matching(path, request)
                 folder.begin(request)
                 clock = _Clock(folder.done, samples.length)
-                for done in run(Plan(crp, samples, request, torch.get_num_threads()), folder, shard, executor, workers):
+                for done in run(Plan(crp, samples, request), folder, shard, executor, workers):
                     yield clock.at(done)
         else:
             clock = _Clock(samples.length, samples.length)

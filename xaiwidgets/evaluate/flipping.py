@@ -18,11 +18,11 @@ from xaiwidgets.evaluate.frames import Flipper, Setup
 from xaiwidgets.evaluate.orders import Grid, random_ranks, ranks_of
 from xaiwidgets.evaluate.perturbations import perturbation
 from xaiwidgets.evaluate.schedules import ScheduleName, make_schedule
-from xaiwidgets.evaluate.shards import run_shards
 from xaiwidgets.evaluate.sources import DatasetSource, TensorSource, batch_size_for, source_of
 from xaiwidgets.evaluate.statistics import as_scores, check_confidence, check_score
 from xaiwidgets.model import ImageModel, Precision
 from xaiwidgets.results import Provenance
+from xaiwidgets.workers import Crew
 
 Orders = Literal["morf", "lerf", "both", "random"]
 _ORDERS: dict[str, tuple[str, ...]] = {
@@ -244,7 +244,7 @@ class _Plan:
                     if every_batch:
                         yield curves.result()
         else:
-            for updates in run_shards(executor, _work, [(self, start, stop) for start, stop in blocks]):
+            for updates in Crew.of(executor, self).in_order(_work, blocks):
                 for update in updates:
                     curves.add(update)
                 if every_batch:
@@ -312,8 +312,7 @@ def _ordered(ranks: Tensor, order: str) -> Tensor:
     return ranks.shape[1] - 1 - ranks if order == "lerf" else ranks
 
 
-def _work(job: tuple[_Plan, int, int]) -> list[_Update]:
-    plan, start, stop = job
+def _work(plan: _Plan, start: int, stop: int) -> list[_Update]:
     return list(plan.work(start, stop))
 
 

@@ -25,10 +25,10 @@ from xaiwidgets.evaluate.gae_parts import (
     stepwise_masking,
 )
 from xaiwidgets.evaluate.gae_result import GaeResult
-from xaiwidgets.evaluate.shards import run_shards
 from xaiwidgets.evaluate.sources import DatasetSource, TensorSource, batch_size_for, source_of
 from xaiwidgets.model import ImageModel
 from xaiwidgets.results import Provenance, heatmap_of
+from xaiwidgets.workers import Crew
 
 TILES = 4
 """Images of a mosaic."""
@@ -130,12 +130,12 @@ class _Plan:
     """Mosaics at a time."""
 
     def run(self, executor: Executor | None) -> Iterator[_Part]:
-        jobs = [(self, first) for first in range(0, len(self.mosaics), self.batch)]
+        jobs = range(0, len(self.mosaics), self.batch)
         if executor is not None:
-            yield from run_shards(executor, _work, jobs)
+            yield from Crew.of(executor, self).in_order(_work, ((first,) for first in jobs))
             return
-        for job in jobs:
-            yield _work(job)
+        for first in jobs:
+            yield _work(self, first)
 
     def load(self, indices: list[int]) -> tuple[Tensor, Tensor | None]:
         if isinstance(self.source, DatasetSource):
@@ -197,8 +197,7 @@ def _plan(
     return _Plan(model, source, named, steps, seed, members, max(1, size // TILES))
 
 
-def _work(job: tuple[_Plan, int]) -> _Part:
-    plan, first = job
+def _work(plan: _Plan, first: int) -> _Part:
     model = plan.model
     members = plan.mosaics[first : first + plan.batch]
     x, labels = plan.load(members.flatten().tolist())
