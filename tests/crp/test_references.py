@@ -156,11 +156,16 @@ def test_several_at_once(crp: CRP, data: Shapes, index: ReferenceIndex) -> None:
 
 
 def test_the_cache_is_used_and_never_trusted(crp: CRP, data: Shapes, index: ReferenceIndex) -> None:
+    probes = {round(k * (LENGTH - 1) / 7) for k in range(8)}
     found = index.top("embedding", 3, 3)
+    own = set(found.samples.tolist()) - probes
+    assert own
     fresh = whole(crp, data, found, cache=index)
     (file,) = (index.path / "references").iterdir()
 
     class Counted:
+        fingerprint = data.fingerprint
+
         def __init__(self) -> None:
             self.read = 0
 
@@ -168,7 +173,8 @@ def test_the_cache_is_used_and_never_trusted(crp: CRP, data: Shapes, index: Refe
             return LENGTH
 
         def __getitem__(self, position: int) -> Any:
-            self.read += position > 0
+            # Some samples are read to compare the data set with the index's.
+            self.read += position in own
             return data[position]
 
     def again(kept: bool) -> None:
@@ -211,7 +217,7 @@ def test_figure(crp: CRP, data: Shapes, index: ReferenceIndex) -> None:
     assert figure._repr_png_()[:4] == b"\x89PNG"
 
 
-def test_bad_input(crp: CRP, data: Shapes, index: ReferenceIndex, tiny: ImageModel) -> None:
+def test_bad_input(crp: CRP, data: Shapes, index: ReferenceIndex) -> None:
     found = index.top(LAYER, 5, 3)
     with pytest.raises(ValueError, match="mode='clas' is not known; did you mean 'class'"):
         xw.references(crp, data, found, mode="clas")
@@ -219,9 +225,18 @@ def test_bad_input(crp: CRP, data: Shapes, index: ReferenceIndex, tiny: ImageMod
         xw.references(crp, data, found, crop="fields")
     with pytest.raises(ValueError, match=r"fade=3 must be a share from 0 to 1"):
         xw.references(crp, data, found, fade=3)
-    with pytest.raises(ValueError, match="another composite"):
-        xw.references(CRP(crp.model, "epsilon_plus"), data, found, cache=index)
-    with pytest.raises(ValueError, match="the data set has 5 samples, the index is of 48"):
-        xw.references(crp, Shapes(5), found, cache=index)
-    with pytest.raises(ValueError, match=r"the references name sample \d+, the data set has 2"):
-        xw.references(crp, Shapes(2), found)
+
+
+def test_only_what_the_index_is_of(crp: CRP, data: Shapes, index: ReferenceIndex) -> None:
+    found = index.top(LAYER, 6, 3)
+    kept = sorted(index.path.glob("references/*"))
+    for cache in (index, None):
+        for explainer, pictures, said in (
+            (CRP(crp.model, "epsilon_plus"), data, "another composite"),
+            (CRP(crp.model), data, "another composite"),
+            (crp, Shapes(5), r"a data set of 48 samples \(this one has 5\); give what it was built with"),
+            (crp, Shapes(LENGTH, seed=9), "another data set; give what it was built with"),
+        ):
+            with pytest.raises(ValueError, match=rf"the index that found comes from is of {said}"):
+                xw.references(explainer, pictures, [found], cache=cache)
+    assert sorted(index.path.glob("references/*")) == kept, "nothing of another data set is kept"

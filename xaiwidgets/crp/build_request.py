@@ -22,7 +22,7 @@ from xaiwidgets.crp.build_data import Samples
 from xaiwidgets.crp.explainer import CRP
 from xaiwidgets.errors import unknown
 
-__all__ = ["TARGETS", "difference", "explainer_fingerprint", "make_request"]
+__all__ = ["TARGETS", "check_same", "difference", "explainer_fingerprint", "make_request"]
 
 FORMAT = 1
 TARGETS = ("label", "predicted")
@@ -101,6 +101,19 @@ def explainer_fingerprint(crp: CRP, x: Tensor) -> Request:
         },
         "concepts": {name: _hash(_described(concept)) for name, concept in crp.own_concepts.items()},
     }
+
+
+def check_same(begun: Request, crp: CRP, samples: Samples | None, subject: str) -> None:
+    """Raise ValueError where an explainer, or a data set, is not that of a request.
+
+    subject: what the request is of, for the message.
+    """
+    asked = explainer_fingerprint(crp, torch.zeros(1, *begun["image"], device=crp.model.device))
+    if samples is not None:
+        asked["dataset"] = {"length": samples.length, "fingerprint": samples.fingerprint()}
+    found = difference(begun, asked)
+    if found:
+        raise ValueError(f"{subject} is of {found}; give what it was built with, or build another")
 
 
 _NAMES = {

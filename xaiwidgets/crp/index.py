@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,7 +19,7 @@ from tqdm.auto import tqdm
 
 from xaiwidgets.crp.build import Plan, run
 from xaiwidgets.crp.build_data import Samples
-from xaiwidgets.crp.build_request import difference, explainer_fingerprint, make_request
+from xaiwidgets.crp.build_request import check_same, difference, make_request
 from xaiwidgets.crp.explainer import CRP
 from xaiwidgets.crp.storage import Folder, lock
 from xaiwidgets.crp.topk import KINDS, POOLS
@@ -39,7 +39,7 @@ class References(Result):
         samples: (n,) indices into the data set. scores: (n,) relevance or activation. targets: (n,) the class explained.
         positions: (n, 2) row and column, in the layer, of the neuron with the largest value; (0, token) for tokens, (0, 0) where
             the layer has no space.
-        fingerprint: of the index.
+        fingerprint: of the index. request: what the index is of, as its own.
     """
 
     layer: str
@@ -52,6 +52,7 @@ class References(Result):
     positions: Tensor
     targets: Tensor
     fingerprint: str
+    request: Mapping[str, Any]
 
     def __len__(self) -> int:
         return len(self.samples)
@@ -259,13 +260,8 @@ class ReferenceIndex:
 
     def check(self, crp: CRP, dataset: Any = None) -> None:
         """Raise ValueError where the explainer, or the data set, is not the one that the index was built with."""
-        asked = explainer_fingerprint(crp, torch.zeros(1, *self.request["image"], device=crp.model.device))
-        if dataset is not None:
-            samples = Samples(dataset, crp.model)
-            asked["dataset"] = {"length": samples.length, "fingerprint": samples.fingerprint()}
-        found = difference(self.request, asked)
-        if found:
-            raise ValueError(f"the index in {self.path} is of {found}; give what it was built with, or build another")
+        samples = None if dataset is None else Samples(dataset, crp.model)
+        check_same(self.request, crp, samples, f"the index in {self.path}")
 
     def __repr__(self) -> str:
         model, composite = self.request["model"]["name"], self.request["composite"]["name"]
@@ -321,6 +317,7 @@ class ReferenceIndex:
             self._unravelled(layer, found["positions"].long()),
             targets,
             self.fingerprint,
+            self.request,
         )
 
     def classes(

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from xaiwidgets.crp.build_data import Samples
+from xaiwidgets.crp.build_request import check_same
 from xaiwidgets.crp.concepts import AxisConcept, Concept
 from xaiwidgets.crp.explainer import CRP
 from xaiwidgets.crp.index import ReferenceIndex, References
@@ -113,14 +114,21 @@ def references(
         n,
     )
     samples = Samples(dataset, crp.model)
+    entries = [found] if isinstance(found, References) else list(found)
+    _check(crp, samples, entries, cache)
 
     def pictures(entry: References) -> ReferenceImages:
         kind = mode or ("class" if entry.by == "relevance" else "layer")
         return _pictures(crp, entry, kind, view, _looked_up(crp, samples, entry, kind, cache))
 
-    for entry in [found] if isinstance(found, References) else found:
-        _check(crp, samples, entry, cache)
-    return pictures(found) if isinstance(found, References) else tuple(map(pictures, found))
+    return pictures(found) if isinstance(found, References) else tuple(map(pictures, entries))
+
+
+def whole_references(crp: CRP, dataset: Any, found: References, index: ReferenceIndex) -> tuple[Tensor, Tensor]:
+    """Pixels (n, C, H, W) and heatmaps (n, H, W) of a data set that was compared with the index before: comparing reads samples."""
+    index.check(crp)
+    kind = "class" if found.by == "relevance" else "layer"
+    return _looked_up(crp, Samples(dataset, crp.model), found, kind, index)
 
 
 @dataclass(frozen=True)
@@ -141,19 +149,12 @@ def _share(argument: str, value: bool | float, default: float) -> float | None:
     return float(value)
 
 
-def _check(crp: CRP, samples: Samples, found: References, index: ReferenceIndex | None) -> None:
-    if index is not None:
-        if found.fingerprint != index.fingerprint:
-            raise ValueError("found is of another index than cache; give the index that it comes from")
-        index.check(crp)
-        if samples.length != index.samples:
-            raise ValueError(
-                f"the data set has {samples.length} samples, the index is of {index.samples}; give the same data set"
-            )
-    elif len(found) and int(found.samples.max()) >= samples.length:
-        raise ValueError(
-            f"the references name sample {int(found.samples.max())}, the data set has {samples.length}; give the one that the index is of"
-        )
+def _check(crp: CRP, samples: Samples, entries: Sequence[References], index: ReferenceIndex | None) -> None:
+    """Raise ValueError where references are not of this explainer and data set, or of another index than the cache."""
+    if index is not None and any(found.fingerprint != index.fingerprint for found in entries):
+        raise ValueError("found is of another index than cache; give the index that it comes from")
+    for found in {found.fingerprint: found for found in entries}.values():
+        check_same(dict(found.request), crp, samples, "the index that found comes from")
 
 
 # -- images and heatmaps ---------------------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from xaiwidgets.crp import CRP
 from xaiwidgets.crp.index import ReferenceIndex, References
-from xaiwidgets.crp.references import references
+from xaiwidgets.crp.references import whole_references
 
 SIDE = 96
 """Pixels of a tile's side: crisp at half of it on screens of double density."""
@@ -103,18 +103,18 @@ class Gallery:
         return [places for places in (range(min(SLOTS, total)), range(SLOTS, total)) if places]
 
     def _part(self, found: References, places: range) -> list[Shown]:
-        if self.dataset is None:
+        if self.dataset is None or self.index is None:
             return []
         key = _part_key(found, places)
         if key not in self._parts:
             part = slice(places.start, places.stop)
             cut = {name: getattr(found, name)[part] for name in ("samples", "scores", "targets", "positions")}
             begin = time.perf_counter()
-            images = references(self.crp, self.dataset, replace(found, **cut), crop=False, cache=self.index)
+            images = whole_references(self.crp, self.dataset, replace(found, **cut), self.index)
             # Images from the disk say nothing of how long others take.
             self._seconds = max((time.perf_counter() - begin) / len(places), self._seconds / 2)
             made = []
-            for image, whole in zip(images.pixels, images.heatmaps, strict=True):
+            for image, whole in zip(*images, strict=True):
                 pixels, heatmap = _small(image, whole)
                 made.append(Shown(pixels, heatmap, box_around(heatmap)))
             self._parts[key] = made
