@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from xaiwidgets import RELAX, ImageModel, RelaxResult, plots
+from xaiwidgets import RELAX, ImageModel, RelaxResult, plots, plots_browser
 from xaiwidgets.lrp import LRP
 
 
@@ -61,6 +62,20 @@ def test_nothing_is_registered_globally(result: RelaxResult) -> None:
     result.plot()
     pyplot = sys.modules.get("matplotlib.pyplot")
     assert pyplot is None or pyplot.get_fignums() == []
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4, 5])
+def test_any_number_of_channels_is_drawn(channels: int) -> None:
+    pixels = torch.rand(1, channels, 8, 8)
+    figures = (
+        plots.picture(pixels[0]),
+        plots.heatmaps(torch.randn(1, 8, 8), pixels),
+        plots_browser.concepts("", pixels[0], [], [], [("", pixels[0])]),
+    )
+    expected = pixels[0].permute(1, 2, 0) if channels == 3 else pixels[0].mean(0)
+    for figure in figures:
+        np.testing.assert_allclose(np.asarray(figure.axes[0].images[0].get_array()), expected, rtol=1e-6)
+        figure.savefig(io.BytesIO())
 
 
 def test_pictures_that_do_not_fit(images: Tensor, result: RelaxResult) -> None:

@@ -15,6 +15,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
+from xaiwidgets.plots_pixels import drawn
+
 
 class Picture(Figure):
     """A figure that notebooks show by itself, without pyplot."""
@@ -116,8 +118,7 @@ def _grid(rows: int, columns: int) -> tuple[Figure, np.ndarray]:
 
 
 def _show_picture(axis: Axes, pixels: Tensor, title: str) -> None:
-    array = pixels.detach().cpu().permute(1, 2, 0).clamp(0, 1).numpy()
-    axis.imshow(array[..., 0] if array.shape[2] == 1 else array, cmap="gray", vmin=0, vmax=1)
+    axis.imshow(drawn(pixels), cmap="gray", vmin=0, vmax=1)
     axis.set_title(title, fontsize="medium")
 
 
@@ -126,9 +127,9 @@ def _show_map(figure: Figure, axis: Axes, values: Tensor, title: str, *, divergi
     # In a diverging map the middle colour means zero.
     largest = float(np.nanmax(np.abs(array))) or 1.0
     low, high = (-largest, largest) if diverging else (None, None)
-    drawn = axis.imshow(array, cmap=_DIVERGING if diverging else _SEQUENTIAL, alpha=alpha, vmin=low, vmax=high)
+    image = axis.imshow(array, cmap=_DIVERGING if diverging else _SEQUENTIAL, alpha=alpha, vmin=low, vmax=high)
     axis.set_title(title, fontsize="medium")
-    figure.colorbar(drawn, ax=axis, shrink=0.8)
+    figure.colorbar(image, ax=axis, shrink=0.8)
 
 
 def _grey(pixels: Tensor) -> np.ndarray:
@@ -141,8 +142,8 @@ def _pictures(image: Any, count: int) -> Tensor | None:
     pixels = torch.as_tensor(image).detach().float()
     if pixels.ndim == 3:
         pixels = pixels[None]
-    if pixels.ndim != 4 or len(pixels) != count or pixels.shape[1] not in (1, 3):
-        raise ValueError(f"image has shape {tuple(pixels.shape)}; give ({count}, C, H, W) with C = 1 or 3")
+    if pixels.ndim != 4 or len(pixels) != count:
+        raise ValueError(f"image has shape {tuple(pixels.shape)}; give ({count}, C, H, W)")
     if pixels.min() < 0 or pixels.max() > 1:
         raise ValueError("image has values outside [0, 1]; give pixel values, such as model.pixels(x)")
     return pixels

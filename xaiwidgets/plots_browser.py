@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
 from xaiwidgets.plots import Picture
+from xaiwidgets.plots_pixels import drawn
 
 _ROWS = 12
 _POSITIVE, _NEGATIVE = "#b2182b", "#2166ac"
@@ -39,8 +39,8 @@ def concepts(
         axis = figure.add_subplot(grid[next(cells)])
         _picture(axis, pixels, name)
         bound = float(heatmap.abs().max()) or 1.0
-        drawn = axis.imshow(heatmap.cpu().numpy(), cmap="RdBu_r", vmin=-bound, vmax=bound, alpha=0.7)
-        figure.colorbar(drawn, ax=axis, orientation="horizontal", shrink=0.8, pad=0.02)
+        image = axis.imshow(heatmap.cpu().numpy(), cmap="RdBu_r", vmin=-bound, vmax=bound, alpha=0.7)
+        figure.colorbar(image, ax=axis, orientation="horizontal", shrink=0.8, pad=0.02)
     _bars(figure.add_subplot(grid[next(cells)]), ranking[:_ROWS])
     if references:
         inner = grid[next(cells)].subgridspec(2, 4)
@@ -50,8 +50,7 @@ def concepts(
 
 
 def _picture(axis: Axes, pixels: Tensor, title: str, size: int = 9) -> None:
-    shown = pixels.permute(1, 2, 0).cpu().numpy()
-    axis.imshow(np.repeat(shown, 3, axis=2) if shown.shape[2] == 1 else shown)
+    axis.imshow(drawn(pixels), cmap="gray", vmin=0, vmax=1)
     axis.set_title(title, fontsize=size)
     axis.set_axis_off()
 

@@ -20,6 +20,7 @@ from matplotlib.text import Text
 from torch import Tensor
 
 from xaiwidgets.plots import Picture
+from xaiwidgets.plots_pixels import drawn
 
 __all__ = ["concept_graph", "concept_rows", "ranking"]
 
@@ -170,7 +171,7 @@ def _overlay(axis: Axes, heatmap: Tensor, pixels: Tensor | None) -> None:
 
 
 def _picture(axis: Axes, pixels: Tensor) -> None:
-    axis.imshow(_array(pixels), cmap="gray", vmin=0, vmax=1)
+    axis.imshow(drawn(pixels), cmap="gray", vmin=0, vmax=1)
     _frame(axis)
 
 
@@ -180,11 +181,6 @@ def _frame(axis: Axes) -> None:
     for side in axis.spines.values():
         side.set_color("#cccccc")
         side.set_linewidth(0.6)
-
-
-def _array(pixels: Any) -> np.ndarray:
-    array = torch.as_tensor(pixels).detach().cpu().float().clamp(0, 1).permute(1, 2, 0).numpy()
-    return array[..., 0] if array.shape[2] == 1 else array
 
 
 def _reference_pictures(entry: Any) -> list[Any]:
@@ -356,7 +352,7 @@ def _label(axis: Axes, text: str, place: tuple[float, float], pixels: Any) -> No
     """A node's name and number, past its picture where it has one."""
     shift = 5
     if pixels is not None:
-        array = _array(pixels)
+        array = drawn(pixels)
         box = OffsetImage(array, zoom=30 / max(array.shape[:2]), cmap="gray")
         axis.add_artist(AnnotationBbox(box, place, xybox=(20, 0), boxcoords="offset points", frameon=False, pad=0))
         shift = 39

@@ -37,6 +37,15 @@ def read_snapshot(blob: bytes) -> tuple[dict[str, Any], np.ndarray, dict[str, np
     return header, picture, maps
 
 
+@pytest.mark.parametrize("channels", [2, 4, 5])
+def test_channels_without_colours_become_grey(channels: int) -> None:
+    pixels = torch.rand(channels, 4, 6)
+    packet = picture_packet(3, pixels)
+    assert packet.content["shape"] == [4, 6, 1]
+    grey = np.frombuffer(packet.buffers[0], np.uint8).reshape(4, 6)
+    np.testing.assert_allclose(grey, pixels.mean(0) * 255, atol=0.51)
+
+
 def test_picture_is_bytes_row_by_row() -> None:
     pixels = torch.rand(3, 5, 7)
     packet = picture_packet(4, pixels)

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from xaiwidgets.crp import CRP
 from xaiwidgets.crp.index import ReferenceIndex, References
 from xaiwidgets.crp.references import whole_references
+from xaiwidgets.plots_pixels import drawable
 
 SIDE = 96
 """Pixels of a tile's side: crisp at half of it on screens of double density."""
@@ -223,8 +224,8 @@ def cut_out(shown: Shown) -> Tensor:
 
 def tile_of(shown: Shown) -> bytes:
     """The same as (SIDE, SIDE, 3) bytes."""
-    part = F.interpolate(cut_out(shown)[None], size=(SIDE, SIDE), mode="bicubic", antialias=True)[0]
-    rgb = part.expand(3, SIDE, SIDE) if len(part) == 1 else part
+    part = F.interpolate(drawable(cut_out(shown))[None], size=(SIDE, SIDE), mode="bicubic", antialias=True)[0]
+    rgb = part.expand(3, SIDE, SIDE)
     return (rgb.clamp(0, 1) * 255).round().byte().permute(1, 2, 0).contiguous().numpy().tobytes()
 
 

@@ -13,6 +13,8 @@ import numpy as np
 from torch import Tensor
 from torch.nn import functional as F
 
+from xaiwidgets.plots_pixels import drawable
+
 _ALIGN = 8
 SNAPSHOT_LIMIT = 600_000
 """Most bytes of a snapshot: a notebook with saved state stays under 1 MB a widget, base64 included."""
@@ -31,8 +33,8 @@ class Packet:
 
 
 def picture_packet(image: int, pixels: Tensor) -> Packet:
-    """The picture (C, H, W) of values in [0, 1], as bytes (H, W, C)."""
-    array = (pixels.detach().cpu().permute(1, 2, 0).numpy() * 255).round().astype(np.uint8)
+    """The picture (C, H, W) of values in [0, 1], as bytes (H, W, 1) or (H, W, 3)."""
+    array = (drawable(pixels.detach().cpu()).permute(1, 2, 0).numpy() * 255).round().astype(np.uint8)
     return Packet({"type": "picture", "image": image, "shape": list(array.shape)}, (array.tobytes(),))
 
 

@@ -3,7 +3,7 @@ import { Distribution } from "./distribution.ts";
 import { type Bytes, decodeFloats } from "./wire.ts";
 
 export interface PictureHeader {
-  /** [height, width, channels], channels 1 or 3. */
+  /** [height, width, channels]: 3 are colours; of another number the mean is shown, as xaiwidgets/plots_pixels.py does. */
   shape: [number, number, number];
 }
 
@@ -30,13 +30,25 @@ export function decodePicture({ shape }: PictureHeader, bytes: Bytes): Picture {
   canvas.height = height;
   const context = canvas.getContext("2d")!;
   const image = context.createImageData(width, height);
-  for (let pixel = 0; pixel < width * height; pixel++) {
-    const from = pixel * channels;
-    for (let c = 0; c < 3; c++) image.data[pixel * 4 + c] = bytes[from + (channels === 3 ? c : 0)]!;
-    image.data[pixel * 4 + 3] = 255;
-  }
+  image.data.set(opaque(bytes, width * height, channels));
   context.putImageData(image, 0, 0);
   return { width, height, canvas };
+}
+
+/** Pixels of some channels as red, green, blue and full opacity. */
+export function opaque(bytes: Bytes, pixels: number, channels: number): Uint8ClampedArray {
+  const out = new Uint8ClampedArray(pixels * 4).fill(255);
+  for (let pixel = 0; pixel < pixels; pixel++) {
+    let from = pixel * channels;
+    if (channels === 3) {
+      for (let c = 0; c < 3; c++) out[pixel * 4 + c] = bytes[from++]!;
+    } else {
+      let sum = 0;
+      for (let c = 0; c < channels; c++) sum += bytes[from++]!;
+      out.fill(sum / channels, pixel * 4, pixel * 4 + 3);
+    }
+  }
+  return out;
 }
 
 /** The picture's bytes again, (height, width, 3). */
