@@ -11,9 +11,10 @@ from torch import Tensor, nn
 
 from tests.lrp.tiny import TinyResNet, TinyViT, tiny_vgg
 from xaiwidgets.graph import Propagator, export
-from xaiwidgets.lrp import assign, make_composite
+from xaiwidgets.lrp import LRP, AbsLRP, assign, make_composite
+from xaiwidgets.lrp.abs_contrast import batch_leads
 from xaiwidgets.lrp.abs_rules import normalise
-from xaiwidgets.lrp.abslrp import batch_leads
+from xaiwidgets.model import ImageModel
 
 EPSILON = 1e-9
 
@@ -152,3 +153,49 @@ def test_equals_the_formula(name: str) -> None:
         both = torch.stack([found[row].flatten(), expected.flatten()])
         assert torch.corrcoef(both)[0, 1] > 0.999999
         assert (found[row] - expected).abs().max() <= 1e-4 * expected.abs().max()
+
+
+@pytest.mark.parametrize("name", NETS)
+def test_classes_and_the_composite_of_that_name_are_the_same_method(name: str) -> None:
+    torch.manual_seed(2)
+    model = ImageModel(NETS[name][0]().eval(), input_size=8)
+    x = torch.randn(3, 3, 8, 8)
+    magnitude = AbsLRP(model, batch=2)
+    layer = model.layers[0]
+    alone = [magnitude(x, target, layers=[layer]) for target in (3, 0, [1, 2, 1])]
+    for result, each in zip(magnitude.classes(x, [3, 0, [1, 2, 1]], layers=[layer]), alone, strict=True):  # type: ignore[list-item]
+        torch.testing.assert_close(result.relevance, each.relevance, atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(result.layers[layer], each.layers[layer], atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(result.activations[layer], each.activations[layer])
+        assert result.target is not None
+        assert each.target is not None
+        assert torch.equal(result.target, each.target)
+    for lrp in (
+        LRP(model, "abs_lrp"),
+        LRP(model).with_parameters(composite="abs_lrp"),
+        LRP(model, magnitude.composite),
+    ):
+        found = lrp(x, 3)
+        torch.testing.assert_close(found.relevance, alone[0].relevance, atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(
+            lrp(x, 3, against=0).heatmap, magnitude(x, 3, against=0).heatmap, atol=1e-4, rtol=1e-4
+        )
+        torch.testing.assert_close(lrp.classes(x, [3])[0].relevance, found.relevance, atol=1e-4, rtol=1e-4)
+        assert found.conservation is None
+        assert found.provenance.method == "absLRP"
+        assert found.provenance.parameters["start"] == "one"
+
+
+def test_parameters() -> None:
+    torch.manual_seed(2)
+    model = ImageModel(tiny_vgg().eval(), input_size=8)
+    magnitude = AbsLRP(model, epsilon=1e-3)
+    assert magnitude.with_parameters().provenance == magnitude.provenance
+    assert magnitude.with_parameters(epsilon=1e-2).parameters == {"epsilon": 1e-2}
+    with pytest.raises(TypeError, match="takes no keyword 'epsilom'; did you mean 'epsilon'"):
+        magnitude.with_parameters(epsilom=1)
+    controls = {control["name"]: control for control in LRP(model, "abs_lrp").controls()}
+    assert set(controls) == {"composite", "epsilon"}
+    assert controls["composite"]["value"] in controls["composite"]["options"]
+    back = LRP(model, "abs_lrp").with_parameters(composite="epsilon_plus")
+    assert back.provenance.parameters == {"composite": "epsilon_plus", "start": "logit"}

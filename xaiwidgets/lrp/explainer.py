@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Self
 
 import torch
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from xaiwidgets.errors import check_keywords, unknown
 from xaiwidgets.graph import Graph, Propagator
+from xaiwidgets.lrp.abs_contrast import abs_maps, abs_starts, batch_leads, for_and_against
 from xaiwidgets.lrp.account import Account
 from xaiwidgets.lrp.composites import COMPOSITES, Composite, assign, make_composite, parameter_defaults
 from xaiwidgets.lrp.result import Attribution
@@ -28,8 +29,8 @@ class LRP:
 
     Args:
         model: an `ImageModel`, or any module that `ImageModel` takes.
-        composite: a name in `COMPOSITES`, or a `Composite`.
-        start: what relevance begins with at the target: its "logit", or "one".
+        composite: a name in `COMPOSITES`, or a `Composite`. "abs_lrp" is the method of `AbsLRP`.
+        start: what relevance begins with at the target: its "logit", or "one" (as "abs_lrp" always does).
         batch: images explained at once; more go in chunks, so memory does not grow with N.
         precision: "float32" or "bfloat16".
         parameters: of the composite, such as `gamma=0.5` or `zero_bias=True`.
@@ -93,8 +94,7 @@ class LRP:
         activations: dict[str, list[Tensor]] = {name: [] for name in layers}
         account = Account(propagator)
         chosen = self._entries(target, len(x)), self._entries(against, len(x))
-        for first in range(0, len(x), self.batch):
-            part = slice(first, first + self.batch)
+        for part in self._parts(len(x), propagator):
             record = propagator.record(x[part], keep=layers)
             chunk_target = self.model.targets(record.output, chosen[0] and chosen[0][part])
             chunk_start = self._start(record.output, chunk_target, chosen[1] and chosen[1][part], start, part)
@@ -115,30 +115,41 @@ class LRP:
             torch.cat(output).float(),
             {name: torch.cat(parts).float() for name, parts in found.items()},
             {name: torch.cat(parts).float() for name, parts in activations.items()},
-            self._conservation(account, float(sum(begin)), float(relevance.sum())),
+            None if self._contrasts else account.close(float(sum(begin)), float(relevance.sum())),
         )
 
     def classes(self, x: Tensor, targets: Sequence[int], *, layers: Sequence[str] = ()) -> tuple[Attribution, ...]:
         """One result for each class of `targets`, of one forward pass for all."""
         x = self.model.validate(x)
         propagator = self.propagator(x)
-        record = propagator.record(x, keep=layers, memory=True)
-        rows = torch.stack([self.model.targets(record.output, target) for target in targets])
         names = [*layers, "input"]
-        found = propagator.down(
-            record, {"output": class_starts(record.output, rows, self.start)}, names, chunk=self.batch
-        )
-        activations = {name: record.values[propagator.index(name)].float() for name in layers}
+        chosen = [self._entries(target, len(x)) for target in targets]
+        rows, output = [], []
+        found: dict[str, list[Tensor]] = {name: [] for name in names}
+        activations: dict[str, list[Tensor]] = {name: [] for name in layers}
+        for part in self._parts(len(x), propagator):
+            record = propagator.record(x[part], keep=layers, memory=True)
+            classes = torch.stack([self.model.targets(record.output, each and each[part]) for each in chosen])
+            begin = self._class_starts(record.output, classes)
+            for name, relevance in propagator.down(record, {"output": begin}, names, chunk=self.batch).items():
+                found[str(name)].append(abs_maps(relevance, record.batch) if self._contrasts else relevance)
+            for name in layers:
+                activations[name].append(record.values[propagator.index(name)])
+            rows.append(classes)
+            output.append(record.output)
+        relevances = {name: torch.cat(parts, 1).float() for name, parts in found.items()}
+        target_rows, scores = torch.cat(rows, 1), torch.cat(output).float()
+        values = {name: torch.cat(parts).float() for name, parts in activations.items()}
         return tuple(
             Attribution(
-                self.provenance.asked(target=targets[k]),
-                found["input"][k].float(),
-                rows[k],
-                record.output.float(),
-                {name: found[name][k].float() for name in layers},
-                activations,
+                self.provenance.asked(target=target),
+                relevances["input"][k],
+                target_rows[k],
+                scores,
+                {name: relevances[name][k] for name in layers},
+                values,
             )
-            for k in range(len(rows))
+            for k, target in enumerate(targets)
         )
 
     # -- parts ---------------------------------------------------------------------------------------------------------
@@ -159,6 +170,25 @@ class LRP:
             prepared = self._prepared = (graph, Propagator(graph, assign(self.composite, graph)))
         return prepared[1]
 
+    @property
+    def _contrasts(self) -> bool:
+        """Whether two rows, for and against the target, go down together: absLRP."""
+        return self.composite.name == "abs_lrp"
+
+    @property
+    def _begins(self) -> str:
+        # What absLRP begins with is normalised: a logit would leave nothing but its sign.
+        return "one" if self._contrasts else self.start
+
+    def _parts(self, count: int, propagator: Propagator) -> Iterator[slice]:
+        """The images that are explained at once."""
+        # The sums over each sample that absLRP takes need the batch outermost.
+        size = 1 if self._contrasts and not batch_leads(propagator.graph) else self.batch
+        return (slice(first, first + size) for first in range(0, count, size))
+
+    def _class_starts(self, output: Tensor, targets: Tensor) -> Tensor:
+        return abs_starts(output, targets) if self._contrasts else class_starts(output, targets, self.start)
+
     def _start(self, output: Tensor, target: Tensor, against: Any, start: Tensor | None, part: slice) -> Tensor:
         if start is not None:
             given = start[part].to(output)
@@ -166,20 +196,22 @@ class LRP:
                 raise ValueError(
                     f"start has shape {tuple(start.shape)}; give (N, {output.shape[1]}), relevance at the output."
                 )
-            return given[None]
-        if against is None:
-            return class_starts(output, target[None], self.start)
-        other = "rest" if against[0] == "rest" else self.model.targets(output, against)
-        return contrast(output, target, other, self.start)
+            begin = given[None]
+        elif against is None:
+            return self._class_starts(output, target[None])
+        else:
+            other = "rest" if against[0] == "rest" else self.model.targets(output, against)
+            begin = contrast(output, target, other, self._begins)
+        return for_and_against(begin) if self._contrasts else begin
 
     def _pass(
         self, propagator: Propagator, record: Any, start: Tensor, to: Sequence[str], account: Account
     ) -> dict[Any, Tensor]:
+        if self._contrasts:
+            found = propagator.down(record, {"output": start}, to)
+            return {name: abs_maps(relevance, record.batch)[0] for name, relevance in found.items()}
         found = propagator.down(record, {"output": start}, to, trace=account)
         return {name: relevance[0] for name, relevance in found.items()}
-
-    def _conservation(self, account: Account, start: float, reached: float) -> Any:
-        return account.close(start, reached)
 
     @staticmethod
     def _entries(target: Any, count: int) -> list[Any] | None:
@@ -199,8 +231,8 @@ class LRP:
 
     @property
     def provenance(self) -> Provenance:
-        name = "LRP" if self.composite.name != "abs_lrp" else "absLRP"
-        parameters = {"composite": self.composite.name, **self.parameters, "start": self.start}
+        name = "absLRP" if self._contrasts else "LRP"
+        parameters = {"composite": self.composite.name, **self.parameters, "start": self._begins}
         return Provenance(name, parameters, None, self.model.name)
 
     def with_parameters(self, **changes: Any) -> Self:
@@ -224,7 +256,8 @@ class LRP:
         name = self.composite.name
         controls: list[Control] = []
         if name in COMPOSITES:
-            options = [entry for entry in COMPOSITES if entry != "abs_lrp"]
+            # absLRP's maps are in a unit of their own: offered to those who began with it.
+            options = [entry for entry in COMPOSITES if entry != "abs_lrp" or self._contrasts]
             controls.append(
                 {"name": "composite", "label": "Composite", "type": "choice", "value": name, "options": options}
             )
@@ -239,10 +272,11 @@ class LRP:
                     }
                     low, high, log = SLIDERS[parameter]
                     controls.append(slider | {"min": low, "max": high, "step": (high - low) / 100, "log": log})
-        zero_bias = bool(self.parameters.get("zero_bias", False))
-        controls.append(
-            {"name": "zero_bias", "label": "Keep relevance out of biases", "type": "bool", "value": zero_bias}
-        )
+        if not self._contrasts:
+            zero_bias = bool(self.parameters.get("zero_bias", False))
+            controls.append(
+                {"name": "zero_bias", "label": "Keep relevance out of biases", "type": "bool", "value": zero_bias}
+            )
         return controls
 
 
