@@ -88,7 +88,12 @@ def frames(
     for line, name in zip(axes, methods, strict=True):
         for axis, step in zip(line, chosen, strict=True):
             _picture(axis, result.images(name, step, rows=[row], order=order)[0])
-            score = float(result.curves[order][name][row, step])
+            own = (
+                result.random[0]
+                if name == "random" and name not in result.curves[order]
+                else result.curves[order][name]
+            )
+            score = float(own[row, step])
             axis.set_title(f"{result.fractions[step]:.0%} flipped\n{result.score} {score:.3g}", fontsize="small")
         line[0].set_ylabel(name)
     figure.suptitle(f"Image {row}, {ORDER_NAMES.get(order, order)}")

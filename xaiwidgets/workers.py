@@ -34,8 +34,18 @@ class Crew:
         """Any ``concurrent.futures.Executor``, or a Dask client.
 
         Raises:
-            TypeError: what is shared cannot travel; says why.
+            TypeError: no executor, or what is shared cannot travel; says why.
+            ValueError: processes that are copies of this one.
         """
+        if not hasattr(executor, "submit"):
+            raise TypeError(f"executor is {type(executor).__name__}; give a concurrent.futures.Executor, or None")
+        context = getattr(executor, "_mp_context", None)
+        if context is not None and context.get_start_method() == "fork":
+            # A copy has torch's locks without the threads that would open them: it would wait for ever.
+            raise ValueError(
+                "executor starts its processes by fork, in which torch hangs; give "
+                "ProcessPoolExecutor(mp_context=multiprocessing.get_context('spawn'))"
+            )
         threads = torch.get_num_threads()
         if isinstance(executor, ThreadPoolExecutor):
             return cls(executor, shared, threads)

@@ -6,6 +6,7 @@ import json
 import threading
 import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -264,7 +265,7 @@ def test_bad_data(crp: CRP, tmp_path: Path) -> None:
     fails(Shaken(4), ValueError, "other pixels each time it is read")
     data = Pictures(4)
     data.file = threading.Lock()  # type: ignore[attr-defined]
-    with ProcessPoolExecutor(1) as executor:
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as executor:
         fails(data, TypeError, "cannot travel to the workers of executor: cannot pickle", executor=executor)
     fails(Pictures(4), TypeError, "executor is str; give a concurrent.futures.Executor", executor="dask")
     fails(Pictures(4), ValueError, "layer='conv9'", layers=["0", "conv9"])

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import copy
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from xaiwidgets.baselines import _takes_target as takes_target
+from xaiwidgets.baselines import as_explainer
 from xaiwidgets.results import heatmap_of
 
 
@@ -17,13 +20,14 @@ class Explanations:
     Args:
         given: {name: heatmap (N, H, W), result, or explainer (x, target) -> one of these}; or one of these alone.
         shape: (N, C, H, W) of all images, which heatmaps have to fit.
+        of: heatmaps of so many images are cut to the first N.
         reserved: a name that is taken.
 
     Raises:
         TypeError, ValueError: nothing given, or a heatmap that does not fit, naming the method.
     """
 
-    def __init__(self, given: Any, shape: tuple[int, ...], reserved: str | None = None) -> None:
+    def __init__(self, given: Any, shape: tuple[int, ...], reserved: str | None = None, of: int | None = None) -> None:
         if not isinstance(given, Mapping):
             provenance = getattr(given, "provenance", None)
             given = {} if given is None else {str(getattr(provenance, "method", "explanation")): given}
@@ -31,12 +35,15 @@ class Explanations:
             raise ValueError(f"explanations has the name {reserved!r}, which the baseline takes; choose another name")
         self._explainers: dict[str, Any] = {}
         self._heatmaps: dict[str, Tensor] = {}
-        images = torch.empty(1).expand(shape)
+        self._first = 0
         for name, entry in given.items():
             if is_explainer(entry):
-                self._explainers[str(name)] = entry
-            else:
-                self._heatmaps[str(name)] = heatmap_of(entry, images, repr(name))
+                self._explainers[str(name)] = explainer_of(entry)
+                continue
+            made = getattr(entry, "heatmap", entry)
+            count = of if of is not None and hasattr(made, "__len__") and len(made) == of else shape[0]
+            images = torch.empty(1).expand(count, *shape[1:])
+            self._heatmaps[str(name)] = heatmap_of(entry, images, repr(name))[: shape[0]]
         self.names: tuple[str, ...] = tuple(str(name) for name in given)
 
     @property
@@ -51,13 +58,42 @@ class Explanations:
     def heatmap(self, name: str, x: Tensor, target: Tensor, first: int = 0) -> Tensor:
         """The same of one method."""
         if name in self._heatmaps:
+            first -= self._first
             return self._heatmaps[name][first : first + len(x)].to(x.device)
-        return heatmap_of(self._explainers[name](x, target), x, repr(name))
+        return heatmap_of(explained(self._explainers[name], x, target, name), x, repr(name))
+
+    def part(self, start: int, stop: int) -> dict[str, Tensor]:
+        """The heatmaps at hand of the images ``start`` to ``stop``: what a worker needs beside :meth:`holding` none."""
+        return {name: heatmap[start:stop].clone() for name, heatmap in self._heatmaps.items()}
+
+    def holding(self, heatmaps: dict[str, Tensor], first: int) -> Explanations:
+        """These explanations with no heatmaps at hand but those of a :meth:`part`, which begins at ``first``."""
+        holding = copy(self)
+        holding._heatmaps, holding._first = heatmaps, first
+        return holding
 
 
 def is_explainer(entry: Any) -> bool:
     """Whether ``entry`` is to be called for its heatmaps, rather than one already."""
-    return callable(entry) and not isinstance(entry, Tensor) and not hasattr(entry, "heatmap")
+    called = callable(entry) or callable(getattr(entry, "attribute", None))
+    return called and not isinstance(entry, Tensor) and not hasattr(entry, "heatmap")
+
+
+def explainer_of(entry: Any) -> Any:
+    """An explainer (x, target) as it is; captum's and pytorch-grad-cam's objects, and functions of x alone, as one."""
+    foreign = not callable(entry) or hasattr(entry, "activations_and_grads") or not takes_target(entry)
+    return as_explainer(entry) if foreign else entry
+
+
+def explained(explainer: Any, x: Tensor, target: Any, name: str) -> Any:
+    """What an explainer gives for images x. An error says whose it is."""
+    try:
+        # A gradient-based method of somebody else needs its autograd; ours switch it off themselves.
+        with torch.inference_mode(False), torch.enable_grad():
+            return explainer(x, target)
+    except Exception as error:
+        error.add_note(f"raised by the explainer {name!r}")
+        raise
 
 
 def named_explainers(given: Any, argument: str = "explainers") -> dict[str, Any]:
@@ -78,4 +114,4 @@ def named_explainers(given: Any, argument: str = "explainers") -> dict[str, Any]
                 f"{argument}[{name!r}] is {type(entry).__name__}; give an explainer, a callable (x, target) -> heatmap: "
                 "new images have to be explained"
             )
-    return {str(name): entry for name, entry in given.items()}
+    return {str(name): explainer_of(entry) for name, entry in given.items()}

@@ -4,22 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from xaiwidgets.errors import unknown
+from xaiwidgets.errors import unknown, whole
 from xaiwidgets.evaluate.curves import RANDOM, FlippingResult
 from xaiwidgets.evaluate.explanations import Explanations
 from xaiwidgets.evaluate.frames import Flipper, Setup
 from xaiwidgets.evaluate.orders import Grid, random_ranks, ranks_of
 from xaiwidgets.evaluate.perturbations import perturbation
 from xaiwidgets.evaluate.schedules import ScheduleName, make_schedule
-from xaiwidgets.evaluate.sources import DatasetSource, TensorSource, batch_size_for, source_of
-from xaiwidgets.evaluate.statistics import as_scores, check_confidence, check_score
+from xaiwidgets.evaluate.sources import Source, batch_size_for, source_of
+from xaiwidgets.evaluate.statistics import as_scores, check_bootstrap, check_score
 from xaiwidgets.model import ImageModel, Precision
 from xaiwidgets.results import Provenance
 from xaiwidgets.workers import Crew
@@ -88,13 +88,11 @@ def pixel_flipping(
         TypeError, ValueError: an argument that does not fit, naming it (and the method, for a heatmap) and what to give.
     """
     plan = _Plan.of(model, x, explanations, locals())
-    last: FlippingResult | None = None
-    with tqdm(desc="Pixel flipping", unit=" frames", delay=1, disable=not progress) as bar:
-        for last in plan.run(executor, every_batch=progress):
-            bar.total = last.total
-            bar.update(last.done - bar.n)
-    assert last is not None
-    return last
+    curves = _Curves(plan)
+    with tqdm(desc="Pixel flipping", total=curves.total, unit=" frames", delay=1, disable=not progress) as bar:
+        for _ in plan.run(executor, curves):
+            bar.update(curves.done - bar.n)
+    return curves.result()
 
 
 def stream_pixel_flipping(
@@ -116,7 +114,14 @@ def stream_pixel_flipping(
     }
     check_keywords("stream_pixel_flipping", options, [*(name for name in known if name != "progress"), "begin"])
     settings = {**known, **options}
-    return _Plan.of(model, x, explanations, settings).run(settings["executor"], every_batch=True)
+    plan = _Plan.of(model, x, explanations, settings)
+
+    def grow() -> Generator[FlippingResult, None, None]:
+        curves = _Curves(plan)
+        for _ in plan.run(settings["executor"], curves):
+            yield curves.result()
+
+    return grow()
 
 
 @dataclass(frozen=True)
@@ -157,7 +162,7 @@ class _Plan:
     """A checked request."""
 
     model: ImageModel
-    source: TensorSource | DatasetSource
+    source: Source
     explanations: Explanations
     targets: list[Any] | None
     setup: Setup
@@ -180,16 +185,23 @@ class _Plan:
         if given["order"] not in _ORDERS:
             raise unknown("order", given["order"], _ORDERS)
         check_score(given["score"])
-        check_confidence(given["confidence"])
+        check_bootstrap(given["confidence"], given["resamples"])
         perturbation(given["perturb"])
-        for name, least in (("random", 0), ("resamples", 1), ("batch_size", 1), ("limit", 1), ("seed", 0)):
-            value = given[name]
-            if value is not None and (isinstance(value, bool) or not isinstance(value, int) or value < least):
-                raise ValueError(f"{name}={value!r} must be a whole number of at least {least}")
+        numbers = {
+            name: whole(name, given[name], least)
+            for name, least in (("patch", 1), ("random", 0), ("resamples", 1), ("seed", 0))
+        }
+        numbers |= {
+            name: whole(name, given[name], 1, also=", or None")
+            for name in ("steps", "batch_size", "limit")
+            if given[name] is not None
+        }
+        given = {**given, **numbers}
         source = source_of(model, x, given["limit"])
         orders = _ORDERS[given["order"]]
         repeats = max(1, given["random"]) if orders == (RANDOM,) else given["random"]
-        found = Explanations({} if orders == (RANDOM,) else explanations, source.shape, RANDOM if repeats else None)
+        wanted = {} if orders == (RANDOM,) else explanations
+        found = Explanations(wanted, source.shape, RANDOM if repeats else None, source.given)
         if not found.names and orders != (RANDOM,):
             raise ValueError("explanations is empty; give {'name': heatmap or explainer}, or order='random'")
         grid = Grid(source.shape[2], source.shape[3], given["patch"])
@@ -198,7 +210,7 @@ class _Plan:
             model=model,
             source=source,
             explanations=found,
-            targets=_entries(given["target"], source.shape[0]),
+            targets=_entries(given["target"], source.shape[0], source.given),
             setup=Setup(grid, schedule, given["perturb"], given["seed"], model.mean, model.std),
             orders=orders,
             repeats=repeats,
@@ -232,28 +244,30 @@ class _Plan:
         explained = [(name,) for name in self.explanations.names if name not in at_hand]
         return [group for group in (first, *explained) if group]
 
-    def run(self, executor: Executor | None, *, every_batch: bool) -> Generator[FlippingResult, None, None]:
-        """Results growing."""
-        curves = _Curves(self)
+    def run(self, executor: Executor | None, curves: _Curves) -> Iterator[None]:
+        """The curves growing, at least once."""
         # The block that somebody waits for comes first.
         blocks = sorted(self.blocks, key=lambda block: not block[0] <= self.begin < block[1])
         if executor is None:
             for start, stop in blocks:
                 for update in self.work(start, stop):
                     curves.add(update)
-                    if every_batch:
-                        yield curves.result()
-        else:
-            for updates in Crew.of(executor, self).in_order(_work, blocks):
-                for update in updates:
-                    curves.add(update)
-                if every_batch:
-                    yield curves.result()
-        yield curves.result()
+                    yield
+            return
+        none = self.explanations.holding(self.explanations.part(0, 0), 0)
+        shared = replace(self, source=self.source.travelling(), explanations=none)
+        for updates in Crew.of(executor, shared).in_order(_work, map(self._job, blocks)):
+            for update in updates:
+                curves.add(update)
+            yield
+
+    def _job(self, block: tuple[int, int]) -> tuple[Any, ...]:
+        """What a worker is told of a block: images and heatmaps in memory come along, of this block alone."""
+        return *block, self.source.part(range(*block)), self.explanations.part(*block)
 
     def work(self, start: int, stop: int) -> Iterator[_Update]:
         """The curves of one block of images."""
-        x, _ = self.source.load(self.model, start, stop)
+        x, _ = self.source.take(self.model, range(start, stop))
         x = x.contiguous(memory_format=torch.channels_last)
         begun = self._begin(x, start)
         yield begun
@@ -301,8 +315,8 @@ class _Plan:
         )
 
     def _explain(self, name: str, x: Tensor, target: Tensor, start: int) -> _Explained:
+        heatmap = self.explanations.heatmap(name, x, target, start)
         with torch.no_grad():
-            heatmap = self.explanations.heatmap(name, x, target, start)
             ranks, ties = ranks_of(self.setup.grid.sums(heatmap), self.setup.seed, start)
         return _Explained(start, name, ranks.int().cpu(), ties.cpu())
 
@@ -312,7 +326,9 @@ def _ordered(ranks: Tensor, order: str) -> Tensor:
     return ranks.shape[1] - 1 - ranks if order == "lerf" else ranks
 
 
-def _work(plan: _Plan, start: int, stop: int) -> list[_Update]:
+def _work(plan: _Plan, start: int, stop: int, source: Source | None, heatmaps: dict[str, Tensor]) -> list[_Update]:
+    explanations = plan.explanations.holding(heatmaps, start)
+    plan = replace(plan, source=source or plan.source, explanations=explanations)
     return list(plan.work(start, stop))
 
 
@@ -331,6 +347,7 @@ class _Curves:
         self.ranks = {name: torch.full(shape, -1, dtype=torch.int32) for name in plan.explanations.names}
         self.random_ranks = torch.full((plan.repeats, *shape), -1, dtype=torch.int32)
         self.done = 0
+        self.total = len(plan.runs) * count * steps
 
     def add(self, update: _Update) -> None:
         if isinstance(update, _Scored):
@@ -363,7 +380,7 @@ class _Curves:
         }
         if plan.orders == (RANDOM,):
             curves = {RANDOM: {RANDOM: scores[chance].mean(0)}}
-        partial = self.done < len(runs) * scores.shape[1] * plan.setup.schedule.steps
+        partial = self.done < self.total
         copy = (lambda tensor: tensor.clone()) if partial else (lambda tensor: tensor)
         return FlippingResult(
             provenance=self._provenance(),
@@ -374,7 +391,7 @@ class _Curves:
             target=copy(self.target),
             ties={name: copy(tied) for name, tied in self.ties.items()},
             done=self.done,
-            total=len(runs) * scores.shape[1] * plan.setup.schedule.steps,
+            total=self.total,
             x=plan.source.tensor,
             ranks={name: copy(ranks) for name, ranks in self.ranks.items()} if plan.source.tensor is not None else {},
             random_ranks=copy(self.random_ranks) if chance and plan.source.tensor is not None else None,
@@ -398,12 +415,13 @@ class _Curves:
         return Provenance("pixel flipping", parameters, setup.seed, plan.model.name)
 
 
-def _entries(target: Any, count: int) -> list[Any] | None:
-    """A target as one entry an image, so that blocks take theirs; None stays."""
+def _entries(target: Any, count: int, of: int) -> list[Any] | None:
+    """A target as one entry an image, so that blocks take theirs; None stays. Those of all `of` images are cut to the first."""
     if target is None:
         return None
     entries = target.tolist() if hasattr(target, "tolist") else target
     entries = list(entries) if isinstance(entries, list | tuple) else [entries] * count
+    entries = entries[:count] if len(entries) == of else entries
     if len(entries) != count:
         raise ValueError(f"target has {len(entries)} classes for {count} images; give one class, or one an image")
     return entries

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from xaiwidgets.evaluate.explanations import named_explainers
+from xaiwidgets.errors import whole
+from xaiwidgets.evaluate.explanations import explained, named_explainers
 from xaiwidgets.evaluate.gae_parts import (
     contrastiveness,
     explain_masked,
@@ -25,7 +26,8 @@ from xaiwidgets.evaluate.gae_parts import (
     stepwise_masking,
 )
 from xaiwidgets.evaluate.gae_result import GaeResult
-from xaiwidgets.evaluate.sources import DatasetSource, TensorSource, batch_size_for, source_of
+from xaiwidgets.evaluate.sources import Source, batch_size_for, source_of
+from xaiwidgets.evaluate.statistics import check_bootstrap
 from xaiwidgets.model import ImageModel
 from xaiwidgets.results import Provenance, heatmap_of
 from xaiwidgets.workers import Crew
@@ -69,6 +71,7 @@ def gae(
     Raises:
         TypeError, ValueError: fewer than four images, or an argument that does not fit, naming it.
     """
+    resamples = check_bootstrap(confidence, resamples)
     plan = _plan(
         model, dataset, explainers, steps=steps, seed=seed, shuffle=shuffle, limit=limit, batch_size=batch_size
     )
@@ -97,6 +100,7 @@ def stream_gae(model: ImageModel, dataset: Any, explainers: Any, **options: Any)
     check_keywords("stream_gae", options, list(settings))
     settings |= options
     executor, confidence, resamples = (settings.pop(name) for name in ("executor", "confidence", "resamples"))
+    resamples = check_bootstrap(confidence, resamples)
     plan = _plan(model, dataset, explainers, **settings)
 
     def grow() -> Generator[GaeResult, None, None]:
@@ -120,7 +124,7 @@ class _Part:
 @dataclass(frozen=True)
 class _Plan:
     model: ImageModel
-    source: TensorSource | DatasetSource
+    source: Source
     explainers: dict[str, Any]
     steps: int
     seed: int
@@ -132,17 +136,16 @@ class _Plan:
     def run(self, executor: Executor | None) -> Iterator[_Part]:
         jobs = range(0, len(self.mosaics), self.batch)
         if executor is not None:
-            yield from Crew.of(executor, self).in_order(_work, ((first,) for first in jobs))
+            shared = replace(self, source=self.source.travelling())
+            told = ((first, self.source.part(self.members(first).flatten().tolist())) for first in jobs)
+            yield from Crew.of(executor, shared).in_order(_work, told)
             return
         for first in jobs:
             yield _work(self, first)
 
-    def load(self, indices: list[int]) -> tuple[Tensor, Tensor | None]:
-        if isinstance(self.source, DatasetSource):
-            return self.source.take(self.model, indices)
-        assert self.source.tensor is not None
-        labels = self.source.labels
-        return self.source.tensor[indices], None if labels is None else labels[indices]
+    def members(self, first: int) -> Tensor:
+        """Image indices of the mosaics from ``first`` on that are worked on together, (m, 4)."""
+        return self.mosaics[first : first + self.batch]
 
     def result(self, parts: list[_Part], confidence: float, resamples: int) -> GaeResult:
         values = {name: torch.cat([part.values[name] for part in parts]) for name in self.explainers}
@@ -176,12 +179,10 @@ def _plan(
 ) -> _Plan:
     if not isinstance(model, ImageModel):
         raise TypeError(f"model is {type(model).__name__}; give an ImageModel, such as xaiwidgets.ImageModel(module)")
-    if isinstance(steps, bool) or not isinstance(steps, int) or steps < 2:
-        raise ValueError(
-            f"steps={steps!r} must be a whole number of at least 2: the first one shows the untouched image"
-        )
-    if batch_size is not None and batch_size < 1:
-        raise ValueError(f"batch_size={batch_size} must be at least 1, or None")
+    steps = whole("steps", steps, 2, also=": the first one shows the untouched image")
+    seed = whole("seed", seed, 0)
+    batch_size = None if batch_size is None else whole("batch_size", batch_size, 1, also=", or None")
+    limit = None if limit is None else whole("limit", limit, 1, also=", or None")
     named = named_explainers(explainers)
     source = source_of(model, dataset, limit)
     count, _, height, width = source.shape
@@ -197,11 +198,15 @@ def _plan(
     return _Plan(model, source, named, steps, seed, members, max(1, size // TILES))
 
 
-def _work(plan: _Plan, first: int) -> _Part:
-    model = plan.model
-    members = plan.mosaics[first : first + plan.batch]
-    x, labels = plan.load(members.flatten().tolist())
+def _work(plan: _Plan, first: int, source: Source | None = None) -> _Part:
+    model, members = plan.model, plan.members(first)
+    x, labels = (source or plan.source).take(model, members.flatten().tolist())
     logits = model.scores(x).view(len(members), TILES, -1)
+    if labels is not None and int(labels.max()) >= logits.shape[2]:
+        wrong = int(members.flatten()[labels.argmax()])
+        raise ValueError(
+            f"the label of image {wrong} is {int(labels.max())}; {model.name} has classes 0 to {logits.shape[2] - 1}"
+        )
     predicted = logits.argmax(2)
     truth = predicted if labels is None else labels.view(-1, TILES)
     mosaic = mosaics(x)
@@ -220,7 +225,7 @@ def _work(plan: _Plan, first: int) -> _Part:
     for name, explainer in plan.explainers.items():
 
         def explain(images: Tensor, classes: Tensor, explainer: Any = explainer, name: str = name) -> Tensor:
-            return positive_map(_relevance(explainer(images, classes), images, name))
+            return positive_map(_relevance(explained(explainer, images, classes, name), images, name))
 
         relevance = explain(positive, target)
         f = faithfulness(signs, relevance)

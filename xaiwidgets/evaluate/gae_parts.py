@@ -46,7 +46,9 @@ def score_mosaic(probabilities: Tensor, labels: Tensor, chosen: Tensor, size: tu
     """
     height, width = size
     of_tiles = probabilities.gather(1, labels)
-    values = 2 * of_tiles / of_tiles.gather(1, chosen[:, None]) - 1
+    # A class of no probability at all would make this infinite.
+    of_chosen = of_tiles.gather(1, chosen[:, None]).clamp_min(torch.finfo(of_tiles.dtype).tiny)
+    values = 2 * of_tiles / of_chosen - 1
     board = values.new_empty(len(values), 1, height, width)
     top, left = height // 2, width // 2
     board[:, 0, :top, :left], board[:, 0, :top, left:] = values[:, 0, None, None], values[:, 1, None, None]

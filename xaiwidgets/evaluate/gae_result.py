@@ -27,7 +27,9 @@ class GaeResult(Result):
     """GAE and its parts for every positive image, one of each mosaic; higher is better.
 
     Attributes:
-        faithfulness: method -> F (n,) in [−1, 1]. robustness: B (n,) in [−1, 1]. contrastiveness: C (n,) in [0, 1].
+        faithfulness: method -> F (n,) in [−1, 1]. robustness: B (n,) in [−1, 1].
+        contrastiveness: C (n,), 0 or more; more than 1 where the positive image's label has less probability than another tile's,
+            that is where the model errs: one such image can rule the mean.
         images: index of each positive image in the data, (n,). target: its class.
         left_out: images that made no mosaic of four.
         total: mosaics in all; more than n in a partial result.
@@ -88,7 +90,7 @@ class GaeResult(Result):
     @property
     def ranking(self) -> tuple[str, ...]:
         """Names of the methods by their mean GAE, the best first."""
-        return tuple(sorted(self.methods, key=lambda name: float(self.gae[name].mean()), reverse=True))
+        return tuple(sorted(self.methods, key=lambda name: float(self.gae[name].nanmean()), reverse=True))
 
     def best(self, method: str, count: int = 5) -> Tensor:
         """Rows (not data-set indices: those are ``images[rows]``) with the highest GAE, best first."""

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
-import torch
 from torch import Tensor
 
 from xaiwidgets.evaluate.curves import FlippingResult
@@ -57,9 +56,8 @@ class InsertionDeletionResult(Result):
         """method -> "insertion" and "deletion" -> mean area with its interval, the best insertion first."""
         insertion, deletion = self.insertion_auc, self.deletion_auc
         order = sorted(self.methods, key=lambda name: float(insertion[name].mean()), reverse=True)
-        return {
-            name: {"insertion": bootstrap(insertion[name]), "deletion": bootstrap(deletion[name])} for name in order
-        }
+        mean = self.flips[0].interval
+        return {name: {"insertion": mean(insertion[name]), "deletion": mean(deletion[name])} for name in order}
 
     def plot(self, image: Any = None, **options: Any) -> Figure:
         """Both families of curves."""
@@ -100,13 +98,15 @@ def insertion_deletion(
     shared: dict[str, Any] = {"schedule": schedule, "steps": steps, "score": score, **options}
     lerf = pixel_flipping(model, x, explanations, order="lerf", perturb=insert_into, **shared)
     morf = pixel_flipping(model, x, explanations, order="morf", perturb=delete_with, **shared)
+    # The all-gray frame that ends "squares" is neither a beginning nor an end of these curves.
+    end = lerf.setup.schedule.steps + (not lerf.setup.schedule.gray_last)
     names = {"insert_into": _name(insert_into), "delete_with": _name(delete_with), **morf.provenance.parameters}
     return InsertionDeletionResult(
         provenance=Provenance("insertion and deletion", names, morf.provenance.seed, model.name),
-        insertion={name: scores.flip(1) for name, scores in lerf.scores.items()},
-        deletion=morf.scores,
-        insertion_fractions=(1 - lerf.fractions).flip(0),
-        deletion_fractions=morf.fractions,
+        insertion={name: scores[:, :end].flip(1) for name, scores in lerf.scores.items()},
+        deletion={name: scores[:, :end] for name, scores in morf.scores.items()},
+        insertion_fractions=(1 - lerf.fractions[:end]).flip(0),
+        deletion_fractions=morf.fractions[:end],
         target=morf.target,
         flips=(lerf, morf),
     )
@@ -117,13 +117,15 @@ class SufficiencyResult(Result):
     """The score with nothing but the most relevant share shown.
 
     Attributes:
-        fractions: shares shown, (F,). scores: method -> (N, F). full: score of the whole image, (N,). target: (N,).
+        fractions: shares shown, to whole patches, (F,). scores: method -> (N, F). full: score of the whole image, (N,). target: (N,).
     """
 
     fractions: Tensor
     scores: Mapping[str, Tensor]
     full: Tensor
     target: Tensor
+    confidence: float = 0.95
+    resamples: int = 2000
 
     @property
     def kept(self) -> Mapping[str, Tensor]:
@@ -132,7 +134,12 @@ class SufficiencyResult(Result):
 
     def table(self) -> dict[str, list[Estimate]]:
         """method -> mean score with its interval at each fraction."""
-        return {name: [bootstrap(column) for column in scores.T] for name, scores in self.scores.items()}
+        options: dict[str, Any] = {"confidence": self.confidence, "resamples": self.resamples}
+        seed = self.provenance.seed or 0
+        return {
+            name: [bootstrap(column, seed=seed, **options) for column in scores.T]
+            for name, scores in self.scores.items()
+        }
 
     def plot(self, image: Any = None, **options: Any) -> Figure:
         """Scores over the share shown."""
@@ -177,10 +184,12 @@ def sufficiency(
     first = next(iter(flips.scores.values()))
     return SufficiencyResult(
         provenance=Provenance("sufficiency", dict(flips.provenance.parameters), flips.provenance.seed, model.name),
-        fractions=torch.tensor(values, dtype=torch.float64),
+        fractions=(1 - flips.fractions[1:]).flip(0),
         scores={name: scores[:, 1:].flip(1) for name, scores in flips.scores.items()},
         full=first[:, 0],
         target=flips.target,
+        confidence=flips.confidence,
+        resamples=flips.resamples,
     )
 
 

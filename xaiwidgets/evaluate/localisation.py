@@ -10,9 +10,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from xaiwidgets.errors import unknown
+from xaiwidgets.errors import unknown, whole
 from xaiwidgets.evaluate.explanations import Explanations
-from xaiwidgets.evaluate.statistics import Estimate, bootstrap
+from xaiwidgets.evaluate.statistics import Estimate, bootstrap, check_bootstrap
 from xaiwidgets.model import ImageModel
 from xaiwidgets.results import Provenance, Result
 
@@ -108,8 +108,8 @@ def localisation(
     masks = torch.as_tensor(masks, device=x.device)
     if tuple(masks.shape) != shape:
         raise ValueError(f"masks has shape {tuple(masks.shape)}; give {shape}, one mask an image")
-    if isinstance(tolerance, bool) or not isinstance(tolerance, int) or tolerance < 0:
-        raise ValueError(f"tolerance={tolerance!r} must be a whole number of pixels, at least 0")
+    tolerance = whole("tolerance", tolerance, 0, also=" (pixels)")
+    resamples = check_bootstrap(confidence, resamples)
     inside = (masks != 0).flatten(1)
     if not inside.any(1).all():
         raise ValueError(f"masks[{int((~inside.any(1)).nonzero()[0])}] is empty; leave images without an object out")

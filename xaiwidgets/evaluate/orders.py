@@ -8,6 +8,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from xaiwidgets.errors import whole
+
 Order = Literal["morf", "lerf", "random"]
 ORDERS: tuple[Order, ...] = ("morf", "lerf", "random")
 
@@ -25,8 +27,7 @@ class Grid:
     patch: int
 
     def __post_init__(self) -> None:
-        if isinstance(self.patch, bool) or not isinstance(self.patch, int) or self.patch < 1:
-            raise ValueError(f"patch={self.patch!r} must be a whole number of pixels, at least 1")
+        object.__setattr__(self, "patch", whole("patch", self.patch, 1, also=" (pixels)"))
         if self.patch > min(self.height, self.width):
             raise ValueError(
                 f"patch={self.patch} is larger than the image of {self.height}×{self.width} pixels; "

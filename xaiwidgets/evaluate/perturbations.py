@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -157,8 +159,8 @@ def perturbation(choice: Any) -> Perturbation:
         if choice not in PERTURBATIONS:
             raise unknown("perturb", choice, PERTURBATIONS)
         return PERTURBATIONS[choice]
-    if isinstance(choice, int | float) and not isinstance(choice, bool):
-        if not np.isfinite(choice):
+    if isinstance(choice, Real) and not isinstance(choice, bool):
+        if not math.isfinite(choice):
             raise ValueError(f"perturb={choice} must be a finite number, in the model's input space")
         return lambda scene: torch.as_tensor(float(choice)).to(scene.x)
     if not callable(choice):

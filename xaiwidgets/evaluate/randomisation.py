@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from xaiwidgets.errors import unknown
-from xaiwidgets.evaluate.explanations import is_explainer
+from xaiwidgets.errors import unknown, whole
+from xaiwidgets.evaluate.explanations import explained, explainer_of, is_explainer
 from xaiwidgets.evaluate.statistics import Estimate, bootstrap
 from xaiwidgets.model import ImageModel
 from xaiwidgets.results import Provenance, Result, heatmap_of
@@ -87,6 +87,7 @@ def model_randomisation(
             raise unknown("layer", name, own)
     similarity = {name: [_spearman(maps, maps)] for name, maps in original.items()}
     absolute = {name: [_spearman(maps.abs(), maps.abs())] for name, maps in original.items()}
+    seed = whole("seed", seed, 0)
     generator = torch.Generator().manual_seed(seed)
     for layer in chosen:
         randomise(module.get_submodule(layer), generator)
@@ -127,12 +128,16 @@ def _alike(model: ImageModel, module: nn.Module) -> ImageModel:
 
 
 def _explained(name: str, make: Callable[[ImageModel], Any], model: ImageModel, x: Tensor, target: Tensor) -> Tensor:
+    if getattr(make, "model", None) is not None:
+        raise TypeError(
+            f"makers[{name!r}] is an explainer of one model; give a function that makes one of any model, such as xw.LRP"
+        )
     explainer = make(model) if callable(make) else make
     if not is_explainer(explainer):
         raise TypeError(
             f"makers[{name!r}] gave {type(explainer).__name__}; give a function that makes an explainer of a model, such as xw.LRP"
         )
-    return heatmap_of(explainer(x, target), x, repr(name))
+    return heatmap_of(explained(explainer_of(explainer), x, target, name), x, repr(name))
 
 
 def _spearman(a: Tensor, b: Tensor) -> Tensor:

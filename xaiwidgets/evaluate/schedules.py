@@ -11,7 +11,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from xaiwidgets.errors import unknown
+from xaiwidgets.errors import unknown, whole
 
 ScheduleName = Literal["squares", "linear", "geometric"]
 SCHEDULES: tuple[ScheduleName, ...] = ("squares", "linear", "geometric")
@@ -61,13 +61,13 @@ def make_schedule(schedule: ScheduleName | Sequence[float], patches: int, steps:
             where the number of patches is no square, one more step flips the rest); ``"linear"`` and ``"geometric"`` flip
             all patches in ``steps`` steps; or the fractions of patches flipped after each step, in [0, 1], rising.
         patches: of the image.
-        steps: number of steps; None for all of ``"squares"``, of which fewer may be taken, and 20 for the others.
+        steps: number of steps; None for all of ``"squares"``, of which fewer may be taken (curves then end early, and areas are
+            over what was flipped), and 20 for the others.
 
     Raises:
         ValueError: an unknown name, or steps or fractions that do not fit.
     """
-    if steps is not None and (isinstance(steps, bool) or not isinstance(steps, int) or steps < 1):
-        raise ValueError(f"steps={steps!r} must be a whole number of at least 1, or None")
+    steps = None if steps is None else whole("steps", steps, 1, also=", or None")
     if not isinstance(schedule, str):
         return _given(schedule, patches, steps)
     if schedule not in SCHEDULES:
@@ -106,4 +106,8 @@ def _given(fractions: Sequence[float], patches: int, steps: int | None) -> Sched
     if any(after <= before for before, after in pairwise(values)):
         raise ValueError(f"schedule={values} must rise from step to step")
     counts = [round(value * patches) for value in values]
+    if counts[-1] == 0:
+        raise ValueError(
+            f"schedule={values} flips none of {patches} patches; give larger fractions, or smaller patches"
+        )
     return Schedule(tuple(counts if values[0] == 0 else [0, *counts]), patches)

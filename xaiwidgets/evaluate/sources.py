@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Protocol
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol, cast
 
 import torch
 from torch import Tensor
 
+from xaiwidgets.errors import whole
 from xaiwidgets.model import ImageModel
 
 _MEMORY = 2**32
@@ -14,27 +16,60 @@ _MEMORY = 2**32
 
 
 class Source(Protocol):
-    """Images by index."""
+    """Images by index.
+
+    Attributes:
+        shape: (N, C, H, W). given: how many images there were, before a limit.
+        tensor: the images, where they are in memory.
+    """
 
     shape: tuple[int, ...]
+    given: int
     tensor: Tensor | None
 
-    def load(self, model: ImageModel, start: int, stop: int) -> tuple[Tensor, Tensor | None]:
-        """Images (n, C, H, W) on the model's device, and their labels (n,) where there are any."""
+    def take(self, model: ImageModel, indices: Sequence[int]) -> tuple[Tensor, Tensor | None]:
+        """The images (n, C, H, W) with these indices on the model's device, and their labels (n,) where there are any."""
+        ...
+
+    def part(self, indices: Sequence[int]) -> Source | None:
+        """What a worker needs for these images beside :meth:`travelling`; None where that is enough."""
+        ...
+
+    def travelling(self) -> Source:
+        """What all workers share: images in memory travel part by part instead."""
         ...
 
 
 class TensorSource:
-    """A batch (N, C, H, W)."""
+    """A batch (N, C, H, W), or the part of it with the indices ``held``."""
 
-    def __init__(self, x: Tensor, labels: Tensor | None = None) -> None:
+    def __init__(self, x: Tensor, labels: Tensor | None = None, given: int | None = None) -> None:
         self.tensor: Tensor | None = x
         self.shape = tuple(x.shape)
+        self.given = len(x) if given is None else given
         self.labels = labels
+        self._held: dict[int, int] | None = None
 
-    def load(self, model: ImageModel, start: int, stop: int) -> tuple[Tensor, Tensor | None]:
+    def take(self, model: ImageModel, indices: Sequence[int]) -> tuple[Tensor, Tensor | None]:
         assert self.tensor is not None
-        return self.tensor[start:stop], None if self.labels is None else self.labels[start:stop]
+        if self._held is not None:
+            indices = [self._held[index] for index in indices]
+        first, count = indices[0], len(indices)
+        # A run of images is a view: no copy.
+        where: Any = (
+            slice(first, first + count) if list(indices) == list(range(first, first + count)) else list(indices)
+        )
+        return self.tensor[where], None if self.labels is None else self.labels[where]
+
+    def part(self, indices: Sequence[int]) -> TensorSource | None:
+        assert self.tensor is not None
+        labels = None if self.labels is None else self.labels[list(indices)].clone()
+        part = TensorSource(self.tensor[list(indices)].clone(), labels, self.given)
+        part.shape, part._held = self.shape, {index: place for place, index in enumerate(indices)}
+        return part
+
+    def travelling(self) -> TensorSource:
+        return cast(TensorSource, self.part(()))
 
 
 class DatasetSource:
@@ -48,12 +83,15 @@ class DatasetSource:
             raise ValueError("the data set is empty; give at least one image")
         first = model.validate(_image(dataset[0], 0), "dataset[0]")
         self.shape = (count, *first.shape[1:])
+        self.given = len(dataset)
 
-    def load(self, model: ImageModel, start: int, stop: int) -> tuple[Tensor, Tensor | None]:
-        return self.take(model, list(range(start, stop)))
+    def part(self, indices: Sequence[int]) -> None:
+        return None
 
-    def take(self, model: ImageModel, indices: list[int]) -> tuple[Tensor, Tensor | None]:
-        """The images with these indices."""
+    def travelling(self) -> DatasetSource:
+        return self
+
+    def take(self, model: ImageModel, indices: Sequence[int]) -> tuple[Tensor, Tensor | None]:
         images, labels = [], []
         for index in indices:
             item = self.dataset[index]
@@ -64,8 +102,8 @@ class DatasetSource:
                     "resize all images to one size"
                 )
             images.append(image)
-            if isinstance(item, tuple | list) and len(item) > 1:
-                labels.append(int(item[1]))
+            label = _label(item, index, model)
+            labels += [] if label is None else [label]
         x = model.validate(torch.stack(images), f"dataset[{indices[0]}:{indices[-1] + 1}]")
         return x, torch.tensor(labels, device=x.device) if len(labels) == len(images) else None
 
@@ -77,16 +115,13 @@ def source_of(model: ImageModel, x: Any, limit: int | None = None) -> TensorSour
         TypeError, ValueError: anything else, or images that do not fit the model.
     """
     if isinstance(x, tuple | list) and len(x) == 2 and isinstance(x[0], Tensor) and x[0].ndim == 4:
-        images = _first(model.validate(x[0]), limit)
-        labels = _first(torch.as_tensor(x[1], device=images.device), limit)
-        if labels.shape != (len(images),):
-            raise ValueError(
-                f"labels has shape {tuple(labels.shape)} for {len(images)} images; give one class an image"
-            )
-        return TensorSource(images, labels)
+        images = model.validate(x[0])
+        labels = None if x[1] is None else _labels(x[1], len(images), model).to(images.device)
+        return TensorSource(_first(images, limit), None if labels is None else _first(labels, limit), len(images))
     if isinstance(x, Tensor):
-        return TensorSource(_first(model.validate(x), limit))
-    if hasattr(x, "__getitem__") and hasattr(x, "__len__"):
+        images = model.validate(x)
+        return TensorSource(_first(images, limit), given=len(images))
+    if hasattr(x, "__getitem__") and hasattr(x, "__len__") and not isinstance(x, str | bytes | Mapping):
         return DatasetSource(x, model, limit)
     # Says what to give.
     return TensorSource(model.validate(x))
@@ -106,7 +141,7 @@ def gathered(model: ImageModel, x: Any, limit: int | None = None) -> tuple[Tenso
         raise ValueError(
             f"x has {count} images, {size / 2**30:.1f} GB in memory; take a part of them, such as limit={min(200, fits)}"
         )
-    return source.load(model, 0, count)
+    return source.take(model, range(count))
 
 
 def _first(values: Tensor, limit: int | None) -> Tensor:
@@ -122,6 +157,39 @@ def _image(item: Any, index: int) -> Tensor:
             "give tensors (C, H, W) as the model takes them, or (tensor, label)"
         )
     return image
+
+
+def _label(item: Any, index: int, model: ImageModel) -> int | None:
+    """The class that an entry of a data set gives; None where it gives none, or something that is no class, such as a mask."""
+    given = item[1] if isinstance(item, tuple | list) and len(item) > 1 else None
+    if isinstance(given, str):
+        names = model.class_names or ()
+        return names.index(given) if given in names else None
+    try:
+        label = whole("label", given)
+    except ValueError:
+        return None
+    if label < 0:
+        raise ValueError(f"the label of image {index} is {label}; give classes from 0 on")
+    return label
+
+
+def _labels(given: Any, count: int, model: ImageModel) -> Tensor:
+    """Labels (N,) of N images, by index or name.
+
+    Raises:
+        ValueError: another number of them, or one that is no class.
+    """
+    entries = given.tolist() if hasattr(given, "tolist") else list(given)
+    if len(entries) != count:
+        raise ValueError(f"labels has {len(entries)} classes for {count} images; give one class an image")
+    chosen = [_label((None, entry), place, model) for place, entry in enumerate(entries)]
+    if None in chosen:
+        wrong = chosen.index(None)
+        raise ValueError(
+            f"labels[{wrong}]={entries[wrong]!r} is not a class; give one class an image, by index or name"
+        )
+    return torch.tensor(chosen)
 
 
 def batch_size_for(shape: tuple[int, ...], device: torch.device) -> int:

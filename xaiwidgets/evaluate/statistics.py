@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from xaiwidgets.errors import unknown
+from xaiwidgets.errors import unknown, whole
 
 
 @dataclass(frozen=True)
@@ -112,6 +112,8 @@ def check_score(score: str) -> None:
         raise unknown("score", score, ("logit", "probability"))
 
 
-def check_confidence(confidence: float) -> None:
-    if not 0 < confidence < 1:
-        raise ValueError(f"confidence={confidence} must lie in (0, 1)")
+def check_bootstrap(confidence: float, resamples: int) -> int:
+    """The number of resamples, with what intervals need checked."""
+    if isinstance(confidence, str | bool) or not 0 < confidence < 1:
+        raise ValueError(f"confidence={confidence!r} must lie in (0, 1), such as 0.95")
+    return whole("resamples", resamples, 1)
