@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -143,6 +144,21 @@ def test_weights_instead_of_numbers(residual: ImageModel, images: Tensor) -> Non
     close(found[0], found[5] + 0.5 * found[4])
     close(found[1] + found[2], crp.attribute(x, [{"conv4": range(12)}]).relevance[0])
     assert torch.equal(found[1], found[3])
+    arrays: list[dict[str, Any]] = [
+        {"conv4": half.numpy()},
+        {"conv4": left.double().numpy()},
+        {"conv4": lambda ones: ones.numpy() * left.numpy()},
+        {"conv4": lambda ones: (ones * left).bool()},
+        {"conv4": np.array([2])},
+        {"conv4": np.int64(5)},
+    ]
+    again = crp.attribute(x, arrays).relevance
+    for row, other in enumerate((0, 1, 1, 1, 5, 4)):
+        assert torch.equal(again[row], found[other])
+    with pytest.raises(
+        TypeError, match=r"conditions\[0\]\['conv4'\] is a function that gives NoneType; return a tensor"
+    ):
+        crp.attribute(x, [{"conv4": lambda _: None}])
 
 
 def test_starts_at_the_output(residual: ImageModel, images: Tensor) -> None:

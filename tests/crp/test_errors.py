@@ -53,6 +53,10 @@ def test_concepts_out_of_range(crp: CRP, images: Tensor) -> None:
         crp(images, layer="conv4", concepts=[-1])
     with pytest.raises(ValueError, match=r"concepts names 2.5; 'conv4' has"):
         crp(images, layer="conv4", concepts=[2.5])
+    with pytest.raises(ValueError, match=r"names 1.0; 'conv4' has 12 concepts: give 0 to 11"):
+        crp.attribute(images[:1], [{"conv4": [1.0, 0.0]}])
+    with pytest.raises(ValueError, match=r"concepts names 'a'; 'conv4' has"):
+        crp(images, layer="conv4", concepts="a")
     with pytest.raises(ValueError, match=r"conditions\[1\]\['conv4'\] names 99; 'conv4' has 12 concepts: give 0 to 11"):
         crp.attribute(images[:1], [{"conv4": [1]}, {"conv4": [99]}])
     with pytest.raises(ValueError, match="concepts names 40; 'hidden' has 10"):

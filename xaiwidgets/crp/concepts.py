@@ -6,7 +6,8 @@ tokens, the heads of attention; or whatever a user's own `Concept` says.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from difflib import get_close_matches
 from math import prod
@@ -16,6 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import adaptive_max_pool2d
 
+from xaiwidgets.errors import whole
 from xaiwidgets.graph import Graph, GraphError, Propagator, channel_axis
 from xaiwidgets.graph.graph import AFTER_CLASSIFIER
 from xaiwidgets.graph.kinds import kind_of
@@ -239,11 +241,18 @@ def _ends(graph: Graph, index: int, readers: Mapping[int, set[int]]) -> bool:
 
 
 def check_ids(layer: str, ids: Any, units: int, argument: str = "concepts") -> list[int]:
-    """Numbers of concepts as a list. Raises ValueError for none, and for those the layer does not have."""
-    numbers = torch.as_tensor(ids).reshape(-1).tolist() if not isinstance(ids, (list, tuple, range)) else list(ids)
+    """Numbers of concepts, one or several of any kind, as a list. Raises ValueError for none, and for those the layer does not have."""
+    ids = ids.reshape(-1).tolist() if hasattr(ids, "reshape") else ids
+    numbers = list(ids) if isinstance(ids, Iterable) and not isinstance(ids, str) else [ids]
     if not numbers:
         raise ValueError(f"{argument} is empty; give at least one of the {units} concepts of {layer!r}.")
-    for number in numbers:
-        if isinstance(number, bool) or int(number) != number or not 0 <= number < units:
-            raise ValueError(f"{argument} names {number!r}; {layer!r} has {units} concepts: give 0 to {units - 1}.")
-    return [int(number) for number in numbers]
+    return [_checked(layer, number, units, argument) for number in numbers]
+
+
+def _checked(layer: str, number: Any, units: int, argument: str) -> int:
+    # 1.0 is refused as well: somebody may mean a weight.
+    with suppress(ValueError):
+        found = whole(argument, number, 0)
+        if found < units:
+            return found
+    raise ValueError(f"{argument} names {number!r}; {layer!r} has {units} concepts: give 0 to {units - 1}.")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -36,8 +37,8 @@ def parse(
 ) -> list[Request]:
     """Conditions [{"y": [3], "layer": [5, 8]}, …] checked against the model.
 
-    The value of a layer is a list of concepts, or weights: a floating-point tensor (units,), one that broadcasts to the layer's
-    value for one image, or a function from ones of that shape to such.
+    The value of a layer is a list of concepts, or weights: a floating-point tensor or array (units,), one that broadcasts to the
+    layer's value for one image, or a function from ones of that shape to such.
 
     Raises:
         TypeError, ValueError: naming the condition and what to give.
@@ -86,9 +87,11 @@ def _weights(known: ConceptLayers, place: str, layer: Any, which: Any) -> Tensor
     """A mask that broadcasts to the layer's value for one image, (1 or windows, …)."""
     concept, place = known[layer], f"{place}[{layer!r}]"
     shape = tuple(known.shapes[known.propagator.index(layer)])
-    which = which(torch.ones(shape)) if callable(which) else which
+    if callable(which):
+        which = _made(place, which(torch.ones(shape)))
+    elif isinstance(which, np.ndarray):
+        which = torch.from_numpy(which)
     if not (isinstance(which, Tensor) and which.is_floating_point()):
-        which = [which] if isinstance(which, int) else which
         return concept.select(check_ids(layer, which, concept.units, place))
     if which.ndim == 1 and len(which) == concept.units:
         return torch.stack([concept.select([unit]).float() * weight for unit, weight in enumerate(which.tolist())]).sum(
@@ -103,6 +106,16 @@ def _weights(known: ConceptLayers, place: str, layer: Any, which: Any) -> Tensor
             f"{place} has weights of shape {tuple(which.shape)}; give ({concept.units},), or what broadcasts to {shape}."
         )
     return which.detach().reshape(*[1] * (len(shape) - which.ndim), *which.shape)
+
+
+def _made(place: str, weights: Any) -> Tensor:
+    """What a function gives: weights, whatever their type."""
+    try:
+        return torch.as_tensor(weights).float()
+    except (TypeError, ValueError, RuntimeError):
+        raise TypeError(
+            f"{place} is a function that gives {type(weights).__name__}; return a tensor or array"
+        ) from None
 
 
 def _check_in_line(known: ConceptLayers, place: str, layers: Sequence[str]) -> None:
