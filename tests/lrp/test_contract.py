@@ -297,3 +297,89 @@ def test_kinds_of_input(change: str, model: ImageModel, x: Tensor) -> None:
     }[change]()
     found = LRP(model)(given, 1).relevance
     assert torch.allclose(found, expected, atol=1e-2 if change == "half" else 1e-6)
+
+
+def test_composites_that_make_no_sense(model: ImageModel, x: Tensor) -> None:
+    with pytest.raises(ValueError, match="attention='cplrp' is not known; did you mean 'cp'"):
+        Composite(attention="cplrp")
+    with pytest.raises(ValueError, match="kinds='Conv2d' is not known; did you mean 'conv2d'"):
+        Composite(kinds={"Conv2d": Gamma()})
+    with pytest.raises(TypeError, match=r"layers\['f\.\*'\]='epsilon' is no rule; give one such as Epsilon\(\)"):
+        Composite(layers={"f.*": "epsilon"})  # type: ignore[dict-item]
+    with pytest.raises(TypeError, match="default='gamma' is no rule"):
+        Composite(default="gamma")  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"treatments\['gelu'\]=3 is no function"):
+        Composite(treatments={"gelu": 3})  # type: ignore[dict-item]
+    with pytest.raises(ValueError, match=r"steps=50 must be a place in \[0, 1\]"):
+        Composite(steps=((50, Gamma()),))
+    for pattern in ("conf2", "relu*"):
+        mine = Composite(layers={pattern: Gamma()})
+        for call in (lambda mine=mine: LRP(model, mine)(x), lambda mine=mine: check(model, mine)):
+            with pytest.raises(ValueError, match=f"layers={pattern!r} is not known;".replace("*", r"\*")):
+                call()
+    lrp = LRP(model)
+    with pytest.raises(ValueError, match="composite='epsilon_pluss' is not known; did you mean 'epsilon_plus'"):
+        lrp.with_parameters(composite="epsilon_pluss")
+    with pytest.raises(ValueError, match=r"composite=\['flat'\] is not known"):
+        LRP(model, ["flat"])  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="the composite takes no keyword 'gamma'"):
+        LRP(model, Composite(), gamma=0.1)
+
+
+@pytest.mark.parametrize("value", [-1, float("nan"), "0.1", None, True])
+def test_strengths_are_numbers_of_at_least_zero(value: Any, model: ImageModel) -> None:
+    calls: dict[str, Callable[[], Any]] = {
+        "epsilon": lambda: Epsilon(epsilon=value),
+        "gamma": lambda: Gamma(gamma=value),
+        "stabiliser": lambda: Gamma(stabiliser=value),
+    }
+    for name, call in calls.items():
+        with pytest.raises(ValueError, match=f"{name}={value!r} must be a finite number of at least 0"):
+            call()
+    for composite in ("attn_lrp", "epsilon_gamma_box", "cp_lrp"):
+        with pytest.raises(ValueError, match=f"gamma={value!r} must be a finite number"):
+            LRP(model, composite, gamma=value)
+    with pytest.raises(ValueError, match=f"epsilon={value!r} must be a finite number"):
+        AbsLRP(model, epsilon=value)
+
+
+def test_a_composite_of_ones_own_stays_and_is_described(model: ImageModel, x: Tensor) -> None:
+    mine = Composite(name="epsilon_plus", default=Gamma(), layers={"conv2": Epsilon(epsilon=0.5)})
+    lrp = LRP(model, mine)
+    other = lrp.with_parameters(zero_bias=True)
+    assert other.composite.layers == mine.layers
+    assert lrp.with_parameters(composite="attn_lrp").composite.name == "attn_lrp"
+    assert LRP(model, "attn_lrp", gamma=0.1).with_parameters(composite=mine).composite is mine
+    assert [control["name"] for control in lrp.controls()] == ["zero_bias"]
+    rules = lrp(x).provenance.parameters["rules"]
+    assert rules == {"layers['conv2']": "ε = 0.5", "default": "γ = 0.25", "attention": "attn", "zero_bias": False}
+
+
+def test_starts_and_names_that_do_not_fit(model: ImageModel, x: Tensor) -> None:
+    lrp = LRP(model)
+    start = torch.rand(5, 5)
+    assert torch.equal(lrp(x, start=start.numpy()).relevance, lrp(x, start=start).relevance)  # type: ignore[arg-type]
+    asked: dict[str, Any]
+    for asked in ({"target": 3}, {"against": 1}):
+        with pytest.raises(ValueError, match="and start both say where relevance begins; give one of them"):
+            lrp(x, start=start, **asked)
+    with pytest.raises(ValueError, match="start has NaN or infinite values"):
+        lrp(x, start=start * float("nan"))
+    for wrong in (start[:3], start[0]):
+        with pytest.raises(ValueError, match=r"start has shape .*; give relevance at the output, \(5, classes\)"):
+            lrp(x, start=wrong)
+    with pytest.raises(ValueError, match=r"start has shape \(5, 4\); give \(N, 5\)"):
+        lrp(x, start=start[:, :4])
+    with pytest.raises(TypeError, match="start is str; give relevance at the output"):
+        lrp(x, start="logit")  # type: ignore[arg-type]
+    for call in (lrp, lambda x, **more: lrp.classes(x, [0], **more)):
+        with pytest.raises(ValueError, match=r"layers='conv2' must be a list of names; give layers=\['conv2'\]"):
+            call(x, layers="conv2")
+    assert lrp(x, layers=None).layers == {}  # type: ignore[arg-type]
+    nothing: list[Any] = [[], 3, "cat"]
+    for targets in nothing:
+        with pytest.raises(ValueError, match="must list at least one class"):
+            lrp.classes(x, targets)
+    assert len(lrp.classes(x, torch.tensor([0, 3]))) == 2  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="batch=0 must be a whole number of at least 1"):
+        LRP(model, batch=0)

@@ -5,18 +5,19 @@ from __future__ import annotations
 import dataclasses
 import fnmatch
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from torch import Tensor
 
+from xaiwidgets.errors import check_keywords, unknown
 from xaiwidgets.graph import Graph, GraphError, Operation
 from xaiwidgets.graph.kinds import TABLE, kind_of
 from xaiwidgets.graph.local import Local, Pass, Surroundings
 from xaiwidgets.graph.moves import Move
 from xaiwidgets.lrp.attention import FusedAttention, MatrixProduct, Softmax
-from xaiwidgets.lrp.rules import STABILISER, AlphaBeta, Epsilon, Flat, Gamma, Rule, ZBox, ZPlus
+from xaiwidgets.lrp.rules import STABILISER, AlphaBeta, Epsilon, Flat, Gamma, Rule, ZBox, ZPlus, at_least_zero
 from xaiwidgets.lrp.treatments import (
     Hold,
     Normalise,
@@ -30,6 +31,10 @@ from xaiwidgets.lrp.treatments import (
 )
 
 __all__ = ["COMPOSITES", "Composite", "assign", "make_composite"]
+
+ATTENTION = ("attn", "cp")
+RULED = ("conv", *TABLE["linear"].split())
+"""What `Composite.kinds` takes: the family of convolutions, and the ATen names of linear steps."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,11 @@ class Composite:
         zero_bias: keep biases and added constants from taking relevance, everywhere. Sums are then conserved, but under the ε-rule
             magnitudes grow from layer to layer, since an output that is mostly bias divides by what little its inputs gave: with
             γ > 0 or z⁺ they do not. z⁺ loses what comes to outputs without any positive contribution (depthwise convolutions).
+
+    Raises:
+        TypeError: something that is no rule where a rule belongs.
+        ValueError: an unknown kind or attention, or a place outside [0, 1]; when it meets a model, a name in `layers` that no
+            linear step has.
     """
 
     name: str = "custom"
@@ -63,6 +73,46 @@ class Composite:
     treatments: Mapping[str, Callable[[Operation, Surroundings], Local]] = field(default_factory=dict)
     parameters: Mapping[str, Any] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        if self.attention not in ATTENTION:
+            raise unknown("attention", self.attention, ATTENTION)
+        for kind in self.kinds:
+            if kind not in RULED:
+                raise unknown("kinds", kind, RULED, most=len(RULED))
+        for up_to, _ in self.steps:
+            if isinstance(up_to, bool) or not isinstance(up_to, int | float) or not 0 <= up_to <= 1:
+                raise ValueError(f"steps={up_to!r} must be a place in [0, 1]: 0 at the input, 1 at the output")
+        for where, rule in self._rules():
+            if not isinstance(rule, Rule):
+                raise TypeError(f"{where}={rule!r} is no rule; give one such as Epsilon(), or make_rule('epsilon')")
+        for target, treat in self.treatments.items():
+            if not callable(treat):
+                raise TypeError(
+                    f"treatments[{target!r}]={treat!r} is no function; give one of (operation, surroundings) -> Local"
+                )
+        at_least_zero("stabiliser", self.stabiliser)
+
+    def _rules(self) -> Iterator[tuple[str, Rule]]:
+        """Every rule with the place it was given at."""
+        yield from ((f"layers[{name!r}]", rule) for name, rule in self.layers.items())
+        yield from ((name, rule) for name, rule in (("first", self.first), ("last", self.last)) if rule is not None)
+        yield from ((f"steps up to {up_to:g}", rule) for up_to, rule in self.steps)
+        yield from ((f"kinds[{name!r}]", rule) for name, rule in self.kinds.items())
+        yield "default", self.default
+
+    def describe(self) -> dict[str, Any]:
+        """Its rules and treatments in words, as plain data: what a result may keep of it."""
+        rules: dict[str, Any] = {where: str(rule) for where, rule in self._rules()}
+        treated = {"treatments": sorted(self.treatments)} if self.treatments else {}
+        return rules | treated | {"attention": self.attention, "zero_bias": self.zero_bias}
+
+    def check_layers(self, graph: Graph) -> None:
+        """Raise ValueError for a name or glob in `layers` that no linear step of the graph has."""
+        steps = [operation for operation in graph.operations if kind_of(operation) == "linear"]
+        for pattern in self.layers:
+            if not any(_matches(operation, pattern) for operation in steps):
+                raise unknown("layers", pattern, [operation.layer or operation.name for operation in steps])
+
     def rule_for(self, operation: Operation, place: float, first: bool, last: bool) -> Rule:
         """The rule of one linear step; `place` in [0, 1] counts linear steps from the input."""
         rule = self._choose(operation, place, first, last)
@@ -70,7 +120,7 @@ class Composite:
 
     def _choose(self, operation: Operation, place: float, first: bool, last: bool) -> Rule:
         for pattern, rule in self.layers.items():
-            if any(fnmatch.fnmatchcase(name, pattern) for name in (operation.layer, operation.name)):
+            if _matches(operation, pattern):
                 return rule
         if first and self.first is not None:
             return self.first
@@ -82,17 +132,21 @@ class Composite:
         return self.kinds.get(operation.target) or self.kinds.get(_family(operation)) or self.default
 
 
+def _matches(operation: Operation, pattern: str) -> bool:
+    return any(fnmatch.fnmatchcase(name, pattern) for name in (operation.layer, operation.name))
+
+
 def _family(operation: Operation) -> str:
     return "conv" if operation.target.startswith("conv") else operation.target
 
 
 def assign(composite: Composite, graph: Graph) -> list[Local | None]:
     """The `Local` of each operation of the graph. Raises `GraphError` for operations that have no rule, all at once."""
-    locals_, unknown = assign_known(composite, graph)
-    if unknown:
-        lines = "; ".join(f"{o.target} ({o.name!r} in {o.layer or 'the model itself'!r})" for o in unknown[:8])
+    locals_, without = assign_known(composite, graph)
+    if without:
+        lines = "; ".join(f"{o.target} ({o.name!r} in {o.layer or 'the model itself'!r})" for o in without[:8])
         raise GraphError(
-            f"{len(unknown)} operation(s) have no rule: {lines}. Give one in Composite(treatments={{{unknown[0].target!r}: …}}), "
+            f"{len(without)} operation(s) have no rule: {lines}. Give one in Composite(treatments={{{without[0].target!r}: …}}), "
             "or add the ATen name to the row of its kind in xaiwidgets/graph/kinds.py."
         )
     return locals_
@@ -100,6 +154,7 @@ def assign(composite: Composite, graph: Graph) -> list[Local | None]:
 
 def assign_known(composite: Composite, graph: Graph) -> tuple[list[Local | None], list[Operation]]:
     """As `assign`, with the operations that have no rule listed instead of raised."""
+    composite.check_layers(graph)
     linear = [o.index for o in graph.operations if kind_of(o) == "linear"]
     place = {index: number / max(1, len(linear) - 1) for number, index in enumerate(linear)}
     firsts, positive = _first_linear(graph), never_negative(graph.operations)
@@ -107,7 +162,7 @@ def assign_known(composite: Composite, graph: Graph) -> tuple[list[Local | None]
     readers = Counter(index for operation in graph.operations for index in operation.inputs)
     plain = not any(o.target == "add" and len(o.inputs) == 2 for o in graph.operations)
     result: list[Local | None] = []
-    unknown: list[Operation] = []
+    without: list[Operation] = []
 
     def surroundings(index: int) -> Surroundings:
         source = graph.operations[index].inputs[0]
@@ -124,9 +179,9 @@ def assign_known(composite: Composite, graph: Graph) -> tuple[list[Local | None]
             elif kind is not None and kind != "linear":
                 local = treatment(kind, operation, composite)
             if local is None:
-                unknown.append(operation)
+                without.append(operation)
         result.append(local)
-    return result, unknown
+    return result, without
 
 
 def treatment(kind: str, operation: Operation, composite: Composite) -> Local:
@@ -225,6 +280,8 @@ def _gradient_x_input() -> dict[str, Any]:
 
 def _attn_lrp(gamma: float = 0.0, gamma_first: float | None = None, epsilon: float = 1e-6) -> dict[str, Any]:
     """ε on every linear layer (γ where given), AttnLRP in attention. γ of the patch embedding can differ."""
+    at_least_zero("gamma", gamma)
+    at_least_zero("gamma_first", gamma if gamma_first is None else gamma_first)
 
     def rule(value: float) -> Rule:
         return Gamma(gamma=value) if value > 0 else Epsilon(epsilon=epsilon)
@@ -240,6 +297,7 @@ def _cp_lrp(gamma: float = 0.0, gamma_first: float | None = None, epsilon: float
 def _abs_lrp(epsilon: float = 1e-9) -> dict[str, Any]:
     from xaiwidgets.lrp.abs_rules import abs_treatments
 
+    at_least_zero("epsilon", epsilon)
     return {"treatments": abs_treatments(epsilon)}
 
 
@@ -260,10 +318,9 @@ COMPOSITES: dict[str, Callable[..., dict[str, Any]]] = {
 def make_composite(composite: str | Composite, **parameters: Any) -> Composite:
     """A composite by name with its parameters (each also takes `zero_bias`), or the given one with fields replaced."""
     if isinstance(composite, Composite):
+        check_keywords("the composite", parameters, [entry.name for entry in dataclasses.fields(composite)])
         return dataclasses.replace(composite, **parameters) if parameters else composite
-    from xaiwidgets.errors import check_keywords, unknown
-
-    if composite not in COMPOSITES:
+    if not isinstance(composite, str) or composite not in COMPOSITES:
         raise unknown("composite", composite, COMPOSITES, most=len(COMPOSITES))
     common = {key: parameters.pop(key) for key in ("zero_bias",) if key in parameters}
     check_keywords(f"composite {composite!r}", parameters, [*parameter_defaults(composite), "zero_bias"])

@@ -8,13 +8,13 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
-from xaiwidgets.errors import check_keywords, unknown
+from xaiwidgets.errors import check_keywords, unknown, whole
 from xaiwidgets.graph import Graph, Propagator
 from xaiwidgets.lrp.abs_contrast import abs_maps, abs_starts, batch_leads, for_and_against
 from xaiwidgets.lrp.account import Account
 from xaiwidgets.lrp.composites import COMPOSITES, Composite, assign, make_composite, parameter_defaults
 from xaiwidgets.lrp.result import Attribution
-from xaiwidgets.lrp.starts import class_starts, contrast
+from xaiwidgets.lrp.starts import class_starts, contrast, given_start
 from xaiwidgets.model import ImageModel
 from xaiwidgets.results import Control, Provenance
 
@@ -55,12 +55,11 @@ class LRP:
             raise unknown("start", start, STARTS)
         if precision not in {"float32", "bfloat16"}:
             raise unknown("precision", precision, ("float32", "bfloat16"))
-        if batch < 1:
-            raise ValueError(f"batch={batch} must be at least 1.")
-        self.start, self.batch, self.precision = start, batch, precision
+        self.start, self.batch, self.precision = start, whole("batch", batch, 1), precision
         self.parameters = parameters
+        self._given = composite
         self.composite = make_composite(composite, **parameters)
-        if self.composite.name in BOXED:
+        if isinstance(composite, str) and composite in BOXED:
             missing = {"low": 0.0, "high": 1.0}.items() - parameters.items()
             bounds = {k: self._pixel(v) for k, v in missing if k not in parameters}
             self.composite = make_composite(self.composite.name, **parameters, **bounds)
@@ -85,9 +84,13 @@ class LRP:
             target: None for the predicted class; a class or one an image.
             layers: names of layers whose relevance and activations to return as well.
             against: explain the target against this class (or one an image), or against "rest", the mean of all others.
-            start: relevance at the output instead, (N, classes).
+            start: relevance at the output instead, (N, classes), a tensor or an array.
+
+        Raises:
+            ValueError: images, classes or a start that do not fit. GraphError: a layer that is not there.
         """
-        x = self.model.validate(x)
+        x, layers = self.model.validate(x), names_of(layers)
+        start = None if start is None else given_start(start, len(x), target, against)
         propagator = self.propagator(x)
         output, targets, begin = [], [], []
         found: dict[str, list[Tensor]] = {name: [] for name in ("input", *layers)}
@@ -119,8 +122,15 @@ class LRP:
         )
 
     def classes(self, x: Tensor, targets: Sequence[int], *, layers: Sequence[str] = ()) -> tuple[Attribution, ...]:
-        """One result for each class of `targets`, of one forward pass for all."""
-        x = self.model.validate(x)
+        """One result for each class of `targets`, of one forward pass for all.
+
+        Raises:
+            ValueError: no class, or one that is not there.
+        """
+        x, layers = self.model.validate(x), names_of(layers)
+        targets = targets.tolist() if hasattr(targets, "tolist") else targets
+        if not isinstance(targets, list | tuple | range) or not len(targets):
+            raise ValueError(f"targets={targets!r} must list at least one class, such as [0, 3]")
         propagator = self.propagator(x)
         names = [*layers, "input"]
         chosen = [self._entries(target, len(x)) for target in targets]
@@ -191,12 +201,11 @@ class LRP:
 
     def _start(self, output: Tensor, target: Tensor, against: Any, start: Tensor | None, part: slice) -> Tensor:
         if start is not None:
-            given = start[part].to(output)
-            if given.shape != output.shape:
+            if start.shape[1] != output.shape[1]:
                 raise ValueError(
-                    f"start has shape {tuple(start.shape)}; give (N, {output.shape[1]}), relevance at the output."
+                    f"start has shape {tuple(start.shape)}; give (N, {output.shape[1]}), relevance at the output"
                 )
-            begin = given[None]
+            begin = start[part].to(output)[None]
         elif against is None:
             return self._class_starts(output, target[None])
         else:
@@ -232,7 +241,8 @@ class LRP:
     @property
     def provenance(self) -> Provenance:
         name = "absLRP" if self._contrasts else "LRP"
-        parameters = {"composite": self.composite.name, **self.parameters, "start": self._begins}
+        own = {} if isinstance(self._given, str) else {"rules": self.composite.describe()}
+        parameters = {"composite": self.composite.name, **own, **self.parameters, "start": self._begins}
         return Provenance(name, parameters, None, self.model.name)
 
     def with_parameters(self, **changes: Any) -> Self:
@@ -240,14 +250,15 @@ class LRP:
         check_keywords(
             "with_parameters", changes, [control["name"] for control in self.controls()] + list(_all_parameters())
         )
-        composite: str | Composite = changes.pop("composite", self.composite.name)
+        composite: str | Composite = changes.pop("composite", self._given)
         start = changes.pop("start", self.start)
-        if composite not in COMPOSITES:
-            composite = self.composite
+        if composite == self.composite.name:
+            composite = self._given
         kept = dict(self.parameters)
-        if composite != self.composite.name and isinstance(composite, str):
-            kept = {name: value for name, value in kept.items() if name in parameter_defaults(composite)}
-            changes = {name: v for name, v in changes.items() if name in {*parameter_defaults(composite), "zero_bias"}}
+        if composite is not self._given:
+            own = parameter_defaults(composite) if isinstance(composite, str) and composite in COMPOSITES else {}
+            kept = {name: value for name, value in kept.items() if name in own}
+            changes = {name: value for name, value in changes.items() if name in {*own, "zero_bias"}}
         options: dict[str, Any] = {"start": start, "batch": self.batch, "precision": self.precision}
         return type(self)(self.model, composite, **options, **(kept | changes))
 
@@ -255,7 +266,7 @@ class LRP:
         """What a person may vary in a widget: the composite and its parameters."""
         name = self.composite.name
         controls: list[Control] = []
-        if name in COMPOSITES:
+        if isinstance(self._given, str):
             # absLRP's maps are in a unit of their own: offered to those who began with it.
             options = [entry for entry in COMPOSITES if entry != "abs_lrp" or self._contrasts]
             controls.append(
@@ -278,6 +289,13 @@ class LRP:
                 {"name": "zero_bias", "label": "Keep relevance out of biases", "type": "bool", "value": zero_bias}
             )
         return controls
+
+
+def names_of(layers: Sequence[str] | None) -> tuple[str, ...]:
+    """Names of layers as a tuple; None is none. Raises ValueError for a bare name, whose letters would be names."""
+    if isinstance(layers, str):
+        raise ValueError(f"layers={layers!r} must be a list of names; give layers=[{layers!r}]")
+    return tuple(layers or ())
 
 
 LABELS = {

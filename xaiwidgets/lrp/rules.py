@@ -10,6 +10,7 @@ From this the way down, its adjoint and what must be recorded all follow. Bach e
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,6 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from xaiwidgets.errors import unknown
 from xaiwidgets.graph.linear import CONVOLUTIONS, LinearMap, bias_of, weight_of
 from xaiwidgets.graph.local import Into, Local, Site, divided, stabilise
 from xaiwidgets.graph.operation import Operation
@@ -55,6 +57,16 @@ class Group:
     positive: bool = False  # the denominator cannot be negative
 
 
+def at_least_zero(argument: str, value: Any) -> None:
+    """Raise ValueError for anything but a finite number ≥ 0."""
+    try:
+        fits = not isinstance(value, bool | str) and math.isfinite(float(value)) and float(value) >= 0
+    except (TypeError, ValueError):
+        fits = False
+    if not fits:
+        raise ValueError(f"{argument}={value!r} must be a finite number of at least 0")
+
+
 @dataclass(frozen=True)
 class Rule:
     """A rule of a composite; `prepare` works out its modified weights for one step, once.
@@ -66,6 +78,9 @@ class Rule:
 
     stabiliser: float = STABILISER
     zero_bias: bool = False
+
+    def __post_init__(self) -> None:
+        at_least_zero("stabiliser", self.stabiliser)
 
     def groups(self, weight: Tensor, bias: Tensor | None, positive_inputs: bool) -> tuple[Group, ...]:
         raise TypeError(f"{type(self).__name__} defines no groups")
@@ -94,6 +109,10 @@ class Epsilon(Rule):
     epsilon: float = STABILISER
     relative: bool = False
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        at_least_zero("epsilon", self.epsilon)
+
     def groups(self, weight: Tensor, bias: Tensor | None, positive_inputs: bool) -> tuple[Group, ...]:
         return (Group((Term("all", weight, bias),), recorded=True),)
 
@@ -109,6 +128,10 @@ class Gamma(Rule):
     """
 
     gamma: float = 0.25
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        at_least_zero("gamma", self.gamma)
 
     def groups(self, weight: Tensor, bias: Tensor | None, positive_inputs: bool) -> tuple[Group, ...]:
         def favour(tensor: Tensor | None, sign: str) -> Tensor | None:
@@ -135,8 +158,11 @@ class AlphaBeta(Rule):
     beta: float = 1.0
 
     def __post_init__(self) -> None:
-        if self.alpha < 0 or self.beta < 0 or abs(self.alpha - self.beta - 1) > 1e-9:
-            raise ValueError(f"alpha={self.alpha:g}, beta={self.beta:g}: both must be ≥ 0 and alpha − beta must be 1.")
+        super().__post_init__()
+        at_least_zero("alpha", self.alpha)
+        at_least_zero("beta", self.beta)
+        if abs(self.alpha - self.beta - 1) > 1e-9:
+            raise ValueError(f"alpha={self.alpha:g}, beta={self.beta:g}: alpha − beta must be 1.")
 
     def groups(self, weight: Tensor, bias: Tensor | None, positive_inputs: bool) -> tuple[Group, ...]:
         plus, minus = weight.clamp(min=0), weight.clamp(max=0)
@@ -382,5 +408,5 @@ def make_rule(name: str, **parameters: Any) -> Rule:
     if name == "zero":
         return Epsilon(epsilon=parameters.pop("epsilon", 1e-12), **parameters)
     if name not in RULES:
-        raise ValueError(f"rule={name!r} is not known; choose from zero, {', '.join(RULES)}.")
+        raise unknown("rule", name, ["zero", *RULES], most=9)
     return RULES[name](**parameters)

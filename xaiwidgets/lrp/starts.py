@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-__all__ = ["class_starts", "contrast"]
+__all__ = ["class_starts", "contrast", "given_start"]
 
 
 def class_starts(output: Tensor, targets: Tensor, kind: str = "logit") -> Tensor:
@@ -26,3 +26,24 @@ def contrast(output: Tensor, target: Tensor, against: Any, kind: str = "logit") 
     rest = output if kind == "logit" else torch.ones_like(output)
     others = torch.ones_like(output).scatter_(1, target[:, None], 0.0)
     return start - (rest * others / max(1, output.shape[1] - 1))[None]
+
+
+def given_start(start: Any, count: int, target: Any = None, against: Any = None) -> Tensor:
+    """A start that somebody gives, (N, classes), as a tensor.
+
+    Raises:
+        TypeError: neither a tensor nor an array.
+        ValueError: another number of rows than images, values that are not finite, or a class given beside it.
+    """
+    for argument, value in (("target", target), ("against", against)):
+        if value is not None:
+            raise ValueError(f"{argument}={value!r} and start both say where relevance begins; give one of them")
+    try:
+        given = torch.as_tensor(start)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise TypeError(f"start is {type(start).__name__}; give relevance at the output, (N, classes)") from error
+    if given.ndim != 2 or len(given) != count:
+        raise ValueError(f"start has shape {tuple(given.shape)}; give relevance at the output, ({count}, classes)")
+    if not torch.isfinite(given).all():
+        raise ValueError("start has NaN or infinite values; give finite relevance at the output")
+    return given
