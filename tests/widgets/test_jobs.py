@@ -221,3 +221,27 @@ def test_a_job_that_rests_holds_back_after_lane_0(runner: JobRunner) -> None:
     runner.submit(Job(lambda: note("picture"), lane=3, rest=0.2))
     assert runner.wait(10)
     assert when["picture"] - when["gesture"] >= 0.2
+
+
+def test_a_callback_that_fails_does_not_end_the_thread(caplog: pytest.LogCaptureFixture) -> None:
+    def broken() -> Iterator[None]:
+        raise ValueError("broken")
+        yield
+
+    def tell(error: Exception) -> None:
+        raise RuntimeError(f"telling of {error} failed")
+
+    runner = JobRunner("test")
+    runner.submit(Job(start=broken, on_error=tell))
+    assert runner.wait(5)
+    assert "telling of broken failed" in caplog.text
+    done: list[int] = []
+
+    def good() -> Iterator[None]:
+        done.append(1)
+        yield
+
+    runner.submit(Job(start=good))
+    assert runner.wait(5)
+    assert done == [1]
+    runner.close()

@@ -217,6 +217,7 @@ def class_index(target: Any, names: Sequence[str]) -> int | None:
 
 def _hint(error: Exception) -> str:
     """Where the error comes from, for those who can mend it."""
+    error = error.__cause__ if isinstance(error.__cause__, Exception) else error
     trace = error.__traceback__
     if trace is None:
         return ""

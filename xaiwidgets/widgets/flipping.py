@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +17,7 @@ from xaiwidgets.model import ImageModel
 from xaiwidgets.widgets.base import Widget, bundle, class_index
 from xaiwidgets.widgets.flipping_comparison import Comparison, Request
 from xaiwidgets.widgets.flipping_maps import UnwantedError
+from xaiwidgets.widgets.flipping_runs import CURVES, GAE, Run, Runs
 from xaiwidgets.widgets.flipping_wire import curves_packet, gae_packet
 from xaiwidgets.widgets.jobs import Job, JobRunner
 from xaiwidgets.widgets.pace import Pace
@@ -32,17 +31,8 @@ _SENT = 2**20
 _SAVED_FRAMES = 24_000_000
 """Bytes of frames in a saved page: all steps of small images, fewer methods of large ones."""
 _ASKED = ("order", "perturb", "patch", "target", "score")
-
-
-@dataclass
-class _Run:
-    """The job under way: of curves, or of GAE where there is no request."""
-
-    request: Request | None
-    job: Job = field(default_factory=lambda: Job(start=lambda: iter(())))
-
-    def wanted(self) -> bool:
-        return not (self.job.stopped.is_set() or self.job.replaced.is_set())
+_SNAPSHOT = 1
+"""Lane of the second worker: what somebody looks at comes first."""
 
 
 class FlippingViewer(Widget):
@@ -146,19 +136,18 @@ class FlippingViewer(Widget):
         if not self._work.methods and view.get("order") != "random":
             raise ValueError("explanations is empty; give {'name': heatmap or explainer}, or order='random'")
         self._pixels = model.pixels(x).cpu()
-        self._run: _Run | None = None
-        # Requests come from cells, from the browser's messages and from the worker, each in a thread of its own.
-        self._turn = threading.RLock()
         first = next(iter(self._work.methods), RANDOM)
         super().__init__(**{"title": "Pixel flipping", "method": first, **view, "perturb": self._work.perturb})
+        self._runs = Runs(self._runner)
         self._looker = JobRunner(f"{type(self).__name__} frames")
         self.images = len(x)
         self.class_names = list(model.class_names or ())
         self.perturbations = [name for name in self._work.perturbs if name != "telea" or find_spec("cv2")]
         self.target = class_index(target, self.class_names)
         self._say_methods()
-        self._check_view()
         # What cannot be computed at all is said here, where it was asked for, before any work is done.
+        if self.target is not None:
+            model.targets(model.scores(x[:1]), self.target)
         self._work.check(self._request(), self._shown())
         self.observe(self._ask_again, names=[*_ASKED, "hidden", "image"])
         self.compute()
@@ -181,28 +170,31 @@ class FlippingViewer(Widget):
         Raises:
             TypeError, ValueError: an explanation that does not fit.
         """
-        with self._turn:
+        with self._runs.turn:
             known = str(name) in self._work.methods
             self._work.add(str(name), explanation)
             if known:
-                # What is under way is of the old one.
-                self._drop()
+                # What is under way is of the old one, and so is what the browser keeps.
+                self._runs.drop(CURVES)
+                self._runs.drop(GAE)
+                self._post(Packet({"type": "forget"}))
             self._say_methods()
             self.compute()
 
     def compute(self) -> None:
         """Compute what the widget's state asks for, in the background; what is there already is not computed again."""
-        with self._turn:
+        with self._runs.turn:
             request = self._request()
-            run = self._run
+            run = self._runs.of(CURVES)
             if run is not None and run.request == request and run.wanted():
                 return
             if self._work.result(request) is None or self._work.missing(request, self._shown()):
                 self._submit(request, lambda run: self._curves(request, run))
                 return
-            self._drop()
+            self._runs.drop(CURVES)
             self._post_curves(request, final=True)
-            self._say("done", request)
+            self._say_end("done", request)
+            self._keep_snapshot()
 
     def compute_gae(self) -> None:
         """Compute Global Attribution Evaluation of the explainers that are shown, in the background.
@@ -217,8 +209,9 @@ class FlippingViewer(Widget):
     # -- messages ------------------------------------------------------------------------------------------------------
 
     def _on_ready(self, content: dict[str, Any]) -> None:
-        for packet in self._essentials():
-            self._post(packet)
+        with self._runs.turn:
+            for packet in self._essentials():
+                self._post(packet)
         if self.status.get("state") in ("idle", "done"):
             self.compute()
 
@@ -245,48 +238,39 @@ class FlippingViewer(Widget):
         return tuple(name for name in self._work.methods if name not in self.hidden)
 
     def _ask_again(self, change: Any) -> None:
-        try:
-            self._check_view()
+        with self._runs.turn:
             if change["name"] != "image":
                 self.compute()
-            elif self._run is None and self.result is not None and not self._sends_all(self.result):
-                # The curves are there; those of a large set travel image by image.
-                self._post_curves(self._request(), final=not self._work.missing(self._request(), self._shown()))
-        except (TypeError, ValueError) as error:
-            with self._turn:
-                self._drop()
-                self._show_error(error)
+            elif CURVES not in self._runs and self.result is not None:
+                if not self._sends_all(self.result):
+                    # The curves are there; those of a large set travel image by image.
+                    self._post_curves(self._request(), final=not self._work.missing(self._request(), self._shown()))
+                self._keep_snapshot()
 
-    def _check_view(self) -> None:
-        if not 0 <= self.image < len(self._pixels):
-            raise ValueError(f"image={self.image} is not there; give 0 to {len(self._pixels) - 1}")
-        if self.perturb not in self._work.perturbs:
-            raise unknown("perturb", self.perturb, self._work.perturbs)
-        if self.method not in (*self._work.methods, RANDOM):
-            raise unknown("method", self.method, (*self._work.methods, RANDOM))
+    @traitlets.validate("image")
+    def _image_there(self, proposal: Any) -> int:
+        if not 0 <= proposal["value"] < len(self._pixels):
+            raise ValueError(f"image={proposal['value']} is not there; give 0 to {len(self._pixels) - 1}")
+        return int(proposal["value"])
+
+    @traitlets.validate("perturb", "method")
+    def _known(self, proposal: Any) -> str:
+        name, value = proposal["trait"].name, str(proposal["value"])
+        known = self._work.perturbs if name == "perturb" else (*self._work.methods, RANDOM)
+        if value not in known:
+            raise unknown(name, value, known)
+        return value
 
     # -- work ----------------------------------------------------------------------------------------------------------
 
-    def _submit(self, request: Request | None, steps: Callable[[_Run], Iterator[None]]) -> None:
-        run = _Run(request)
-        run.job = Job(
-            start=lambda: steps(run),
-            on_stop=lambda: self._end(run, "stopped"),
-            on_error=lambda error: self._failed(run, error),
-        )
-        begun: dict[str, Any] = {"state": "running", "done": 0, "total": None, "unit": ""}
-        with self._turn:
-            self._run = run
-            self.status = begun
-            self._runner.submit(run.job)
+    def _submit(self, request: Request | None, steps: Callable[[Run], Iterator[None]]) -> None:
+        with self._runs.turn:
+            if request is not None or CURVES not in self._runs:
+                begun: dict[str, Any] = {"state": "running", "done": 0, "total": None, "unit": ""}
+                self.status = begun
+            self._runs.begin(request, steps, ended=self._end, failed=self._failed)
 
-    def _drop(self) -> None:
-        """Give up what is under way: it is of no use any more, and has nothing more to say."""
-        if self._run is not None:
-            self._run = None
-            self._runner.submit(Job(start=lambda: iter(())))
-
-    def _curves(self, request: Request, run: _Run) -> Iterator[None]:
+    def _curves(self, request: Request, run: Run) -> Iterator[None]:
         """The curves of a request; runs in the worker."""
         pace = Pace()
         for partial in self._work.grow(request, self._shown, self.image, lambda: self._wanted(request)):
@@ -298,20 +282,19 @@ class FlippingViewer(Widget):
 
     def _wanted(self, request: Request) -> bool:
         """Whether the run under way is of this request: a stream that is taken up again outlives its first run."""
-        run = self._run
+        run = self._runs.of(CURVES)
         return run is not None and run.request == request and run.wanted()
 
-    def _gae(self, run: _Run) -> Iterator[None]:
+    def _gae(self, run: Run) -> Iterator[None]:
         """GAE, mosaics by mosaics; runs in the worker."""
-        self._tell(run, lambda: self._say_gae("running"))
+        self._runs.tell(run, lambda: self._report_gae("running"))
         yield
-        for partial in self._work.gae(self._shown(), run.wanted):
-            self._post(gae_packet(partial))
-            self._tell(run, lambda: self._say_gae("running"))
+        for _ in self._work.gae(self._shown(), run.wanted):
+            self._runs.tell(run, lambda: self._report_gae("running"))
             yield
         self._end(run, "done")
 
-    def _report(self, run: _Run, request: Request, left: float | None) -> None:
+    def _report(self, run: Run, request: Request, left: float | None) -> None:
         """The curves so far."""
         if self._work.result(request) is None:
             return
@@ -322,60 +305,63 @@ class FlippingViewer(Widget):
             self._post(packet)
             self._say("running", request, left)
 
-        self._tell(run, report)
+        self._runs.tell(run, report)
 
-    def _tell(self, run: _Run, say: Callable[[], None]) -> None:
-        """Say something of a run, unless it is no longer the one under way: what was said since would be overwritten."""
-        with self._turn:
-            if self._run is run:
-                say()
-
-    def _end(self, run: _Run, state: str) -> None:
+    def _end(self, run: Run, state: str) -> None:
         def settle() -> None:
-            self._run = None
             self._settle(run.request, state)
+            self.snapshot = self._snapshot()
 
-        self._tell(run, settle)
+        self._runs.end(run, settle)
 
     def _settle(self, request: Request | None, state: str) -> None:
         """Say how a run ended, and what it gave."""
         if request is None:
-            self._say_gae(state)
+            self._report_gae(state)
         elif self._work.result(request) is None:
             self.status = {"state": state}
         else:
             self._post_curves(request, final=state == "done")
-            self._say(state, request)
-            self.snapshot = self._snapshot()
+            self._say_end(state, request)
             if state == "done" and self._work.missing(request, self._shown()):
                 # A method was shown at the last moment.
                 self.compute()
 
-    def _failed(self, run: _Run, error: Exception) -> None:
+    def _failed(self, run: Run, error: Exception) -> None:
         if isinstance(error, UnwantedError):
             self._end(run, "stopped")
             return
 
         def show() -> None:
-            self._run = None
+            if run.request is not None and self._work.result(run.request) is not None:
+                # What the others gave stays, and what is missing can be tried again.
+                self._post_curves(run.request, final=False)
             self._show_error(error)
 
-        self._tell(run, show)
+        self._runs.end(run, show)
 
     def _look(self, request: Request, image: int, content: dict[str, Any]) -> Iterator[None]:
         """What a view wants to see of an image; runs in the second worker."""
+        version = self._work.version
+
+        def show(packet: Packet) -> None:
+            with self._runs.turn:
+                # What was made of an explanation that has been replaced since is not its successor's.
+                if self._work.version == version:
+                    self._post(packet)
+
         if content.get("picture"):
-            self._post(picture_packet(image, self._pixels[image]))
+            show(picture_packet(image, self._pixels[image]))
         for name in content.get("maps", ()):
             found = self._work.map(request, image, name)
             if found is not None:
-                self._post(found)
+                show(found)
         yield
         orders = [order for order in content.get("orders", ()) if order in ("morf", "lerf")]
         steps = [int(step) for step in content.get("steps", ())]
         for packets in self._work.frames(request, image, content.get("method", ""), orders, steps):
             for packet in packets:
-                self._post(packet)
+                show(packet)
             yield
 
     # -- what the browser is told --------------------------------------------------------------------------------------
@@ -396,8 +382,20 @@ class FlippingViewer(Widget):
         }
         self.status = said
 
-    def _say_gae(self, state: str) -> None:
+    def _say_end(self, state: str, request: Request) -> None:
+        """How curves ended; where GAE goes on, that is what the status is about."""
+        if GAE in self._runs:
+            self._report_gae("running")
+        else:
+            self._say(state, request)
+
+    def _report_gae(self, state: str) -> None:
+        """GAE so far; curves that are computed first say themselves how far they are."""
         result = self._work.gae_result
+        if result is not None:
+            self._post(gae_packet(result))
+        if CURVES in self._runs:
+            return
         done = 0 if result is None else len(result.images)
         said: dict[str, Any] = {
             "state": state,
@@ -412,7 +410,8 @@ class FlippingViewer(Widget):
         return len(result.lines()) * self.images * len(result.fractions) <= _SENT
 
     def _post_curves(self, request: Request, *, final: bool) -> None:
-        self._post(self._curves_packet(request, final=final, all_images=final or self._run is None))
+        idle = CURVES not in self._runs
+        self._post(self._curves_packet(request, final=final, all_images=final or idle))
 
     def _curves_packet(self, request: Request, *, final: bool, all_images: bool) -> Packet:
         result = self._work.result(request)
@@ -423,7 +422,7 @@ class FlippingViewer(Widget):
             result,
             range(self.images) if every else [self.image],
             final=final,
-            unfinished=not final and self._run is None,
+            unfinished=not final and CURVES not in self._runs,
         )
 
     def _essentials(self, *, all_images: bool = True) -> list[Packet]:
@@ -454,6 +453,15 @@ class FlippingViewer(Widget):
                 for frames in self._work.frames(request, self.image, name, orders, steps):
                     packets += frames
         return packets
+
+    def _keep_snapshot(self) -> None:
+        """Bring what a saved notebook keeps up to what is on screen, when there is time."""
+
+        def keep() -> Iterator[None]:
+            self.snapshot = self._snapshot()
+            yield
+
+        self._looker.submit(Job(start=keep, lane=_SNAPSHOT))
 
     def _snapshot(self) -> bytes:
         """What a saved notebook keeps: as much as there is room for, the most telling first."""
@@ -486,6 +494,6 @@ class FlippingViewer(Widget):
         super().close()
         if looker is not None:
             # Out[] keeps the widget itself for as long as the kernel lives.
-            self._run = None
+            self._runs.clear()
             self._work.clear()
             self._pixels = torch.empty(0)

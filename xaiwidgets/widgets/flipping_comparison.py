@@ -11,11 +11,11 @@ from torch import Tensor
 
 from xaiwidgets.evaluate import PERTURBATIONS, FlippingResult, GaeResult, stream_gae, stream_pixel_flipping
 from xaiwidgets.evaluate.curves import RANDOM
-from xaiwidgets.evaluate.explanations import is_explainer
+from xaiwidgets.evaluate.explanations import explainer_of, is_explainer
 from xaiwidgets.evaluate.perturbations import perturbation
 from xaiwidgets.model import ImageModel
 from xaiwidgets.results import heatmap_of
-from xaiwidgets.widgets.flipping_maps import HeatmapMemory, explain
+from xaiwidgets.widgets.flipping_maps import HeatmapMemory, Method, MethodError, explain
 from xaiwidgets.widgets.flipping_wire import frame_packet, map_packet
 from xaiwidgets.widgets.wire import Packet
 
@@ -54,6 +54,8 @@ class _Answer:
     shown: FlippingResult | None = None
     whole: FlippingResult | None = None
     """Of the methods that are done."""
+    chance: FlippingResult | None = None
+    """The baseline alone, where no method was shown: it has curves of no order, which others could join."""
     begun: tuple[tuple[str, ...], Iterator[FlippingResult]] | None = None
     """Methods under way, and where to go on."""
 
@@ -90,6 +92,7 @@ class Comparison:
         self._answers: OrderedDict[Request, _Answer] = OrderedDict()
         self._memory = HeatmapMemory()
         self._sources: dict[str, Any] = {}
+        self._versions: dict[str, int] = {}
         for name, source in _by_name(explanations).items():
             self.add(name, source)
 
@@ -104,12 +107,21 @@ class Comparison:
         if name == RANDOM:
             raise ValueError(f"explanations has the name {RANDOM!r}, which the baseline takes; choose another name")
         # Heatmaps are checked now; explainers when they are called.
-        made = explanation if is_explainer(explanation) else heatmap_of(explanation, self.x, repr(name)).cpu()
+        called = is_explainer(explanation)
+        made = explainer_of(explanation) if called else heatmap_of(explanation, self.x, repr(name)).cpu()
         if name in self._sources:
+            self._versions[name] = self._versions.get(name, 0) + 1
             self._answers.clear()
-            self._memory.clear()
             self.gae_result = None
         self._sources[name] = made
+
+    @property
+    def version(self) -> int:
+        """How often an explanation has taken another's place."""
+        return sum(self._versions.values())
+
+    def _method(self, name: str) -> Method:
+        return name, self._versions.get(name, 0)
 
     def gae_missing(self) -> str:
         """What keeps GAE from being computed; empty when nothing does."""
@@ -129,7 +141,11 @@ class Comparison:
     def missing(self, request: Request, shown: Sequence[str]) -> tuple[str, ...]:
         """Methods that are shown and not computed to their end; the baseline alone where there are none."""
         answer = self._answers.get(request)
-        done = set() if answer is None or answer.whole is None else {*answer.whole.methods, RANDOM}
+        done: set[str] = set()
+        if answer is not None and answer.whole is not None:
+            done = {*answer.whole.methods, RANDOM}
+        elif answer is not None and answer.chance is not None:
+            done = {RANDOM}
         wanted = () if request.order == RANDOM else shown
         return tuple(name for name in wanted or (RANDOM,) if name not in done)
 
@@ -140,23 +156,37 @@ class Comparison:
     def grow(
         self, request: Request, shown: Callable[[], Sequence[str]], begin: int, wanted: Wanted
     ) -> Iterator[FlippingResult]:
-        """The curves growing, until those of all methods in ``shown()`` are there; taken up where an earlier run stopped."""
+        """The curves growing, until those of all methods in ``shown()`` are there; taken up where an earlier run stopped.
+
+        Raises:
+            MethodError: a method failed; after all others are done.
+        """
+        failed: dict[str, MethodError] = {}
         answer = self._answers.setdefault(request, _Answer())
         self._answers.move_to_end(request)
         while len(self._answers) > _KEPT:
             self._answers.popitem(last=False)
-        while missing := self.missing(request, shown()):
+        while missing := tuple(name for name in self.missing(request, shown()) if name not in failed):
             if answer.begun is None or answer.begun[0] != missing:
                 answer.begun = missing, self._stream(request, answer.whole, missing, begin, wanted)
             steps = answer.begun[1]
             # What breaks cannot be taken up again.
             answer.begun = None
-            for partial in steps:
-                answer.shown = partial if answer.whole is None else answer.whole.joined(partial)
-                answer.begun = missing, steps
-                yield answer.shown
-                answer.begun = None
-            answer.whole = answer.shown
+            try:
+                for partial in steps:
+                    answer.shown = partial if answer.whole is None else answer.whole.joined(partial)
+                    answer.begun = missing, steps
+                    yield answer.shown
+                    answer.begun = None
+            except MethodError as error:
+                failed[error.method] = error
+                continue
+            if missing == (RANDOM,) and request.order != RANDOM:
+                answer.chance = answer.shown
+            else:
+                answer.whole = answer.shown
+        if failed:
+            raise next(iter(failed.values()))
 
     def _stream(
         self, request: Request, whole: FlippingResult | None, names: Sequence[str], begin: int, wanted: Wanted
@@ -166,7 +196,7 @@ class Comparison:
             if name != RANDOM:
                 source = self._sources[name]
                 finished = isinstance(source, Tensor)
-                given[name] = source if finished else self._memory.explainer(name, source, wanted)
+                given[name] = source if finished else self._memory.explainer(self._method(name), source, wanted)
         options = self.options if whole is None else {**self.options, "random": 0}
         return stream_pixel_flipping(
             self.model,
@@ -207,7 +237,7 @@ class Comparison:
         if isinstance(source, Tensor):
             heatmap: Tensor | None = source[image]
         else:
-            heatmap = self._memory.find(name, self.x[image], int(result.target[image]))
+            heatmap = self._memory.find(self._method(name), self.x[image], int(result.target[image]))
         asked = {"patch": request.patch, "target": request.target}
         return map_packet(asked, image=image, method=name, ranks=ranks, heatmap=heatmap)
 

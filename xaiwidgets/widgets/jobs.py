@@ -8,6 +8,7 @@ still wants the answer, and whether something more urgent came.
 from __future__ import annotations
 
 import atexit
+import logging
 import threading
 import time
 import weakref
@@ -125,7 +126,7 @@ class JobRunner:
             if job.steps is None:
                 job.steps = job.start()
             if job.stopped.is_set():
-                job.on_stop()
+                _say(job.on_stop)
                 return True
             next(job.steps)
         except StopIteration:
@@ -133,11 +134,20 @@ class JobRunner:
         except Exception as error:
             # Whatever went wrong is shown in the widget: an exception in a thread would go unseen.
             if not job.replaced.is_set():
-                job.on_error(error)
+                _say(job.on_error, error)
             return True
         return job.replaced.is_set()
 
 
+def _say(callback: Callable[..., None], *arguments: Exception) -> None:
+    """Tell how a job ended. What goes wrong in telling, such as in somebody's observer of a trait, must not end the thread."""
+    try:
+        callback(*arguments)
+    except Exception:
+        _log.exception("xaiwidgets: a job ended, and telling so failed")
+
+
+_log = logging.getLogger(__name__)
 _running: weakref.WeakSet[JobRunner] = weakref.WeakSet()
 _LAST_STEP = 5.0
 """Seconds that a step may go on when the interpreter ends."""
