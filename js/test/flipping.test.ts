@@ -228,6 +228,20 @@ test("curves of another request are kept, and the last good ones stay until the 
   assert.deepEqual([store.shown.value.curves === first, store.shown.value.current], [true, true]);
 });
 
+test("what was made of an explanation that was replaced is forgotten, its curves stay until the next come", () => {
+  receive();
+  const ranks = new Uint8Array(Int32Array.of(0, 1, 2, 3).buffer);
+  model.receive({ type: "map", patch: 2, target: null, image: 0, method: "a", map: null }, [ranks]);
+  model.receive({ type: "gae", rows: {}, done: 1, total: 2 });
+  model.receive({ type: "forget" });
+  assert.deepEqual([store.order("a"), store.gae.value, store.shown.value.current], [null, null, false]);
+  assert.notEqual(store.shown.value.curves, null);
+  receive();
+  mock.timers.tick(1);
+  assert.deepEqual(looks().at(-1)!.maps, ["a", "b", "random"]);
+  assert.equal(store.shown.value.current, true);
+});
+
 test("frames are asked for around the cursor, the step on screen first, once", () => {
   receive();
   store.goTo(2);

@@ -1,5 +1,5 @@
 /** Title, image, theme; below them what is asked of the model. */
-import { Combobox } from "../shared/controls/combobox.tsx";
+import { ClassChoice } from "../shared/controls/class-choice.tsx";
 import { NumberInput } from "../shared/controls/number.tsx";
 import { Segmented } from "../shared/controls/segmented.tsx";
 import { Select } from "../shared/controls/select.tsx";
@@ -60,8 +60,6 @@ const perturbationNames: Record<string, string> = {
 export function Questions() {
   const { store } = useView();
   const { order, perturb, perturbations, patch, target, class_names, score } = store.state;
-  const classes = class_names.value.map((name, i) => ({ value: String(i), label: name }));
-  const read = (value: string) => (value === "" ? null : Number(value));
   const choices = perturbations.value.map((value) => ({ value, label: perturbationNames[value] ?? value }));
   return (
     <fieldset class="xw-questions" disabled={!store.canCompute.value}>
@@ -87,22 +85,13 @@ export function Questions() {
         unit="px"
         onChange={(value) => store.ask({ patch: Math.round(value) })}
       />
-      {classes.length > 0 ? (
-        <Combobox
-          label="Class"
-          value={target.value === null ? "" : String(target.value)}
-          choices={[{ value: "", label: "predicted class" }, ...classes]}
-          onChange={(value) => store.ask({ target: read(value) })}
-        />
-      ) : (
-        <NumberInput
-          label="Class"
-          value={target.value ?? 0}
-          min={0}
-          step={1}
-          onChange={(value) => store.ask({ target: Math.round(value) })}
-        />
-      )}
+      <ClassChoice
+        label="Class"
+        names={class_names.value}
+        value={target.value}
+        none="predicted class"
+        onChange={(value) => store.ask({ target: value })}
+      />
       <Segmented
         inline
         label="Score"

@@ -153,10 +153,13 @@ function leftwards(event: PointerEvent): boolean {
 /** The score of the frame. */
 function Score({ order }: { order: CurveOrder }) {
   const { store } = useView();
-  const { curves } = store.shown.value;
+  const { curves, current } = store.shown.value;
   const method = store.method.value;
   const at = method === random ? random : order;
-  const value = curves?.score({ method, order: at }, store.state.image.value, store.step.value);
+  // The last good pictures stay where they are while new ones are made: the step is no longer theirs.
+  const value = !current
+    ? undefined
+    : curves?.score({ method, order: at }, store.state.image.value, store.step.value);
   return (
     <p class="xw-under">
       {store.state.score.value} {fixed(value, decimalsFor([value]))}

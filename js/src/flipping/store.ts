@@ -212,6 +212,17 @@ export class FlippingStore extends WidgetStore<FlippingState> {
       this.frames.put(message as unknown as FrameMessage, first);
       this.frameVersion.value++;
     } else if (message.type === "gae") this.gae.value = message as unknown as GaeMessage;
+    else if (message.type === "forget") this.forget();
+  }
+
+  /** Another explanation took a method's place: what was made of the old one is not the new one's. */
+  private forget(): void {
+    this.frames.clear();
+    this.frameVersion.value++;
+    this.orders.value = new Map();
+    this.gae.value = null;
+    // The curves on screen stay, as those of an older question, until the new ones come.
+    this.curves.value = new Map();
   }
 
   /** What a saved notebook kept, so that there is something to see before, or without, a kernel. */
@@ -223,6 +234,8 @@ export class FlippingStore extends WidgetStore<FlippingState> {
         console.warn("xaiwidgets: the saved picture could not be read", error);
       }
     }
+    // Curves of another question than the state's are better than none.
+    this.lastShown = [...this.curves.peek().values()].at(-1) ?? null;
   }
 }
 

@@ -3,13 +3,15 @@ import { useView } from "./context.ts";
 import type { Row } from "./curves.ts";
 import { markOf, markStyle } from "./marks.ts";
 import { Swatch } from "./swatch.tsx";
-import { type CurveOrder, type Estimate, random } from "./types.ts";
+import { type CurveOrder, type Estimate, type GaeMessage, random } from "./types.ts";
 import { decimalsFor, fixed, methodName, orderShort } from "./words.ts";
 
 interface Column {
   name: string;
   label: string;
   title: string;
+  /** Whether the best is the highest: what a first press puts on top. */
+  high?: boolean;
   read: (row: Row) => Estimate | null;
 }
 
@@ -23,14 +25,14 @@ export function Table() {
   const image = store.image.value;
   const gae = store.gae.value;
   const rows = allRows(curves?.table(image) ?? [], methods.value);
-  const columns = columnsOf(curves?.orders ?? [], rows, gae?.rows ?? null);
+  const columns = columnsOf(curves?.orders ?? [], rows, gae);
   const sorted = [...rows].sort(comparing(sort_by.value, columns, descending.value));
 
   const sortBy = (name: string) => {
     if (sort_by.value === name) store.set("descending", !descending.value);
     else {
       store.set("sort_by", name);
-      store.set("descending", false);
+      store.set("descending", columns.find((column) => column.name === name)?.high ?? false);
     }
   };
   const heading = ({ name, label, title }: Pick<Column, "name" | "label" | "title">) => {
@@ -113,7 +115,7 @@ function allRows(known: Row[], methods: readonly string[]): Row[] {
   return [...known, ...rest.map((method) => ({ method, rank: null, auc: {}, gap: null, tied: null }))];
 }
 
-function columnsOf(orders: CurveOrder[], rows: Row[], gae: Record<string, Estimate> | null): Column[] {
+function columnsOf(orders: CurveOrder[], rows: Row[], gae: GaeMessage | null): Column[] {
   const columns: Column[] = orders.map((order) => ({
     name: order,
     label: `AUC ${orderShort[order]}`,
@@ -121,6 +123,7 @@ function columnsOf(orders: CurveOrder[], rows: Row[], gae: Record<string, Estima
       order === "lerf"
         ? "Area under the curve, least relevant first: high is good"
         : "Area under the curve: low is good",
+    high: order === "lerf",
     // Chance has one area, whatever the order.
     read: (row) => row.auc[order] ?? (row.method === random ? (Object.values(row.auc)[0] ?? null) : null),
   }));
@@ -129,12 +132,19 @@ function columnsOf(orders: CurveOrder[], rows: Row[], gae: Record<string, Estima
       name: "gap",
       label: "Gap",
       title: "LeRF area − MoRF area: high is good",
+      high: true,
       read: (row) => row.gap,
     });
   }
   if (gae) {
-    const title = "Global Attribution Evaluation: high is good";
-    columns.push({ name: "gae", label: "GAE", title, read: (row) => gae[row.method] ?? null });
+    const { done, total } = gae;
+    columns.push({
+      name: "gae",
+      label: done < total ? `GAE, ${done} of ${total}` : "GAE",
+      title: `Global Attribution Evaluation over ${done} of ${total} mosaics: high is good`,
+      high: true,
+      read: (row) => gae.rows[row.method] ?? null,
+    });
   }
   if (rows.some(({ tied }) => tied)) {
     columns.push({

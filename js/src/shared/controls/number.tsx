@@ -3,13 +3,16 @@ import { useUniqueId } from "./id.ts";
 
 interface NumberInputProps {
   label: string;
-  value: number;
+  /** null where nothing is given. */
+  value: number | null;
   min?: number;
   max?: number;
   step?: number | "any";
   unit?: string;
   /** Whether the label is only said, not shown. */
   quiet?: boolean;
+  /** What stands in the empty field, and what emptying it does; without, it cannot be empty. */
+  empty?: { text: string; choose: () => void };
   onChange: (value: number) => void;
 }
 
@@ -21,14 +24,16 @@ export function NumberInput({
   step = "any",
   unit,
   quiet,
+  empty,
   onChange,
 }: NumberInputProps) {
   const id = useUniqueId();
   const accept = (input: HTMLInputElement) => {
+    if (empty && input.value === "" && !input.validity.badInput) return empty.choose();
     const typed = input.valueAsNumber;
     const fits = Number.isFinite(typed) && typed >= (min ?? -Infinity) && typed <= (max ?? Infinity);
     if (fits) onChange(typed);
-    else input.value = String(value);
+    else input.value = String(value ?? "");
   };
   return (
     <span class="xw-number">
@@ -39,7 +44,8 @@ export function NumberInput({
         id={id}
         class="xw-input"
         type="number"
-        value={value}
+        value={value ?? ""}
+        placeholder={empty?.text}
         min={min}
         max={max}
         step={step}
