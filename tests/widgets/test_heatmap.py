@@ -9,9 +9,11 @@ import re
 import threading
 import weakref
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -238,6 +240,12 @@ def test_finished_results(overlay: Overlay, small: ImageModel, relax: RELAX, ima
     assert [method["name"] for method in array.methods] == ["mine", "tensor"]
     with pytest.raises(ValueError, match=r"mine gave a heatmap of shape \(3, 16, 16\) for 2 images"):
         HeatmapOverlay({"mine": torch.randn(3, 16, 16)}, images)
+    small_maps = replace(result, importance=result.importance[:, :12, :12])
+    for other in (relax(torch.cat([images, images[:1]])), small_maps):
+        with pytest.raises(
+            ValueError, match=r"RELAX has maps of shape \([23], 1[62], 1[62]\) for 2 images of 16×16; give"
+        ):
+            HeatmapOverlay(other, images)
 
 
 def test_plain_callables_and_several_methods(overlay: Overlay, small: ImageModel, images: Tensor) -> None:
@@ -283,7 +291,28 @@ def test_what_a_callable_gives_is_checked(overlay: Overlay, images: Tensor) -> N
         ({"treshold": 0.5}, TypeError, "HeatmapOverlay takes no keyword 'treshold'; did you mean 'threshold'"),
         ({"method": "LRP"}, ValueError, "method='LRP' is not known; choose from 'RELAX'"),
         ({"image": 2}, ValueError, "image=2 is not there; give 0 to 1"),
-        ({"target": "cat"}, ValueError, "target='cat' is not known"),
+        ({"target": "cat"}, ValueError, "target='cat' is not known: the model has no class_names; give an index"),
+        ({"target": 99}, ValueError, "target=99 is not a class of the model; give 0 to 4, a name, or None"),
+        (
+            {"target": 1.5},
+            ValueError,
+            "target=1.5 must be a whole number of at least 0: a class by its index, or its name",
+        ),
+        ({"against": -1}, ValueError, "against=-1 must be a whole number of at least 0"),
+        ({"against": "rest"}, ValueError, "against='rest' is not known"),
+        ({"n_masks": -1}, ValueError, "n_masks=-1 must be a whole number of at least 1, or None"),
+        ({"n_masks": "a"}, ValueError, "n_masks='a' must be a whole number of at least 1, or None"),
+        ({"pixels": "cat.jpg"}, TypeError, r"pixels is str; give a tensor or array \(2, 3, 16, 16\)"),
+        (
+            {"pixels": np.ones((2, 3, 16, 16), np.uint8)},
+            ValueError,
+            "pixels has values of type torch.uint8; give numbers",
+        ),
+        (
+            {"model": torch.nn.Identity()},
+            TypeError,
+            "model is Identity; give an ImageModel, such as xaiwidgets.ImageModel",
+        ),
         ({"pixels": torch.rand(2, 3, 8, 8)}, ValueError, r"pixels has shape \(2, 3, 8, 8\), x \(2, 3, 16, 16\)"),
     ],
 )

@@ -11,13 +11,14 @@ import torch
 import traitlets
 from torch import Tensor
 
-from xaiwidgets.errors import unknown
+from xaiwidgets.errors import unknown, whole
 from xaiwidgets.model import ImageModel
 from xaiwidgets.relax import RelaxResult
 from xaiwidgets.widgets.answers import Answer, Clock, Question, settled
-from xaiwidgets.widgets.base import Widget, bundle, class_index
+from xaiwidgets.widgets.base import Widget, bundle
+from xaiwidgets.widgets.choices import CLOSED, ClassChoice, Classes, check_image, check_known, given_pixels
 from xaiwidgets.widgets.jobs import Job
-from xaiwidgets.widgets.methods import Method, controls_of, maps_of, method_of, notes_of, steps_of
+from xaiwidgets.widgets.methods import Method, controls_of, goes_on, maps_of, masks_taken, method_of, notes_of, steps_of
 from xaiwidgets.widgets.wire import Packet, map_range, maps_packet, picture_packet, snapshot
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ class HeatmapOverlay(Widget):
         target: the class to explain, for methods that explain a class; None for the predicted one.
         model: an :class:`ImageModel`, for pixels and class names; default: the explainers' own.
         pixels: what to show beneath, (N, C, H, W) in [0, 1]; default: x as people see it.
-        n_masks: masks to stream before stopping; default: what the explainer says.
+        n_masks: masks to stream before stopping, in whole blocks as the explainer takes them; default: what it says.
         view: any trait of the view, such as ``show="u_relax"``, ``threshold=0.5``, ``colormap="magma"``,
             ``opacity=0.6``.
 
@@ -83,8 +84,8 @@ class HeatmapOverlay(Widget):
     # What is asked.
     image = traitlets.Int(0, min=0).tag(sync=True)
     method = traitlets.Unicode("").tag(sync=True)
-    target = traitlets.Int(None, allow_none=True).tag(sync=True)
-    against = traitlets.Int(None, allow_none=True).tag(sync=True)
+    target = ClassChoice().tag(sync=True)
+    against = ClassChoice().tag(sync=True)
     parameters = traitlets.Dict({}).tag(sync=True)
     # What Python tells.
     images = traitlets.Int(1).tag(sync=True)
@@ -107,6 +108,10 @@ class HeatmapOverlay(Widget):
         **view: Any,
     ) -> None:
         sources = _by_name(explainers)
+        if model is not None and not isinstance(model, ImageModel):
+            raise TypeError(
+                f"model is {type(model).__name__}; give an ImageModel, such as xaiwidgets.ImageModel(module)"
+            )
         self._model = model or next(
             (m for s in sources.values() if isinstance(m := getattr(s, "model", None), ImageModel)), None
         )
@@ -115,13 +120,13 @@ class HeatmapOverlay(Widget):
         for name, method in known.items():
             if method.finished:
                 maps_of(method.source, x, 0, name)
-        first = view.get("method", next(iter(known)))
-        if first not in known:
-            raise unknown("method", first, known)
+        first = check_known("method", view.get("method", next(iter(known))), known)
         self._x = x
         self._pixels = self._shown(pixels)
         self._known = known
-        self._n_masks = n_masks
+        self._n_masks = None if n_masks is None else whole("n_masks", n_masks, 1, also=", or None")
+        self._classes = Classes(self._model, x)
+        target = self._classes.index("target", target)
         self._answers: OrderedDict[Question, Answer] = OrderedDict()
         self._working: Question | None = None
         self._heard = False
@@ -131,9 +136,17 @@ class HeatmapOverlay(Widget):
         self.methods = [method.spec() for method in known.values()]
         if self._model is not None and self._model.class_names is not None:
             self.class_names = list(self._model.class_names)
-        self.target = class_index(target, self.class_names)
+        self.target = target
         self.observe(self._ask_again, names=list(_QUESTION))
         self.compute()
+
+    @traitlets.validate("image")
+    def _valid_image(self, proposal: Any) -> int:
+        return check_image(proposal["value"], len(self._x))
+
+    @traitlets.validate("method")
+    def _valid_method(self, proposal: Any) -> str:
+        return check_known("method", proposal["value"], self._known)
 
     # -- what Python users call ----------------------------------------------------------------------------------------
 
@@ -192,12 +205,13 @@ class HeatmapOverlay(Widget):
 
     def _read(self, content: Mapping[str, Any]) -> Question:
         """A question, checked: a saved page of another widget, or a person's script, may ask anything."""
+        if not self._known:
+            raise ValueError(CLOSED)
         name = content.get("method") or next(iter(self._known))
         if name not in self._known:
             raise unknown("method", name, self._known)
         question = Question.read({**content, "method": name}, self._known[name].classes)
-        if not 0 <= question.image < len(self._x):
-            raise ValueError(f"image={question.image} is not there; give 0 to {len(self._x) - 1}")
+        check_image(question.image, len(self._x))
         return question
 
     def _ask_again(self, change: Any) -> None:
@@ -242,7 +256,9 @@ class HeatmapOverlay(Widget):
         """One explanation, step by step; runs in the worker."""
         method = self._known[question.method]
         clock = Clock()
-        for result, row, steps in self._partial_results(method, question, wanted):
+        explainer = None if method.finished else method.with_parameters(dict(question.parameters))
+        wanted = masks_taken(explainer, wanted)
+        for result, row, steps in self._partial_results(method, explainer, question, wanted):
             enough = not method.streaming or result.n_masks >= wanted or result.final
             maps = maps_of(result, self._x if method.finished else self._x[question.image, None], row, method.name)
             answer = Answer(settled(result) if enough else result, row, maps, enough, steps)
@@ -259,24 +275,24 @@ class HeatmapOverlay(Widget):
         self._end("done", question)
 
     def _partial_results(
-        self, method: Method, question: Question, wanted: int
+        self, method: Method, explainer: Any, question: Question, wanted: int
     ) -> Iterator[tuple[Any, int, Iterator[Any] | None]]:
         """(result so far, the image's row in it, where to go on)."""
         if method.finished:
             yield method.source, question.image, None
             return
         before = self._answers.get(question)
-        if before is not None and before.steps is not None:
+        if before is not None and before.steps is not None and (goes_on(explainer) or not before.final):
             steps = before.steps
         else:
-            explainer = method.with_parameters(dict(question.parameters))
             asked: dict[str, Any] = {}
             if method.contrast and question.against is not None:
                 asked["against"] = question.against
             if method.streaming:
-                # The widget itself says when it is enough, so that "more" goes on where it stopped.
-                asked["n_masks"] = _ENDLESS
-            steps = steps_of(explainer, self._x[question.image, None], question.target, **asked)
+                # Where it can, the widget itself says when it is enough, so that "more" goes on where it stopped.
+                asked["n_masks"] = _ENDLESS if goes_on(explainer) else wanted
+            x = self._x[question.image, None]
+            steps = steps_of(explainer, x, self._class_for(method, question, x), **asked)
             self._offer(method, explainer)
         try:
             for result in steps:
@@ -286,6 +302,12 @@ class HeatmapOverlay(Widget):
             if question in self._answers:
                 self._answers[question].steps = None
             raise
+
+    def _class_for(self, method: Method, question: Question, x: Tensor) -> int | None:
+        if question.target is not None or not method.foreign or self._model is None:
+            return question.target
+        with self._model.lock:
+            return int(self._model.scores(x).argmax())
 
     def _offer(self, method: Method, explainer: Any) -> None:
         """Offer the parameters of the explainer as it is now: another composite has others."""
@@ -390,9 +412,7 @@ class HeatmapOverlay(Widget):
         """The images as people see them, (N, C, H, W) in [0, 1]."""
         x = self._x
         if pixels is not None:
-            if pixels.shape != x.shape:
-                raise ValueError(f"pixels has shape {tuple(pixels.shape)}, x {tuple(x.shape)}; give the same images")
-            return pixels.detach().float().clamp(0, 1).cpu()
+            return given_pixels(pixels, x)
         if self._model is not None:
             return self._model.pixels(x).cpu()
         low, high = x.amin((1, 2, 3), keepdim=True), x.amax((1, 2, 3), keepdim=True)
@@ -421,6 +441,7 @@ class HeatmapOverlay(Widget):
         self._known = {}
         self._answers = OrderedDict()
         self._x = self._pixels = torch.empty(0)
+        self._classes = Classes(None, self._x)
 
 
 def _by_name(explainers: Any) -> dict[str, Any]:

@@ -10,7 +10,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from xaiwidgets.model import ImageModel
 from xaiwidgets.relax import MaskingExplainer, RelaxResult
+from xaiwidgets.relax.masks import balanced_block
 from xaiwidgets.results import Control, Result, heatmap_of
 
 
@@ -49,6 +51,8 @@ class Method:
     classes: bool = False
     contrast: bool = False
     """Whether the explainer takes ``against``, the class to contrast the target with."""
+    foreign: bool = False
+    """An explainer that need not know what to do without a class: it is told the predicted one."""
 
     def spec(self) -> dict[str, Any]:
         """What the browser is told."""
@@ -103,7 +107,7 @@ def method_of(name: str, source: Any, count: int) -> Method:
     """Describe an explainer, or a finished result for ``count`` images.
 
     Raises:
-        TypeError: neither; says what to give.
+        TypeError: neither, or an explainer of another kind; says what to give.
     """
     if isinstance(source, Result | Tensor) or _is_array(source):
         masking = isinstance(source, RelaxResult)
@@ -111,12 +115,14 @@ def method_of(name: str, source: Any, count: int) -> Method:
         if masking:
             _as_masking(method, rise=source.provenance.method == "RISE")
         return method
-    if not callable(source):
+    if not callable(source) or not _takes_class(source):
+        what = "a callable of x alone" if callable(source) else type(source).__name__
         raise TypeError(
-            f"explainer {name!r} is {type(source).__name__}; "
-            f"give an explainer, a result, or a heatmap for each of the {count} images"
+            f"explainer {name!r} is {what}; give an explainer, a result, or a heatmap for each of the {count} images. "
+            "xaiwidgets.as_explainer(…) makes an explainer of what is called in another way than (x, target)"
         )
     method = Method(name, source, controls=controls_of(source), streaming=hasattr(source, "stream"), classes=True)
+    method.foreign = not isinstance(getattr(source, "model", None), ImageModel)
     method.contrast = _takes(source, "against")
     if isinstance(source, MaskingExplainer):
         _as_masking(method, rise=source.method == "RISE")
@@ -137,6 +143,22 @@ def _takes(explainer: Any, keyword: str) -> bool:
         return False
 
 
+def _takes_class(explainer: Any) -> bool:
+    """Whether an explainer can be called as (x, target)."""
+    if hasattr(explainer, "activations_and_grads"):
+        # Those of pytorch-grad-cam take functions of the output as targets.
+        return False
+    try:
+        signature = inspect.signature(explainer)
+    except (TypeError, ValueError):
+        return True
+    try:
+        signature.bind(None, None)
+    except TypeError:
+        return False
+    return True
+
+
 def _is_array(source: Any) -> bool:
     return hasattr(source, "__array__") and not callable(source)
 
@@ -148,8 +170,32 @@ def maps_of(explanation: Any, x: Tensor, row: int, name: str) -> dict[str, Tenso
         TypeError, ValueError: see :func:`heatmap_of`.
     """
     if isinstance(explanation, RelaxResult):
+        if explanation.importance.shape != (len(x), *x.shape[2:]):
+            count, (height, width) = len(x), x.shape[2:]
+            raise ValueError(
+                f"{name} has maps of shape {tuple(explanation.importance.shape)} for {count} images of {height}×{width}; "
+                f"give a result of these images, ({count}, {height}, {width})"
+            )
         return {entry: getattr(explanation, entry)[row] for entry in ("importance", "uncertainty", "standard_error")}
     return {"relevance": heatmap_of(explanation, x, name)[row]}
+
+
+def masks_taken(explainer: Any, wanted: int) -> int:
+    """How many masks an explainer takes where so many are wanted: whole blocks of balanced ones, all of a person's own."""
+    masks = explainer.settings.masks if isinstance(explainer, MaskingExplainer) else None
+    if isinstance(masks, Tensor):
+        return len(masks)
+    if goes_on(explainer) and masks is not None:
+        block = balanced_block(explainer.settings.cells)
+        return -(-wanted // block) * block
+    return wanted
+
+
+def goes_on(explainer: Any) -> bool:
+    """Whether the first masks are the same however many are asked for, so that more of them can follow."""
+    return not isinstance(explainer, MaskingExplainer) or (
+        isinstance(explainer.settings.masks, str) and explainer.settings.masks == "balanced"
+    )
 
 
 def steps_of(explainer: Any, x: Tensor, target: Any, **more: Any) -> Iterator[Any]:
