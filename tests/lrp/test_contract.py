@@ -359,8 +359,8 @@ def test_starts_and_names_that_do_not_fit(model: ImageModel, x: Tensor) -> None:
     lrp = LRP(model)
     start = torch.rand(5, 5)
     assert torch.equal(lrp(x, start=start.numpy()).relevance, lrp(x, start=start).relevance)  # type: ignore[arg-type]
-    asked: dict[str, Any]
-    for asked in ({"target": 3}, {"against": 1}):
+    classes: list[dict[str, Any]] = [{"target": 3}, {"against": 1}]
+    for asked in classes:
         with pytest.raises(ValueError, match="and start both say where relevance begins; give one of them"):
             lrp(x, start=start, **asked)
     with pytest.raises(ValueError, match="start has NaN or infinite values"):

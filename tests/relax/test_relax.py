@@ -318,6 +318,14 @@ class TestGivenMasks:
             with pytest.raises(ValueError, match=r"masks must lie in \[0, 1\]"):
                 RELAX(small, masks=masks)(image)
 
+    def test_arrays_are_masks(self, small: ImageModel) -> None:
+        image, masks = torch.randn(1, 3, 16, 16), some_masks(6, (16, 16))
+        expected = RELAX(small, masks=masks)(image).importance
+        close(RELAX(small, masks=masks.numpy())(image).importance, expected)
+        close(RELAX(small, masks=lambda n, size, generator: masks.numpy(), n_masks=6)(image).importance, expected)
+        with pytest.raises(TypeError, match="masks gives str; return a tensor or an array"):
+            RELAX(small, masks=lambda n, size, generator: "masks")(image)
+
     def test_channel_of_one_is_fine(self, small: ImageModel) -> None:
         image, masks = torch.randn(1, 3, 16, 16), some_masks(6, (16, 16))
         close(RELAX(small, masks=masks[:, None])(image).importance, RELAX(small, masks=masks)(image).importance)

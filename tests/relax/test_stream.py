@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -94,7 +96,7 @@ def test_number_of_masks(small: ImageModel, image: Tensor) -> None:
     assert RELAX(small, n_masks=129, masks="random")(image).n_masks == 129
     *_, last = RELAX(small, n_masks=10, masks="random").stream(image, n_masks=50)
     assert last.n_masks == 50
-    with pytest.raises(ValueError, match="n_masks=0 must be at least 1"):
+    with pytest.raises(ValueError, match="n_masks=0 must be a whole number of at least 1"):
         list(RELAX(small).stream(image, n_masks=0))
 
 
@@ -133,8 +135,6 @@ def test_with_parameters_leaves_the_first_as_it_was(small: ImageModel, image: Te
 
 
 def test_provenance_is_plain_data(small: ImageModel, image: Tensor) -> None:
-    import json
-
     def own(h: Tensor, reference: Tensor) -> Tensor:
         return h @ reference
 
@@ -156,7 +156,8 @@ BAD = [
     ({"keep": float("nan")}, ValueError, "keep=nan must lie in"),
     ({"seed": None}, ValueError, "seed=None must be a whole number"),
     ({"tolerance": 0}, ValueError, "tolerance=0 must be positive"),
-    ({"batch_size": 0}, ValueError, "batch_size=0 must be at least 1"),
+    ({"batch_size": 0}, ValueError, "batch_size=0 must be a whole number of at least 1, or None"),
+    ({"masks": 5}, TypeError, r"masks is int; give 'balanced', 'random', masks \(n, H, W\) in \[0, 1\], or a function"),
     ({"masks": "ballanced"}, ValueError, "masks='ballanced' is not known; did you mean 'balanced'"),
     ({"similarity": "cosin"}, ValueError, "similarity='cosin' is not known; did you mean 'cosine'"),
     ({"similarity": 3}, TypeError, "similarity is int; give one of 'cosine', 'dot', 'l2', or a function"),
@@ -168,6 +169,43 @@ BAD = [
     ({"layer": "0"}, ValueError, "layer='0' of Sequential gives shape .* choose pool='mean' or pool='flatten'"),
     ({"layer": "0", "pool": "max"}, ValueError, "pool='max' is not known"),
 ]
+
+
+def test_numbers_of_any_kind(small: ImageModel, image: Tensor) -> None:
+    own: dict[str, Any] = {"n_masks": 48, "cells": 3, "seed": 2, "keep": 0.25, "batch_size": 16}
+    expected = RELAX(small, **own)(image)
+    kinds: tuple[Any, ...] = (np.int64, torch.tensor)
+    for kind in kinds:
+        other = {name: kind(value) for name, value in own.items() if name != "keep"}
+        found = RELAX(small, **other, keep=np.float32(0.25))(image)
+        assert torch.equal(found.importance, expected.importance)
+        assert found.provenance == expected.provenance
+    longer: Any = np.int64(16)
+    assert list(RELAX(small, **own).stream(image, n_masks=longer))[-1].provenance.parameters["n_masks"] == 16
+
+
+def test_what_was_asked_is_kept(small: ImageModel, image: Tensor) -> None:
+    relax, rise = RELAX(small, n_masks=16, cells=2), RISE(small, n_masks=16, cells=2)
+    assert "reference" not in relax(image).provenance.parameters
+    assert relax(image, reference=torch.rand(96)).provenance.parameters["reference"] == "given, (96,)"
+    assert relax(image).target is None
+    result = rise(image.repeat(2, 1, 1, 1), torch.tensor([3, 1]))
+    assert result.target is not None
+    assert result.target.tolist() == result.provenance.parameters["target"] == [3, 1]
+    predicted = rise(image).target
+    assert predicted is not None
+    assert predicted.tolist() == small.scores(image).argmax(1).tolist()
+    json.dumps(result.provenance.parameters)
+
+
+def test_reference_of_what_an_encoder_gives(small: ImageModel, image: Tensor) -> None:
+    vector = small.scores(image)
+    with pytest.raises(ValueError, match=r"give .* a vector \(96,\), .*; layer='output' explains what the model gives"):
+        RELAX(small, n_masks=16, cells=2)(image, reference=vector)
+    relax = RELAX(small, n_masks=16, cells=2, layer="output")
+    torch.testing.assert_close(relax(image, reference=vector).importance, relax(image).importance)
+    with pytest.raises(ValueError, match=r"or one for each of the 1 images$"):
+        relax(image, reference=vector[:, :4])
 
 
 @pytest.mark.parametrize(("options", "kind", "message"), BAD, ids=[str(entry[0]) for entry in BAD])

@@ -34,12 +34,14 @@ class Estimate:
         aggregate: Aggregate,
         provenance: Provenance,
         blocks: bool,
+        target: Tensor | None = None,
     ) -> None:
         self._shape = (images, size, device)
         self._total = total
         self._keep = keep
         self._aggregate = aggregate
         self._provenance = provenance
+        self._target = target
         self._moments = Moments(images, size, device)
         self._by_blocks = blocks
         self._block = Moments(images, size, device)
@@ -84,6 +86,7 @@ class Estimate:
             mean_similarity=moments.mean_similarity.float(),
             n_masks=moments.count,
             total=moments.count if final else self._total,
+            target=self._target,
         )
 
     def _standard_error(self) -> Tensor:

@@ -6,22 +6,21 @@ import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, Literal, Self
+from typing import Any, Self
 
 import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from xaiwidgets.errors import check_keywords, unknown
-from xaiwidgets.model import ImageModel, Precision
+from xaiwidgets.errors import check_keywords, unknown, whole
+from xaiwidgets.model import ImageModel
 from xaiwidgets.relax.estimate import Estimate
 from xaiwidgets.relax.masks import Grids, balanced_block, balanced_grids, random_grids
 from xaiwidgets.relax.parts import AGGREGATES, FILLS, SIMILARITIES, Aggregate, Fill, Similarity, part
 from xaiwidgets.relax.result import RelaxResult
+from xaiwidgets.relax.settings import Settings
 from xaiwidgets.results import Control, Provenance
 
-Masks = Literal["balanced", "random"] | Tensor | Callable[[int, tuple[int, int], torch.Generator], Tensor]
-"""A design by name, the masks themselves (n, H, W), or a function (n, (H, W), generator) -> masks (n, H, W)."""
 Answer = Callable[[Tensor], Tensor]
 """Masked images (n, C, H, W) -> one number each, (n,): higher is more like the answer to explain."""
 
@@ -38,42 +37,6 @@ def masks_needed(error: float = 0.025, confidence: float = 0.95) -> int:
     return math.ceil(math.log(2 / (1 - confidence)) / (2 * error**2))
 
 
-@dataclass
-class _Settings:
-    """Parameters that all masking explainers share."""
-
-    n_masks: int = 3000
-    cells: int = 7
-    keep: float = 0.5
-    seed: int = 0
-    masks: Masks = "balanced"
-    perturb: str | Fill = "zero"
-    aggregate: str | Aggregate = "mean"
-    tolerance: float | None = None
-    precision: Precision = "float32"
-    batch_size: int | None = None
-
-    def check(self) -> None:
-        if isinstance(self.n_masks, bool) or not isinstance(self.n_masks, int) or self.n_masks < 1:
-            raise ValueError(f"n_masks={self.n_masks!r} must be a whole number of at least 1")
-        if isinstance(self.cells, bool) or not isinstance(self.cells, int) or self.cells < 2:
-            raise ValueError(
-                f"cells={self.cells!r} must be a whole number of at least 2: cells along each side of a mask"
-            )
-        if isinstance(self.seed, bool) or not isinstance(self.seed, int):
-            raise ValueError(f"seed={self.seed!r} must be a whole number; it fixes all random numbers")
-        if isinstance(self.keep, bool) or not isinstance(self.keep, int | float) or not 0 < self.keep < 1:
-            raise ValueError(
-                f"keep={self.keep!r} must lie in (0, 1): the probability that a cell of the image is shown"
-            )
-        if self.tolerance is not None and not self.tolerance > 0:
-            raise ValueError(f"tolerance={self.tolerance} must be positive, or None to use all masks")
-        if self.batch_size is not None and self.batch_size < 1:
-            raise ValueError(f"batch_size={self.batch_size} must be at least 1, or None")
-        if isinstance(self.masks, str) and self.masks not in ("balanced", "random"):
-            raise unknown("masks", self.masks, ("balanced", "random"))
-
-
 class MaskingExplainer(ABC):
     """What RELAX and RISE share: masks, the images behind them, running sums; they differ in the question asked."""
 
@@ -85,10 +48,10 @@ class MaskingExplainer(ABC):
                 f"model is {type(model).__name__}; give an ImageModel, such as xaiwidgets.ImageModel(module)"
             )
         own = self._own_defaults()
-        check_keywords(type(self).__name__, settings, [*_Settings.__dataclass_fields__, *own])
+        check_keywords(type(self).__name__, settings, [*Settings.__dataclass_fields__, *own])
         self.model = model
         self._own = {name: settings.pop(name, default) for name, default in own.items()}
-        self.settings = _Settings(**settings)
+        self.settings = Settings(**settings)
         self.settings.check()
         self._fill: Fill = part("perturb", self.settings.perturb, FILLS)
         self._aggregate: Aggregate = part("aggregate", self.settings.aggregate, AGGREGATES)
@@ -98,8 +61,8 @@ class MaskingExplainer(ABC):
         """Names and defaults of the parameters that only this explainer has."""
 
     @abstractmethod
-    def _answers(self, x: Tensor, question: Any) -> list[Answer]:
-        """For each image, the function from masked versions of it to one number each."""
+    def _answers(self, x: Tensor, question: Any) -> tuple[list[Answer], Tensor | None]:
+        """For each image, the function from masked versions of it to one number each; and the classes (N,) it is about."""
 
     def with_parameters(self, **changes: Any) -> Self:
         """The same explainer with other parameters; this one stays as it is."""
@@ -140,13 +103,15 @@ class MaskingExplainer(ABC):
         }
         return Provenance(self.method, parameters, self.settings.seed, self.model.name)
 
-    def _run(self, x: Tensor, question: Any, n_masks: int | None = None) -> Iterator[RelaxResult]:
-        """Partial results, one after each batch of masks."""
+    def _run(self, x: Tensor, question: Any, n_masks: int | None = None, **asked: Any) -> Iterator[RelaxResult]:
+        """Partial results, one after each batch of masks. ``asked``: what provenance says of the call."""
+        if n_masks is not None:
+            n_masks = asked["n_masks"] = whole("n_masks", n_masks, 1)
         with self.model.lock:
             x = self.model.validate(x)
             size = (x.shape[2], x.shape[3])
             self._check_size(size)
-            answers = self._answers(x, question)
+            answers, target = self._answers(x, question)
         fills = [self._background(image) for image in x]
         generator = torch.Generator().manual_seed(self.settings.seed)
         total = self._total(n_masks)
@@ -159,8 +124,9 @@ class MaskingExplainer(ABC):
             total=total,
             keep=self.settings.keep,
             aggregate=self._aggregate,
-            provenance=self.provenance,
+            provenance=self.provenance.asked(**asked),
             blocks=balanced,
+            target=target,
         )
         for block in self._blocks(total, size, generator):
             for start in range(0, len(block), batch_size):
@@ -211,8 +177,6 @@ class MaskingExplainer(ABC):
     def _total(self, n_masks: int | None) -> int:
         s = self.settings
         wanted = s.n_masks if n_masks is None else n_masks
-        if wanted < 1:
-            raise ValueError(f"n_masks={wanted} must be at least 1")
         if isinstance(s.masks, Tensor):
             return len(s.masks)
         if s.masks == "balanced":
@@ -262,7 +226,8 @@ class RELAX(MaskingExplainer):
             ``"noise"``, or a function (image (1, C, H, W), generator) -> fill.
         aggregate: ``"mean"`` (RELAX), ``"sum"`` (MUPPET), ``"expected"`` (RISE), or a function.
         tolerance: stop as soon as the largest standard error is below.
-        layer: whose output is the representation; None for what the classifier reads.
+        layer: whose output is the representation; None for what the classifier (the last linear layer) reads, ``"output"``
+            for what the model gives, such as an encoder that ends in a linear layer.
         pool: ``"mean"`` or ``"flatten"`` makes a vector of a layer's map.
         precision: ``"float32"``, or ``"bfloat16"`` / ``"float16"`` for the forward passes; sums stay exact.
         batch_size: masked images a forward pass; None chooses.
@@ -301,7 +266,8 @@ class RELAX(MaskingExplainer):
         self, x: Tensor, target: Any = None, *, reference: Any = None, n_masks: int | None = None
     ) -> Iterator[RelaxResult]:
         """The same result growing, one step a batch of masks; stop whenever. The last one is what calling gives."""
-        return self._run(x, reference, n_masks)
+        asked = {} if reference is None else {"reference": _described(reference)}
+        return self._run(x, reference, n_masks, **asked)
 
     def controls(self) -> list[Control]:
         """The parameters that a widget lets a person vary."""
@@ -323,11 +289,11 @@ class RELAX(MaskingExplainer):
         own = self._own
         return self.model.encoder(own["layer"], pool=own["pool"], precision=self.settings.precision, size=size)
 
-    def _answers(self, x: Tensor, question: Any) -> list[Answer]:
+    def _answers(self, x: Tensor, question: Any) -> tuple[list[Answer], Tensor | None]:
         encode = self._encoder((x.shape[2], x.shape[3]))
         with torch.inference_mode():
             references = self._references(x, question, encode)
-        return [lambda masked, reference=row: self._similarity(encode(masked), reference) for row in references]  # type: ignore[misc]
+        return [lambda masked, reference=row: self._similarity(encode(masked), reference) for row in references], None  # type: ignore[misc]
 
     def _references(self, x: Tensor, question: Any, encode: Callable[[Tensor], Tensor]) -> Tensor:
         """One representation an image, (N, D)."""
@@ -347,10 +313,15 @@ class RELAX(MaskingExplainer):
         if given.ndim == 1:
             given = given[None]
         if given.ndim != 2 or given.shape[1] != own.shape[1] or given.shape[0] not in (1, len(x)):
-            raise ValueError(
+            message = (
                 f"reference gives {tuple(given.shape)}; give an image, or a vector ({own.shape[1]},), "
                 f"or one for each of the {len(x)} images"
             )
+            if self._own["layer"] is None:
+                message += (
+                    ". What the last linear layer reads is explained; layer='output' explains what the model gives"
+                )
+            raise ValueError(message)
         if not torch.isfinite(given).all():
             raise ValueError("reference has NaN or infinite values; clean it first")
         return given.expand(len(x), -1)
@@ -379,9 +350,9 @@ class RISE(MaskingExplainer):
 
     def stream(self, x: Tensor, target: Any = None, *, n_masks: int | None = None) -> Iterator[RelaxResult]:
         """The same result growing, one step a batch of masks; stop whenever."""
-        return self._run(x, target, n_masks)
+        return self._run(x, target, n_masks, target=target)
 
-    def _answers(self, x: Tensor, question: Any) -> list[Answer]:
+    def _answers(self, x: Tensor, question: Any) -> tuple[list[Answer], Tensor | None]:
         forward = self.model.forward_function(x, precision=self.settings.precision)
         targets = self.model.targets(self.model.scores(x), question)
         probability = self._own["score"] == "probability"
@@ -390,7 +361,7 @@ class RISE(MaskingExplainer):
             scores: Tensor = forward(masked)
             return (scores.softmax(1) if probability else scores)[:, target]
 
-        return [lambda masked, target=target: answer(masked, target) for target in targets]  # type: ignore[misc]
+        return [lambda masked, target=target: answer(masked, target) for target in targets], targets  # type: ignore[misc]
 
 
 @dataclass(frozen=True)
@@ -433,7 +404,13 @@ def _checked_similarities(values: Tensor, count: int) -> Tensor:
     return values
 
 
-def _checked_masks(masks: Tensor, size: tuple[int, int]) -> Tensor:
+def _checked_masks(masks: Any, size: tuple[int, int]) -> Tensor:
+    try:
+        masks = torch.as_tensor(masks)
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise TypeError(
+            f"masks gives {type(masks).__name__}; return a tensor or an array (n, {size[0]}, {size[1]}) in [0, 1]"
+        ) from error
     if masks.ndim == 4 and masks.shape[1] == 1:
         masks = masks[:, 0]
     if masks.ndim != 3 or tuple(masks.shape[1:]) != size or len(masks) == 0:
@@ -448,6 +425,12 @@ def _batch_size(x: Tensor) -> int:
     """Masked images a forward pass: enough to keep the device busy, few enough to answer quickly when told to stop."""
     budget = 2**21 if x.device.type == "cpu" else 2**27
     return max(8, min(64 if x.device.type == "cpu" else 1024, budget // x[0].numel()))
+
+
+def _described(reference: Any) -> str:
+    """A reference in words: what a result may keep of it."""
+    shape = getattr(reference, "shape", None)
+    return type(reference).__name__ if shape is None else f"given, {tuple(shape)}"
 
 
 def _plain(value: Any) -> Any:

@@ -32,6 +32,8 @@ class RelaxResult(Result):
     """Masks seen so far."""
     total: int
     """Masks to see in all; more than ``n_masks`` in a partial result."""
+    target: Tensor | None = None
+    """The class explained, (N,); None for a representation."""
 
     @property
     def heatmap(self) -> Tensor:
