@@ -242,6 +242,7 @@ def test_sorting_the_table(viewer: Notebook) -> None:
     assert shown() == sorted(gaps, key=lambda method: gaps[method])
     widget(page).get_by_role("button", name="AUC MoRF").click()
     expect(widget(page).locator("th[data-column='morf']")).to_have_attribute("aria-sort", "ascending")
+    until(lambda: viewer.ask("[w.sort_by, w.descending]") == ["morf", False])
     viewer.run("w.sort_by = 'rank'; w.descending = False")
     expect(widget(page).locator("th[data-column='rank']")).to_have_attribute("aria-sort", "ascending")
 
