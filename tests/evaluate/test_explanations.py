@@ -172,7 +172,7 @@ def test_gae_is_asked_for_what_can_be(  # noqa: PLR0917
 ) -> None:
     x = x.repeat(2, 1, 1, 1)[:4]
     labels: Any = {"range": [0, 99, 1, 2], "negative": [0, 1, -1, 2], "few": [0, 1, 2], "words": ["cat"] * 4}.get(data)
-    ask = stream_gae if streamed else partial(gae, **QUIET)
+    ask: Any = stream_gae if streamed else partial(gae, **QUIET)
     with pytest.raises(ValueError, match=message):
         list(ask(model, (x, labels), {"g": gradients(model)}, **options))
 
