@@ -66,6 +66,16 @@ def browse(crp: CRP, x: Tensor) -> Iterator[Browse]:
     yield from made_and_closed(begun)
 
 
+CHOICES: list[tuple[dict[str, Any], str]] = [
+    ({"layer": "foo"}, "layer='foo' is not in this model; nearest"),
+    ({"image": 9}, "image=9 is not there; give 0 to 2"),
+    ({"concept": 999}, "concept=999 is not in .*; give 0 to"),
+    ({"target": 99}, "target=99 is not a class of the model; give 0 to 7, a name, or None"),
+    ({"against": "cat"}, "against='cat' is not known"),
+    ({"trail": [[LAYER, 999]]}, "concept=999 is not in features.conv6"),
+]
+
+
 QUESTION: dict[str, Any] = {"image": 0, "target": None, "against": None}
 
 
@@ -198,7 +208,7 @@ class TestAnswers:
             ({"kind": "nonsense"}, "kind='nonsense' is not known"),
             ({"kind": "focus", "image": 9, "target": None, "against": None}, "image=9 is not there; give 0 to 2"),
             ({"kind": "focus", **QUESTION, "target": 99}, "99"),
-            ({"kind": "ranking", **QUESTION, "layer": "features.pool1"}, "features.pool1"),
+            ({"kind": "ranking", **QUESTION, "layer": "features.conv9"}, "layer='features.conv9' is not in this model"),
             ({"kind": "heatmap", **QUESTION, "layer": LAYER, "concept": 96}, "concept=96 is not in features.conv6"),
             ({"kind": "region", **QUESTION, "layer": LAYER, "box": [0, 0, 99, 9]}, "outside the image"),
             ({"kind": "region", **QUESTION, "layer": LAYER, "box": [5, 5, 5, 9]}, "is empty"),
@@ -250,7 +260,7 @@ class TestState:
         assert w.target == w.class_names.index("ring")
         assert w.selection["concept"] == int(w.result.ranking.concepts[0, 0])
         for wrong, said in (
-            ({"layer": "conv"}, "layer='conv' is not known"),
+            ({"layer": "conv"}, "layer='conv' is not in this model; nearest"),
             ({"concept": 64}, r"concept=64 is not in features.conv5, which has 64"),
             ({"image": 3}, "image=3 is not there"),
             ({"target": "cat"}, "target='cat' is not known"),
@@ -280,7 +290,7 @@ class TestState:
     ) -> None:
         with pytest.raises(TypeError, match=r"crp is ImageModel; give a CRP"):
             ConceptBrowser(cnn, x)  # type: ignore[arg-type]
-        with pytest.raises(ValueError, match="layer='conv9' is not known"):
+        with pytest.raises(ValueError, match="layer='conv9' is not in this model; nearest"):
             ConceptBrowser(crp, x, layer="conv9")
         with pytest.raises(ValueError, match="another model"):
             ConceptBrowser(CRP(vit), x, index=index)
@@ -292,6 +302,63 @@ class TestState:
             ConceptBrowser(crp, x, pixels=x[:1])
         with pytest.raises(FileNotFoundError, match="holds no index"):
             ConceptBrowser(crp, x, index="nowhere")
+        with pytest.raises(TypeError, match="pixels is str; give a tensor or array"):
+            ConceptBrowser(crp, x, pixels="cat.jpg")  # type: ignore[arg-type]
+        for view, said in CHOICES:
+            with pytest.raises(ValueError, match=said):
+                ConceptBrowser(crp, x, **view)
+
+    @pytest.mark.parametrize(("view", "said"), CHOICES)
+    def test_what_is_set_is_checked_and_refused(
+        self, browse: Browse, view: dict[str, Any], said: str, tmp_path: Path
+    ) -> None:
+        w = browse(layer=LOWER, concept=3, image=1, pixels=torch.rand(3, 3, 64, 64).numpy())
+        before = {name: getattr(w, name) for name in ("image", "target", "against", "layer", "concept", "trail")}
+        for name, value in view.items():
+            with pytest.raises(ValueError, match=said):
+                setattr(w, name, value)
+        for change in (w.set_state, lambda wanted: setattr(w, "selection", wanted)):
+            with pytest.raises(ValueError, match=said):
+                change(
+                    {"opacity": 0.1, "order": "activation", **view}
+                    if change == w.set_state
+                    else {"box": [1, 1, 9, 9], **view}
+                )
+            assert {name: getattr(w, name) for name in before} == before
+            assert (w.order, w.box) == ("relevance", None), "what came with it is taken back"
+        assert w.save(tmp_path / "a.png").exists()
+
+    def test_what_comes_together_is_taken_together(self, browse: Browse) -> None:
+        w = browse(layer=LOWER, concept=63)
+        w.set_state({"concept": 90, "layer": LAYER, "target": 2, "image": 2, "trail": [[LAYER, 90]]})
+        assert (w.layer, w.concept, w.target, w.image, w.trail) == (LAYER, 90, 2, 2, [[LAYER, 90]])
+        w.selection = {"concept": 60, "layer": LOWER, "target": "ring"}
+        assert (w.layer, w.concept, w.trail) == (LOWER, 60, [])
+        w.selection = {"concept": 95, "layer": LAYER}
+        w.layer = LOWER
+        assert w.concept is None, "there is no such concept in this layer"
+        w.target = "star"
+        assert w.target == w.class_names.index("star")
+
+    def test_any_layer_that_has_concepts(self, browse: Browse, vit: ImageModel, x: Tensor, tmp_path: Path) -> None:
+        crp, layer = CRP(vit), "blocks.0.mlp.fc2"
+        assert layer in vit.layers
+        assert layer not in crp.layers
+        w = browse(crp=crp, x=x[:1], layer=layer)
+        names = [entry["name"] for entry in w.layers]
+        assert set(names) == {*crp.layers, layer}
+        assert names.index("blocks.0.mlp.fc1") < names.index(layer) < names.index("blocks.1.mlp.fc1")
+        expected = crp.rank(x[:1], layer=layer)
+        assert w.selection["concept"] == int(expected.concepts[0, 0])
+        torch.testing.assert_close(w.result.ranking.relevance, expected.relevance)
+        _, (relevance, activation) = w.packets("ranking")[0]
+        torch.testing.assert_close(floats(relevance)[expected.concepts[0]], expected.relevance[0])
+        by_activation = crp.rank(x[:1], layer=layer, by="activation")
+        torch.testing.assert_close(floats(activation)[by_activation.concepts[0]], by_activation.relevance[0])
+        assert w.status["state"] == "done"
+        w.layer = "blocks.1.mlp.fc2"
+        assert w.save(tmp_path / "a.html").exists()
+        assert "blocks.1.mlp.fc2" in [entry["name"] for entry in w.layers]
 
 
 class TestKeeping:
@@ -339,3 +406,6 @@ class TestKeeping:
         gc.collect()
         assert [reference() is None for reference in dead] == [True] * 2
         w.close()
+        for wrong in (lambda: w.save("a.png"), lambda: w.save("a.html"), lambda: w.result, lambda: w.selection):
+            with pytest.raises(ValueError, match="the widget was closed, and its images and explanations are gone"):
+                wrong()

@@ -68,7 +68,11 @@ class CRP(LRP):
 
     @property
     def layers(self) -> tuple[str, ...]:
-        """Names of the layers that have concepts, from input to output."""
+        """Names of the layers worth ranking, from input to output: convolutions, hidden features of MLPs, heads, the classifier.
+
+        Every other layer through which relevance passes can be named as well, such as the linear layers in `ImageModel.layers` that
+        give tokens.
+        """
         return self.known().names
 
     def units(self, layer: str) -> int:
@@ -281,7 +285,7 @@ class CRP(LRP):
         for images in batches(len(x), self.batch):
             record = known.propagator.record(x[images], keep=layers, memory=memory)
             start, classes = begin(record, images, [None] * len(images))
-            explained = Pass(known, record, start, torch.tensor(classes, device=x.device))
+            explained = Pass(known, x[images], record, start, torch.tensor(classes, device=x.device))
             explained.at(layers)
             yield explained
 

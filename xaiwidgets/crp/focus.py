@@ -28,7 +28,8 @@ class Focus:
 
     Attributes:
         target: the class. output: (1, classes).
-        relevance: layer -> (units,) relevance of each concept, for every layer in `layers`, in units of the start.
+        relevance: layer -> (units,) relevance of each concept, for every layer in `layers`, in units of the start; `rank` has that of
+            any other layer.
     """
 
     def __init__(self, explained: Pass, provenance: Provenance, chunk: int) -> None:

@@ -19,11 +19,12 @@ class Pass:
     """What was recorded of N images, and the relevance at layers.
 
     Attributes:
-        start: (1, N, classes) relevance at the output. target: (N,) the class explained.
+        x: (N, C, H, W). start: (1, N, classes) relevance at the output. target: (N,) the class explained.
         relevance: layer -> (1, N, …); `at` adds layers that were not asked for at first.
     """
 
     known: ConceptLayers
+    x: Tensor
     record: Record
     start: Tensor
     target: Tensor
@@ -47,7 +48,10 @@ class Pass:
         """Relevance, or activation, of each concept of a layer, (N, units)."""
         if by == "relevance":
             return self.known[layer].sum(self.at([layer])[layer])[0]
-        return self.known[layer].sum(self.record.values[self.propagator.index(layer)][None])[0]
+        concept, value = self.known[layer], self.record.values.get(self.propagator.index(layer))
+        # Only layers worth ranking were kept on the way up.
+        value = self.known.graph.run(self.x, stop=layer) if value is None else value
+        return concept.sum(value[None])[0]
 
     def inside(self, region: Tensor, layers: Sequence[str]) -> dict[str, Tensor]:
         """For region weights (N or 1, H, W): what each concept sends into the region, layer -> (N, units).

@@ -112,7 +112,10 @@ class Graph:
 
     @property
     def concept_layers(self) -> tuple[str, ...]:
-        """Names of the convolution and linear layers, in order: those whose channels or features can be concepts."""
+        """Names of the convolution and linear layers, in order: those whose channels or features can be concepts.
+
+        `CRP.layers` lists those of them that are worth ranking, and the heads of attention.
+        """
         linear = {o.index for o in self.operations if o.target == "linear" or o.target.startswith("conv")}
         own = {o.layer for o in self.operations if o.index in linear}
         return tuple(name for name, index in self.layers.items() if index in linear and name in own)

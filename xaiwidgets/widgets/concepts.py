@@ -13,10 +13,11 @@ from torch import Tensor
 
 from xaiwidgets.crp import CRP, Ranking
 from xaiwidgets.crp.index import ReferenceIndex, References
-from xaiwidgets.errors import check_keywords, unknown
+from xaiwidgets.errors import check_keywords
 from xaiwidgets.results import Result
-from xaiwidgets.widgets.base import Widget, bundle, class_index
-from xaiwidgets.widgets.concepts_answers import LANES, Answers, Want, key_of
+from xaiwidgets.widgets.base import Widget, bundle
+from xaiwidgets.widgets.choices import ClassChoice, Classes, check_image, given_pixels
+from xaiwidgets.widgets.concepts_answers import LANES, Answers, Want, key_of, relevance_of
 from xaiwidgets.widgets.concepts_gallery import Question, cut_out
 from xaiwidgets.widgets.concepts_names import FILE, ConceptNames
 from xaiwidgets.widgets.concepts_snapshot import snapshot
@@ -91,8 +92,8 @@ class ConceptBrowser(Widget):
 
     # What a person sees and varies.
     image = traitlets.Int(0, min=0).tag(sync=True)
-    target = traitlets.Int(None, allow_none=True).tag(sync=True)
-    against = traitlets.Int(None, allow_none=True).tag(sync=True)
+    target = ClassChoice().tag(sync=True)
+    against = ClassChoice().tag(sync=True)
     layer = traitlets.Unicode("").tag(sync=True)
     concept = traitlets.Int(None, allow_none=True, min=0).tag(sync=True)
     """The concept selected; None for the strongest of the layer."""
@@ -103,7 +104,7 @@ class ConceptBrowser(Widget):
     """[layer, concept] of each concept walked through, down the graph, to the one selected."""
     reference_by = traitlets.Enum(["relevance", "activation"], "relevance").tag(sync=True)
     pool = traitlets.Enum(["sum", "max"], "sum").tag(sync=True)
-    reference_class = traitlets.Int(None, allow_none=True).tag(sync=True)
+    reference_class = ClassChoice().tag(sync=True)
     crop = traitlets.Bool(True).tag(sync=True)
     look = traitlets.Enum(["fade", "heatmap", "plain"], "fade").tag(sync=True)
     opacity = traitlets.Float(0.6, min=0, max=1).tag(sync=True)
@@ -138,37 +139,69 @@ class ConceptBrowser(Widget):
             index = ReferenceIndex.open(index)
         if index is not None:
             index.check(crp, dataset)
-        shown = model.pixels(x).cpu() if pixels is None else pixels.detach().float().clamp(0, 1).cpu()
-        if shown.shape != x.shape:
-            raise ValueError(f"pixels has shape {tuple(shown.shape)}, x {tuple(x.shape)}; give the same images")
-        known = crp.known(x)
-        if view.get("layer", known.names[0]) not in known.names:
-            raise unknown("layer", view["layer"], known.names)
+        shown = model.pixels(x).cpu() if pixels is None else given_pixels(pixels, x)
         self._answers = Answers(crp, x, shown, index=index, dataset=dataset, progress=self._say)
         self._index = index
+        self._classes = Classes(model, x)
+        target = self._classes.index("target", target)
+        self._named_layers = set(self._answers.layers.names)
         self._pace = Pace()
         self._under_way: dict[int, tuple[str, int | None]] = {}
         self._timer: threading.Timer | None = None
         self._heard = False
         file = Path(names) if names is not None else None if index is None else index.path / FILE
         self._names = ConceptNames(file, self._show_names)
-        view = {"title": f"Concepts of {model.name}", "layer": _first_layer(known), **view}
+        view = {"title": f"Concepts of {model.name}", "layer": _first_layer(self._answers.layers), **view}
         if view.get("box") is not None:
             view["box"] = [int(side) for side in view["box"]]
         super().__init__(**view)
         self.images = len(x)
         if model.class_names is not None:
             self.class_names = list(model.class_names)
-        indexed = () if index is None else index.layers
-        self.layers = [
-            {"name": name, "units": known[name].units, "kind": _kind(known[name]), "indexed": name in indexed}
-            for name in known.names
-        ]
+        self.layers = self._listed()
         if index is not None:
             self.index_info = {"samples": index.samples, "pictures": self._answers.gallery.pictures}
         self._show_names()
-        self.target = class_index(target, self.class_names)
+        self.target = target
         self._begin()
+
+    # -- what can be chosen ----------------------------------------------------------------------------------------------
+
+    @traitlets.validate("image")
+    def _valid_image(self, proposal: Any) -> int:
+        return check_image(proposal["value"], len(self._answers.x))
+
+    @traitlets.validate("layer")
+    def _valid_layer(self, proposal: Any) -> str:
+        layer: str = proposal["value"]
+        _ = self._answers.layer(layer)
+        if layer not in self._named_layers:
+            # The browser must have it in its list before it is chosen.
+            self._named_layers.add(layer)
+            self.layers = self._listed()
+        return layer
+
+    @traitlets.validate("concept")
+    def _valid_concept(self, proposal: Any) -> int | None:
+        concept: int | None = proposal["value"]
+        return None if concept is None else self._answers.check_concept(self.layer, concept)
+
+    @traitlets.validate("trail")
+    def _valid_trail(self, proposal: Any) -> list[list[Any]]:
+        return [[layer, self._answers.check_concept(layer, concept)] for layer, concept in proposal["value"]]
+
+    @traitlets.observe("layer")
+    def _leave_concept(self, change: Any) -> None:
+        if self.concept is not None and self.concept >= self._answers.layer(self.layer).units:
+            self.concept = None
+
+    def _listed(self) -> list[dict[str, Any]]:
+        """The layers worth ranking, and others that somebody named, from input to output."""
+        known, indexed = self._answers.layers, () if self._index is None else self._index.layers
+        return [
+            {"name": name, "units": known[name].units, "kind": _kind(known[name]), "indexed": name in indexed}
+            for name in sorted(self._named_layers, key=known.propagator.index)
+        ]
 
     # -- what Python users call ------------------------------------------------------------------------------------------
 
@@ -181,26 +214,14 @@ class ConceptBrowser(Widget):
     @selection.setter
     def selection(self, wanted: Mapping[str, Any]) -> None:
         check_keywords("selection", wanted, _SELECTION)
-        layer = wanted.get("layer", self.layer)
-        names = [entry["name"] for entry in self.layers]
-        if layer not in names:
-            raise unknown("layer", layer, names)
-        if layer != self.layer and "concept" not in wanted:
+        if wanted.get("layer", self.layer) != self.layer and "concept" not in wanted:
             wanted = {**wanted, "concept": None}
-        if not {"trail"} & set(wanted):
+        if "trail" not in wanted:
             wanted = {**wanted, "trail": []}
-        concept = wanted.get("concept")
-        units = next(entry["units"] for entry in self.layers if entry["name"] == layer)
-        if concept is not None and not 0 <= concept < units:
-            raise ValueError(f"concept={concept} is not in {layer}, which has {units}; give 0 to {units - 1}")
-        image = wanted.get("image", 0)
-        if not 0 <= image < self.images:
-            raise ValueError(f"image={image} is not there; give 0 to {self.images - 1}")
-        if isinstance(wanted.get("target"), str):
-            wanted = {**wanted, "target": class_index(wanted["target"], self.class_names)}
         if wanted.get("box") is not None:
             wanted = {**wanted, "box": [int(side) for side in wanted["box"]]}
-        with self.hold_sync():
+        # All of it is taken, or nothing.
+        with self.hold_sync(), self.hold_trait_notifications():
             for name, value in wanted.items():
                 setattr(self, name, value)
 
@@ -387,7 +408,7 @@ class ConceptBrowser(Widget):
         """The concept on screen: the one chosen, else the strongest."""
         if self.concept is not None:
             return int(self.concept)
-        return int(self._focus().relevance[self.layer].abs().argmax())
+        return int(relevance_of(self._focus(), self.layer).abs().argmax())
 
     def _show_names(self) -> None:
         self.labels = self._names.plain()
@@ -447,6 +468,7 @@ class ConceptBrowser(Widget):
         if "_answers" in vars(self):
             self._answers.forget()
             self._index = None
+            self._classes = Classes(None, self._answers.x)
 
 
 def _answering(packet: Packet, request: int | None) -> Packet:

@@ -11,9 +11,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from xaiwidgets.crp import CRP, Focus
+from xaiwidgets.crp import CRP, Concept, Focus
+from xaiwidgets.crp.concepts import ConceptLayers
 from xaiwidgets.crp.index import ReferenceIndex
 from xaiwidgets.errors import unknown
+from xaiwidgets.widgets.choices import CLOSED, StateError, check_image
 from xaiwidgets.widgets.concepts_gallery import SIDE, Gallery, Place, Question, shown_count
 from xaiwidgets.widgets.wire import Packet, encoded, picture_packet
 
@@ -74,6 +76,7 @@ class Answers:
         known = self._focuses.get(question)
         if known is not None:
             return known
+        check_image(question.image, len(self.x))
         with self.crp.model.lock:
             if question not in self._focuses:
                 x = self.x[question.image, None]
@@ -86,14 +89,31 @@ class Answers:
         """Raise ValueError for what cannot be asked: a saved page of another widget, or a script, may ask anything."""
         if want.get("kind") not in LANES:
             raise unknown("kind", want.get("kind"), LANES)
-        if "image" in want and not 0 <= want["image"] < len(self.x):
-            raise ValueError(f"image={want['image']} is not there; give 0 to {len(self.x) - 1}")
+        if "image" in want:
+            check_image(want["image"], len(self.x))
         if "layer" in want and "concept" in want:
-            units = self.crp.units(want["layer"])
-            if not 0 <= want["concept"] < units:
-                raise ValueError(
-                    f"concept={want['concept']} is not in {want['layer']}, which has {units}; give 0 to {units - 1}"
-                )
+            self.check_concept(want["layer"], want["concept"])
+
+    def layer(self, name: str) -> Concept:
+        """The concepts of any layer through which relevance passes. Raises StateError where there are none, and when closed."""
+        try:
+            return self.layers[name]
+        except ValueError as error:
+            raise StateError(str(error)) from None
+
+    @property
+    def layers(self) -> ConceptLayers:
+        """The layers for images of x's size."""
+        if not len(self.x):
+            raise StateError(CLOSED)
+        return self.crp.known(self.x[:1])
+
+    def check_concept(self, layer: str, concept: int) -> int:
+        """The number of a concept. Raises StateError where the layer does not have it."""
+        units = self.layer(layer).units
+        if not 0 <= concept < units:
+            raise StateError(f"concept={concept} is not in {layer}, which has {units}; give 0 to {units - 1}")
+        return concept
 
     def _own_heatmaps(self, question: Question, layer: str, concepts: Sequence[int]) -> tuple[Tensor, Tensor]:
         """The image of a question, (C, H, W), and the heatmaps (K, H, W) of concepts on it."""
@@ -168,7 +188,7 @@ class Answers:
 
     def _ranking(self, want: Want) -> Iterator[Packet]:
         focus, layer = self.focus(question_of(want)), want["layer"]
-        relevance, activation = focus.relevance[layer], focus.activation(layer)
+        relevance, activation = relevance_of(focus, layer), focus.activation(layer)
         yield answer(want, {"units": len(relevance)}, _floats(relevance), _floats(activation))
 
     def _heatmap(self, want: Want) -> Iterator[Packet]:
@@ -248,6 +268,14 @@ class Answers:
         there = [tile for tile in part.values() if tile is not None]
         said = [[*place, tile is not None] for place, tile in part.items()]
         return answer(want, {"side": SIDE, "places": said}, b"".join(there))
+
+
+def relevance_of(focus: Focus, layer: str) -> Tensor:
+    """(units,) relevance of each concept of a layer, by number."""
+    if layer in focus.relevance:
+        return focus.relevance[layer]
+    ranking = focus.rank(layer)
+    return ranking.relevance[0][ranking.concepts[0].argsort()]
 
 
 def question_of(want: Want) -> Question:
