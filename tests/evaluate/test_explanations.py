@@ -84,7 +84,7 @@ def test_randomisation_wants_a_maker(model: ImageModel, x: Tensor) -> None:
     from xaiwidgets import LRP
 
     with pytest.raises(TypeError, match="is an explainer of one model; give a function that makes one"):
-        model_randomisation(model, x, {"LRP": LRP(model)})
+        model_randomisation(model, x, {"LRP": LRP(model)})  # type: ignore[dict-item]
 
 
 def test_a_limit_cuts_heatmaps_and_classes_too(model: ImageModel, x: Tensor, heat: Tensor) -> None:
