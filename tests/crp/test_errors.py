@@ -163,9 +163,9 @@ def test_other_arguments(crp: CRP, images: Tensor) -> None:
     for width in ((), (0,), 3.5, (2, "a")):
         with pytest.raises(ValueError, match=r"width=.*; give how many concepts to follow at each step down"):
             crp.graph(images[:1], layer="conv2", concept=1, width=width)  # type: ignore[arg-type]
-    with pytest.raises(ValueError, match="branches=0; give at least 1"):
+    with pytest.raises(ValueError, match="branches=0 must be a whole number of at least 1, or None"):
         crp.graph(images[:1], layer="conv2", concept=1, branches=0)
-    with pytest.raises(ValueError, match="chunk=0 must be at least 1"):
+    with pytest.raises(ValueError, match="chunk=0 must be a whole number of at least 1"):
         CRP(crp.model, chunk=0)
     with pytest.raises(ValueError, match="composite='abs_lrp' normalises relevance at every step"):
         CRP(crp.model, "abs_lrp")

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from tests.crp.indexing import Entry, Pictures, best, by_class, contents, once, scored
-from xaiwidgets import CRP, ImageModel, ReferenceIndex
+from xaiwidgets import CRP, LRP, ImageModel, ReferenceIndex
 from xaiwidgets.crp import MaskConcept
 from xaiwidgets.crp.index import Progress
 
@@ -78,7 +78,7 @@ def test_several_labels(crp: CRP, tmp_path: Path) -> None:
     given = [{3, 0}, ["1"], [], torch.tensor([2, 4, 3]), np.int64(4), hot]
     classes = [chosen[k % 6] for k in range(LENGTH)]
     data = Pictures(LENGTH, labels=[given[k % 6] for k in range(LENGTH)])
-    model = ImageModel(crp.model.module, input_size=16, class_names="01234")
+    model = ImageModel(crp.model.module, input_size=16, class_names=list("01234"))
     index = build(CRP(model), data, tmp_path, top=10, class_top=4)
     equals_brute_force(index, CRP(model), data.images, classes)
 
@@ -270,8 +270,26 @@ def test_bad_data(crp: CRP, tmp_path: Path) -> None:
     fails(Pictures(4), TypeError, "executor is str; give a concurrent.futures.Executor", executor="dask")
     fails(Pictures(4), ValueError, "layer='conv9'", layers=["0", "conv9"])
     fails(Pictures(4), ValueError, "give a list of names", layers="0")
-    fails(Pictures(4), ValueError, "top=0 must be at least 1", top=0)
+    for name, value in {"top": "4", "class_top": 2.5, "batch": "4", "shard": 2.5, "workers": -1}.items():
+        fails(Pictures(4), ValueError, rf"{name}={value!r} must be a whole number of at least [01]", **{name: value})
+    fails(Pictures(4), ValueError, "top=0 must be a whole number of at least 1", top=0)
     fails(Pictures(4), ValueError, "targets='labels' is not known; did you mean 'label'", targets="labels")
+
+
+def test_arguments_of_another_kind(crp: CRP, index: ReferenceIndex, tmp_path: Path) -> None:
+    data = Pictures(4)
+    for arguments, said in (
+        ((LRP(crp.model), data, tmp_path), "crp is LRP; give a CRP, such as"),
+        ((data, crp, tmp_path), "crp is Pictures; give a CRP"),
+        ((crp, tmp_path, data), "path is Pictures; give the folder of the index: build"),
+        ((crp, data, None), "path is NoneType; give the folder"),
+    ):
+        with pytest.raises(TypeError, match=said):
+            ReferenceIndex.build(*arguments, progress=False)
+    with pytest.raises(TypeError, match="crp is LRP; give a CRP"):
+        index.check(LRP(crp.model))  # type: ignore[arg-type]
+    counts: Any = {"top": np.int64(4), "class_top": torch.tensor(2), "batch": np.int32(2), "shard": np.int64(2)}
+    assert len(build(crp, data, tmp_path, **counts).top("0", 0, 9)) == 4
 
 
 def test_bad_questions(index: ReferenceIndex, tmp_path: Path) -> None:
@@ -287,8 +305,16 @@ def test_bad_questions(index: ReferenceIndex, tmp_path: Path) -> None:
         index.top("0", 0, pool="mean")
     with pytest.raises(ValueError, match="target=7 is not a class"):
         index.top("0", 0, target=7)
-    with pytest.raises(ValueError, match="n=0 must be at least 1"):
-        index.top("0", 0, 0)
+    with pytest.raises(ValueError, match=r"target=2.5 must be a whole number, the name of a class, or None"):
+        index.top("0", 0, target=2.5)  # type: ignore[arg-type]
+    for n in (0, -1, None, 2.0):
+        with pytest.raises(ValueError, match=f"n={n} must be a whole number of at least 1"):
+            index.top("0", 0, n)  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="n=-1 must be a whole number of at least 1, or None for all that are kept"):
+        index.classes("0", 0, n=-1)
+    with pytest.raises(ValueError, match=r"concept=3.5 must be a whole number"):
+        index.top("0", 3.5)  # type: ignore[arg-type]
+    assert index.top("0", np.int64(3), torch.tensor(2), target=np.int64(1)).concept == 3  # type: ignore[arg-type]
     with pytest.raises(FileNotFoundError, match="holds no index"):
         ReferenceIndex.open(tmp_path / "nothing")
 

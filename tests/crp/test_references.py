@@ -193,7 +193,7 @@ def test_the_cache_is_used_and_never_trusted(crp: CRP, data: Shapes, index: Refe
         again(kept=False)
         again(kept=True)
     assert list((index.path / "references").iterdir()) == [file]
-    assert len(whole(crp, data, index.top("embedding", 4, 3), cache=index)) == 3
+    assert len(whole(crp, data, index.top("embedding", 4, 3), cache=str(index.path))) == 3
     assert len(list((index.path / "references").iterdir())) == 2
 
 
@@ -225,6 +225,16 @@ def test_bad_input(crp: CRP, data: Shapes, index: ReferenceIndex) -> None:
         xw.references(crp, data, found, crop="fields")
     with pytest.raises(ValueError, match=r"fade=3 must be a share from 0 to 1"):
         xw.references(crp, data, found, fade=3)
+    with pytest.raises(ValueError, match=r"n=-1 must be a whole number of at least 1, or None for all"):
+        xw.references(crp, data, found, n=-1)
+    with pytest.raises(TypeError, match="crp is LRP; give a CRP"):
+        xw.references(xw.LRP(crp.model), data, found)  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match=r"found holds int; give what index.top\(…\) returns, or a list of such"):
+        xw.references(crp, data, [3])
+    with pytest.raises(TypeError, match="cache is bool; give the index that found comes from, its folder, or None"):
+        xw.references(crp, data, found, cache=True)  # type: ignore[arg-type]
+    with pytest.raises(FileNotFoundError, match="cx holds no index"):
+        xw.references(crp, data, found, cache="cx")
 
 
 def test_only_what_the_index_is_of(crp: CRP, data: Shapes, index: ReferenceIndex) -> None:

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from xaiwidgets.crp.build_data import Samples
 from xaiwidgets.crp.explainer import CRP
-from xaiwidgets.errors import unknown
+from xaiwidgets.errors import unknown, whole
 
 __all__ = ["TARGETS", "check_same", "difference", "explainer_fingerprint", "make_request"]
 
@@ -50,10 +50,8 @@ def make_request(
     """
     if targets not in TARGETS:
         raise unknown("targets", targets, TARGETS)
-    batch = crp.batch if batch is None else batch
-    for name, value in {"top": top, "class_top": class_top, "batch": batch}.items():
-        if value is not None and value < 1:
-            raise ValueError(f"{name}={value} must be at least 1")
+    top, batch = whole("top", top, 1), whole("batch", crp.batch if batch is None else batch, 1, also=", or None")
+    class_top = None if class_top is None else whole("class_top", class_top, 1, also=", or None")
     if targets == "label" and not samples.labelled:
         warnings.warn("the data set has no labels; the predicted class of each image is explained", stacklevel=4)
         targets = "predicted"

@@ -18,7 +18,7 @@ from xaiwidgets.crp.regions import region_weights
 from xaiwidgets.crp.requests import Request, parse
 from xaiwidgets.crp.results import ConceptAttribution, Ranking, RegionConcepts, ranked
 from xaiwidgets.crp.starts import Begin, class_start, given_start
-from xaiwidgets.errors import unknown
+from xaiwidgets.errors import unknown, whole
 from xaiwidgets.graph import Propagator
 from xaiwidgets.lrp import LRP, Composite
 from xaiwidgets.model import ImageModel
@@ -56,9 +56,7 @@ class CRP(LRP):
             raise ValueError(
                 "composite='abs_lrp' normalises relevance at every step, so parts of it do not add up to the whole; choose another."
             )
-        if chunk < 1:
-            raise ValueError(f"chunk={chunk} must be at least 1.")
-        self.chunk, self.own_concepts = chunk, dict(concepts or {})
+        self.chunk, self.own_concepts = whole("chunk", chunk, 1), dict(concepts or {})
         self._known: tuple[Propagator, ConceptLayers] | None = None
 
     def __getstate__(self) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from xaiwidgets.crp.concepts import check_ids
 from xaiwidgets.crp.passes import Pass
 from xaiwidgets.crp.regions import region_weights
 from xaiwidgets.crp.results import Ranking, ranked
-from xaiwidgets.errors import unknown
+from xaiwidgets.errors import unknown, whole
 from xaiwidgets.results import Provenance
 
 __all__ = ["Focus"]
@@ -98,11 +98,13 @@ class Focus:
         """
         if (layer is None) != (concept is None):
             raise ValueError(f"layer={layer!r} with concept={concept!r}: give both, or neither to begin at the class.")
-        steps = tuple(width) if isinstance(width, Sequence) else (width,)
-        if not steps or any(not isinstance(n, int) or n < 1 for n in steps):
+        try:
+            steps = tuple(whole("width", n, 1) for n in (width if isinstance(width, Sequence) else (width,)))
+        except ValueError:
+            steps = ()
+        if not steps:
             raise ValueError(f"width={width!r}; give how many concepts to follow at each step down, such as (4, 2).")
-        if branches is not None and branches < 1:
-            raise ValueError(f"branches={branches}; give at least 1, or None for all feeding layers.")
+        branches = None if branches is None else whole("branches", branches, 1, also=", or None for all feeding layers")
         if layer is not None and concept is not None:
             check_ids(layer, [concept], self._pass.known[layer].units)
         start = "output" if layer is None else layer

@@ -23,7 +23,7 @@ from xaiwidgets.crp.build_request import check_same, difference, make_request
 from xaiwidgets.crp.explainer import CRP
 from xaiwidgets.crp.storage import Folder, lock
 from xaiwidgets.crp.topk import KINDS, POOLS
-from xaiwidgets.errors import unknown
+from xaiwidgets.errors import unknown, whole
 from xaiwidgets.results import Provenance, Result
 
 __all__ = ["ClassUse", "Progress", "ReferenceIndex", "References"]
@@ -133,6 +133,7 @@ class ReferenceIndex:
             settings: of `stream`: class_top, batch, shard, targets, shares, workers.
 
         Raises:
+            TypeError: no CRP, data set or folder.
             ValueError: the folder holds an index of something else; unknown layer; labels or images that do not fit.
             RuntimeError: another process is building there.
             OSError: disk full or read-only folder; what was there is kept.
@@ -178,8 +179,10 @@ class ReferenceIndex:
             shares: score by the share in the layer, divided by the sum of magnitudes over its concepts, as zennit-crp's default.
             workers: processes that read the data set, when there is no executor.
         """
-        if shard < 1:
-            raise ValueError(f"shard={shard} must be at least 1")
+        _check_crp(crp)
+        if not isinstance(path, str | os.PathLike):
+            raise TypeError(f"path is {type(path).__name__}; give the folder of the index: build(crp, dataset, path)")
+        shard, workers = whole("shard", shard, 1), whole("workers", workers, 0)
         if executor is not None and not hasattr(executor, "submit"):
             raise TypeError(f"executor is {type(executor).__name__}; give a concurrent.futures.Executor, or None")
         samples = Samples(dataset, crp.model)
@@ -259,7 +262,8 @@ class ReferenceIndex:
         return hashlib.sha256(json.dumps(self.request, sort_keys=True).encode()).hexdigest()[:16]
 
     def check(self, crp: CRP, dataset: Any = None) -> None:
-        """Raise ValueError where the explainer, or the data set, is not the one that the index was built with."""
+        """Raise ValueError where the explainer, or the data set, is not the one that the index was built with; TypeError for no CRP."""
+        _check_crp(crp)
         samples = None if dataset is None else Samples(dataset, crp.model)
         check_same(self.request, crp, samples, f"the index in {self.path}")
 
@@ -292,8 +296,7 @@ class ReferenceIndex:
             ValueError: unknown layer, class, `by` or `pool`. IndexError: no such concept.
         """
         row, prefix = self._row(layer, concept), self._prefix(by, pool)
-        if n < 1:
-            raise ValueError(f"n={n} must be at least 1")
+        n = whole("n", n, 1)
         number = None if target is None else self._class(target)
         kind = "" if number is None else "class_"
         columns = slice(0, n)
@@ -328,8 +331,7 @@ class ReferenceIndex:
         Raises as `top`.
         """
         row, prefix = self._row(layer, concept), self._prefix(by, pool)
-        if n is not None and n < 1:
-            raise ValueError(f"n={n} must be at least 1, or None for all that are kept")
+        n = None if n is None else whole("n", n, 1, also=", or None for all that are kept")
         scores = self._read(f"{prefix}.class_scores", row)[0].double()
         names, counts = self.class_names, self._counts
         uses = []
@@ -367,7 +369,7 @@ class ReferenceIndex:
 
     def _row(self, layer: str, concept: int) -> slice:
         rows, units = self._layer(layer), self.units(layer)
-        number = int(concept)
+        number = whole("concept", concept)
         if not 0 <= number < units:
             raise IndexError(
                 f"concept={concept} is out of range; layer {layer!r} has {units} concepts: give 0 to {units - 1}"
@@ -388,16 +390,22 @@ class ReferenceIndex:
             if target not in names:
                 raise unknown("target", target, names)
             return names.index(target)
-        if not 0 <= int(target) < len(names):
+        number = whole("target", target, also=", the name of a class, or None")
+        if not 0 <= number < len(names):
             raise ValueError(
                 f"target={target} is not a class of the index; give 0 to {len(names) - 1}, a name, or None"
             )
-        return int(target)
+        return number
 
     def _unravelled(self, layer: str, flat: Tensor) -> Tensor:
         """Flat places in a layer as rows and columns; of more than two axes the last two, of one the columns."""
         space = (1, 1, *self._space[layer])
         return torch.stack([flat // space[-1] % space[-2], flat % space[-1]], 1)
+
+
+def _check_crp(crp: Any) -> None:
+    if not isinstance(crp, CRP):
+        raise TypeError(f"crp is {type(crp).__name__}; give a CRP, such as xaiwidgets.CRP(model)")
 
 
 def _matching(path: str | os.PathLike[str], request: dict[str, Any]) -> Folder:

@@ -8,7 +8,8 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-from collections.abc import Sequence
+import os
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +24,7 @@ from xaiwidgets.crp.concepts import AxisConcept, Concept
 from xaiwidgets.crp.explainer import CRP
 from xaiwidgets.crp.index import ReferenceIndex, References
 from xaiwidgets.crp.storage import packed, write_atomically
-from xaiwidgets.errors import unknown
+from xaiwidgets.errors import unknown, whole
 from xaiwidgets.graph import Propagator
 from xaiwidgets.lrp.composites import Composite, assign
 from xaiwidgets.lrp.rules import Flat
@@ -83,7 +84,7 @@ def references(
     fade: bool | float = False,
     unique: bool | float = False,
     n: int | None = None,
-    cache: ReferenceIndex | None = None,
+    cache: ReferenceIndex | str | os.PathLike[str] | None = None,
 ) -> Any:
     """The pictures of `index.top(…)`: `ReferenceImages`, or a tuple of them for several.
 
@@ -98,9 +99,10 @@ def references(
         unique: drop images that resemble a better one: correlation of their thumbnails above this (True: 0.95). Ask the index for
             more than are to be shown.
         n: how many to keep; default all.
-        cache: the index, to keep images and heatmaps in its folder, for the next call.
+        cache: the index, or its folder, to keep images and heatmaps there, for the next call.
 
     Raises:
+        TypeError: no CRP, references or index.
         ValueError: an index of another model, weights, composite or data set; unknown mode; shares out of range.
     """
     if mode is not None and mode not in MODES:
@@ -111,10 +113,12 @@ def references(
         crop if isinstance(crop, str) else _share("crop", crop, _CROP),
         _share("fade", fade, _FADE),
         _share("unique", unique, _ALIKE),
-        n,
+        None if n is None else whole("n", n, 1, also=", or None for all"),
     )
-    samples = Samples(dataset, crp.model)
-    entries = [found] if isinstance(found, References) else list(found)
+    if not isinstance(crp, CRP):
+        raise TypeError(f"crp is {type(crp).__name__}; give a CRP, such as xaiwidgets.CRP(model)")
+    samples, entries = Samples(dataset, crp.model), _entries(found)
+    cache = ReferenceIndex.open(cache) if isinstance(cache, str | os.PathLike) else cache
     _check(crp, samples, entries, cache)
 
     def pictures(entry: References) -> ReferenceImages:
@@ -122,6 +126,14 @@ def references(
         return _pictures(crp, entry, kind, view, _looked_up(crp, samples, entry, kind, cache))
 
     return pictures(found) if isinstance(found, References) else tuple(map(pictures, entries))
+
+
+def _entries(found: Any) -> list[References]:
+    entries = [found] if isinstance(found, References) or not isinstance(found, Iterable) else list(found)
+    for entry in entries:
+        if not isinstance(entry, References):
+            raise TypeError(f"found holds {type(entry).__name__}; give what index.top(…) returns, or a list of such")
+    return entries
 
 
 def whole_references(crp: CRP, dataset: Any, found: References, index: ReferenceIndex) -> tuple[Tensor, Tensor]:
@@ -151,6 +163,8 @@ def _share(argument: str, value: bool | float, default: float) -> float | None:
 
 def _check(crp: CRP, samples: Samples, entries: Sequence[References], index: ReferenceIndex | None) -> None:
     """Raise ValueError where references are not of this explainer and data set, or of another index than the cache."""
+    if index is not None and not isinstance(index, ReferenceIndex):
+        raise TypeError(f"cache is {type(index).__name__}; give the index that found comes from, its folder, or None")
     if index is not None and any(found.fingerprint != index.fingerprint for found in entries):
         raise ValueError("found is of another index than cache; give the index that it comes from")
     for found in {found.fingerprint: found for found in entries}.values():
