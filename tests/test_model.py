@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from tests.contract import untouched
-from xaiwidgets import RELAX, ImageModel
+from xaiwidgets import LRP, RELAX, ImageModel
 from xaiwidgets.graph import GraphError
 
 
@@ -57,6 +58,9 @@ class TestPrepare:
 
     def test_size_overrides_the_transform(self, small: ImageModel, photo: Image.Image) -> None:
         assert small.prepare([photo, photo], size=(20, 37)).shape == (2, 3, 20, 37)
+        assert torch.equal(small.prepare(photo, size=20), small.prepare(photo, size=(20, 20)))
+        with pytest.raises(ValueError, match=r"size=\(20, 0\) must be \(H, W\), whole numbers of at least 1"):
+            small.prepare(photo, size=(20, 0))
 
     def test_pixels_undo_normalise(self, small: ImageModel, photo: Image.Image) -> None:
         pixels = torch.rand(2, 3, 16, 16)
@@ -79,6 +83,27 @@ class TestPrepare:
         model = ImageModel(module, transform=lambda picture: torch.full((3, 4, 4), float(picture.width)))
         assert torch.equal(model.prepare(photo), torch.full((1, 3, 4, 4), 64.0))
 
+    def test_transforms_that_give_no_image(self, photo: Image.Image) -> None:
+        def prepared(transform: Any) -> Tensor:
+            return ImageModel(nn.Conv2d(3, 2, 3), transform=transform).prepare([photo, photo.resize((20, 20))])
+
+        with pytest.raises(
+            TypeError, match=r"transform gives a PIL image; let it return a tensor \(3, H, W\), say with"
+        ):
+            prepared(lambda picture: picture)
+        with pytest.raises(TypeError, match="transform gives ndarray; let it return a tensor"):
+            prepared(np.asarray)
+        with pytest.raises(
+            ValueError, match=r"transform gives uint8 of shape \(3, 4, 4\); let it return floats \(3, H, W\)"
+        ):
+            prepared(lambda picture: torch.zeros(3, 4, 4, dtype=torch.uint8))
+        with pytest.raises(ValueError, match=r"transform gives float32 of shape \(1, 3, 4, 4\); let it return floats"):
+            prepared(lambda picture: torch.zeros(1, 3, 4, 4))
+        with pytest.raises(
+            ValueError, match=r"transform gives images of shapes .*; let it end in one size, or give size="
+        ):
+            prepared(lambda picture: torch.zeros(3, picture.height, picture.width))
+
     def test_empty_list_and_missing_file(self, small: ImageModel) -> None:
         with pytest.raises(ValueError, match="images is empty; give at least one image"):
             small.prepare([])
@@ -93,15 +118,83 @@ class TestConstruction:
             ({"mean": (0.5,), "channels": 3}, "mean has 1 values for 3 channels; give one a channel"),
             ({"std": (1.0, 1.0)}, "std has 2 values for 3 channels"),
             ({"std": (1.0, 0.0, 1.0)}, "must be positive; give the standard deviation of each channel"),
+            ({"std": -0.5}, "must be positive; give the standard deviation of each channel"),
+            ({"mean": float("nan")}, "mean=nan must be finite numbers, one a channel"),
+            ({"mean": (0.5, float("inf"), 0.5)}, r"mean=\(0.5, inf, 0.5\) must be finite numbers"),
+            ({"mean": "0.5"}, "mean='0.5' must be finite numbers"),
+            ({"std": ()}, r"std=\(\) must be finite numbers"),
+            ({"channels": 0}, "channels=0 must be a whole number of at least 1"),
+            ({"class_names": []}, "class_names is empty; give one name a class, or None"),
+            *[
+                (
+                    {"input_size": size},
+                    r"input_size=.* must be \(H, W\), whole numbers of at least 1, or one such number",
+                )
+                for size in ("32", (0, 0), -1, 32.0, (3, 32, 32), (32,), (32, 16.5), True, {"height": 32})
+            ],
         ],
     )
     def test_arguments_that_do_not_fit(self, options: dict[str, Any], message: str) -> None:
         with pytest.raises(ValueError, match=message):
             ImageModel(nn.Conv2d(3, 2, 3), **options)
 
+    @pytest.mark.parametrize("names", ["cat", {0: "cat", 1: "dog"}, {"cat", "dog"}, 2])
+    def test_names_that_are_no_list(self, names: Any) -> None:
+        with pytest.raises(
+            TypeError, match=r"class_names is .*; give a list of one name a class, in the classes' order"
+        ):
+            ImageModel(nn.Conv2d(3, 2, 3), class_names=names)
+        with pytest.raises(TypeError, match="transform is str; give a function from a PIL image"):
+            ImageModel(nn.Conv2d(3, 2, 3), transform="resize")  # type: ignore[arg-type]
+
+    def test_numbers_of_any_kind(self) -> None:
+        size: Any
+        for size in (32, np.int64(32), torch.tensor(32), (32, 32), [32, 32], np.array([32, 32]), torch.Size([32, 32])):
+            model = ImageModel(nn.Conv2d(3, 2, 3), input_size=size, mean=0.5, std=np.array([0.5, 0.25, 1.0]))  # type: ignore[arg-type]
+            assert (model.input_size, model.mean, model.std) == ((32, 32), (0.5,) * 3, (0.5, 0.25, 1.0))
+        assert ImageModel(nn.Conv2d(1, 2, 3), mean=0.5).mean == (0.5,)
+        assert ImageModel(nn.Conv2d(3, 2, 3), class_names=np.array(["a", "b"])).class_names == ("a", "b")  # type: ignore[arg-type]
+
+    @pytest.mark.filterwarnings("default")
+    def test_another_number_of_names_than_classes_is_said_once(self, tiny: ImageModel) -> None:
+        model = ImageModel(tiny.module, input_size=16, class_names=["a", "b"])
+        x = torch.randn(1, 3, 16, 16)
+        with pytest.warns(
+            UserWarning, match="class_names has 2 names, Sequential has 5 classes; give one name a class"
+        ):
+            model.predict(x)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            model.predict(x)
+        with pytest.warns(UserWarning, match="class_names has 2 names"):
+            LRP(ImageModel(tiny.module, input_size=16, class_names=["a", "b"]))(x)
+
     def test_no_module(self) -> None:
         with pytest.raises(TypeError, match=r"module is str; give a torch.nn.Module, or load one with xaiwidgets.load"):
             ImageModel("resnet18")  # type: ignore[arg-type]
+
+    def test_timm_modules_built_for_other_images(self) -> None:
+        import timm
+
+        grey = ImageModel(timm.create_model("resnet18", in_chans=1).eval(), input_size=64)
+        assert grey.channels == len(grey.mean) == len(grey.std) == 1
+        assert grey.mean[0] == pytest.approx((0.485 + 0.456 + 0.406) / 3)
+        assert grey.predict(grey.prepare(np.zeros((70, 80, 3), np.uint8))).classes.shape == (1, 5)
+        small = ImageModel(timm.create_model("vit_tiny_patch16_224", img_size=(64, 96), in_chans=4).eval())
+        assert (small.channels, small.input_size, small.mean) == (4, (64, 96), (0.5,) * 4)
+        # Its first convolution takes 48 channels, of space that has become depth.
+        assert ImageModel(timm.create_model("tresnet_m").eval()).channels == 3
+
+    def test_images_of_a_size_that_a_transformer_does_not_take(self) -> None:
+        import timm
+
+        model = ImageModel(timm.create_model("vit_tiny_patch16_224", img_size=32, depth=1).eval())
+        x = torch.zeros(1, 3, 48, 48)
+        for call in (model.predict, LRP(model)):
+            with pytest.raises(
+                GraphError, match=r"x of shape \(N, 3, 48, 48\) .* does not run through VisionTransformer"
+            ):
+                call(x)
 
     def test_timm_modules_bring_their_own_numbers(self) -> None:
         import timm
@@ -144,9 +237,10 @@ class TestAnswers:
             (torch.tensor([3, 2, 1]), [3, 2, 1]),
             (np.int64(6), [6, 6, 6]),
             (np.array([0, 0, 1]), [0, 0, 1]),
+            ([np.int64(1), torch.tensor(2), name], [1, 2, 5]),
         ]:
             assert cnn.targets(scores, target).tolist() == expected
-        wrong: list[Any] = [8, -1, 1.0, True, [0, 1, 9]]
+        wrong: list[Any] = [8, -1, 1.0, True, [0, 1, 9], [0, 1, np.float32(2)], torch.tensor(1.0)]
         for target in wrong:
             with pytest.raises(
                 ValueError, match=r"is not a class of demo:shapes-cnn; give 0 to 7, a class name, or None"
@@ -167,6 +261,7 @@ class TestAnswers:
             ("cat.jpg", TypeError, r"x is str; give a tensor \(N, 3, H, W\), as model.prepare\(image\) makes"),
             (torch.zeros(3, 1, 16, 16), ValueError, "x has 1 channels, Sequential takes 3"),
             (torch.zeros(0, 3, 16, 16), ValueError, "no image in it; give at least one"),
+            (torch.zeros(1, 3, 16, 16).byte(), ValueError, r"x is of uint8; .* by model.prepare\(x\)"),
             (torch.zeros(16, 16), ValueError, r"x has shape \(16, 16\); give \(N, 3, H, W\)"),
             (torch.full((2, 3, 16, 16), torch.nan), ValueError, r"x\[0\] has NaN or infinite values; clean the image"),
         ],

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -157,6 +159,13 @@ class TestCheckpoints:
         with pytest.raises(FileNotFoundError, match=r"is no file \(looked in .*\); check the path"):
             self.open(tmp_path / "missing.pt")
 
+    def test_no_safetensors_at_all(self, tmp_path: Path) -> None:
+        (tmp_path / "junk.safetensors").write_bytes(b"junk")
+        with pytest.raises(
+            ValueError, match=r"junk.safetensors' cannot be read as plain weights .* save module.state_dict"
+        ):
+            self.open(tmp_path / "junk.safetensors")
+
     def test_pickled_code_is_not_run(self, tmp_path: Path) -> None:
         torch.save(nn.Linear(2, 2), tmp_path / "module.pt")
         with pytest.raises(ValueError, match=r"cannot be read as plain weights .* save module.state_dict"):
@@ -164,3 +173,24 @@ class TestCheckpoints:
         (tmp_path / "broken.pt").write_bytes(b"not weights")
         with pytest.raises(ValueError, match="cannot be read as plain weights"):
             self.open(tmp_path / "broken.pt")
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:99", 3.5])
+def test_devices_that_are_not_there(device: Any) -> None:
+    with pytest.raises(ValueError, match=f"device={device!r} is not to be had here; choose from 'cpu'"):
+        load("demo:shapes-cnn", device=device)
+
+
+def test_timm_models_built_for_other_images(photo: Image.Image) -> None:
+    options: dict[str, Any] = {"pretrained": False, "device": "cpu"}
+    for name, img_size in (("vit_tiny_patch16_224", (64, 64)), ("mixer_s32_224", 64)):
+        model = load(f"timm:{name}", in_chans=1, img_size=img_size, **options)
+        assert (model.channels, model.input_size, len(model.mean)) == (1, (64, 64), 1)
+        x = model.prepare(photo)
+        assert x.shape == (1, 1, 64, 64)
+        assert model.scores(x).shape == (1, 1000)
+
+
+def test_rooms_are_reached_from_the_package() -> None:
+    code = "import xaiwidgets as xw; assert callable(xw.evaluate.localisation); assert 'evaluate' in dir(xw)"
+    subprocess.run([sys.executable, "-c", code], check=True)

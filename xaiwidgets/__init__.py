@@ -72,9 +72,27 @@ _HOMES = {
     "masks_needed": "relax",
     "references": "crp.references",
 }
+# Subpackages and modules that are public as they are, such as xaiwidgets.evaluate.localisation.
+_ROOMS = (
+    "baselines",
+    "crp",
+    "demo",
+    "evaluate",
+    "graph",
+    "images",
+    "lrp",
+    "model",
+    "plots",
+    "relax",
+    "results",
+    "sources",
+    "widgets",
+)
 
 
 def __getattr__(name: str) -> Any:
+    if name in _ROOMS:
+        return import_module(f"xaiwidgets.{name}")
     home = _HOMES.get(name)
     if home is None:
         raise AttributeError(f"module 'xaiwidgets' has no attribute {name!r}; it offers {', '.join(__all__)}")
@@ -84,4 +102,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+    return sorted({*globals(), *__all__, *_ROOMS})

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import threading
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -14,8 +13,10 @@ from PIL import Image
 from torch import Tensor, nn
 
 from xaiwidgets import images as _images
-from xaiwidgets.errors import unknown
+from xaiwidgets.errors import unknown, whole
 from xaiwidgets.graph import Graph, GraphError, export
+from xaiwidgets.model_arguments import class_names_of, first_channels, length, pair, per_channel, ready, timm_config
+from xaiwidgets.model_state import evaluating, fingerprint
 
 if TYPE_CHECKING:
     from xaiwidgets.lrp import Report
@@ -57,9 +58,10 @@ class ImageModel:
 
     Args:
         module: any module that maps images (N, C, H, W) to scores (N, classes) or to representations (N, D).
-        class_names: one name a class.
-        mean, std: of each channel, for pixel values in [0, 1]. Default: the module's own (timm), else 0 and 1.
-        input_size: (H, W) that :meth:`prepare` resizes to. Default: the module's own (timm), else (224, 224).
+        class_names: one name a class, in the classes' order.
+        mean, std: of each channel, or one number for all, for pixel values in [0, 1]. Default: the module's own (timm),
+            else 0 and 1.
+        input_size: (H, W), or one number for a square, that :meth:`prepare` resizes to. Default: the module's own (timm), else (224, 224).
         channels: number of input channels; default: as many as ``mean`` has, else as the first convolution takes.
         transform: maps a PIL image to a tensor (C, H, W); default: resize, centre crop, normalise.
         name: used in results and titles.
@@ -73,8 +75,8 @@ class ImageModel:
         module: nn.Module,
         *,
         class_names: Sequence[str] | None = None,
-        mean: Sequence[float] | None = None,
-        std: Sequence[float] | None = None,
+        mean: Sequence[float] | float | None = None,
+        std: Sequence[float] | float | None = None,
         input_size: tuple[int, int] | int | None = None,
         channels: int | None = None,
         transform: Callable[[Image.Image], Tensor] | None = None,
@@ -84,23 +86,29 @@ class ImageModel:
             raise TypeError(
                 f"module is {type(module).__name__}; give a torch.nn.Module, or load one with xaiwidgets.load(name)"
             )
-        own = _timm_config(module)
+        if transform is not None and not callable(transform):
+            raise TypeError(f"transform is {type(transform).__name__}; give a function from a PIL image to (C, H, W)")
+        own = timm_config(module)
         mean = own.get("mean") if mean is None else mean
         std = own.get("std") if std is None else std
         size = own.get("input_size", (3, 224, 224))[-2:] if input_size is None else input_size
         self.module = module
         self.name = name or type(module).__name__
-        self.class_names = None if class_names is None else tuple(str(entry) for entry in class_names)
-        self.input_size: tuple[int, int] = (size, size) if isinstance(size, int) else (int(size[0]), int(size[1]))
-        self.channels = channels or (len(mean) if mean is not None else _first_channels(module))
-        self.mean = _per_channel("mean", mean, 0.0, self.channels)
-        self.std = _per_channel("std", std, 1.0, self.channels)
+        self.class_names = class_names_of(class_names)
+        self.input_size: tuple[int, int] = pair("input_size", size)
+        if channels is None:
+            taken = own["input_size"][0] if own else first_channels(module)
+            channels = taken if mean is None or length(mean) is None else length(mean) or 1
+        self.channels = whole("channels", channels, 1)
+        self.mean = per_channel("mean", mean, 0.0, self.channels)
+        self.std = per_channel("std", std, 1.0, self.channels)
         if min(self.std) <= 0:
             raise ValueError(f"std={self.std} must be positive; give the standard deviation of each channel")
         self.lock = threading.RLock()
         self._transform = transform
         self._graphs: dict[Any, Graph] = {}
         self._failures: dict[tuple[int, int], str] = {}
+        self._warned = False
         self._graphs_of: tuple[Any, ...] = ()
 
     def __repr__(self) -> str:
@@ -117,24 +125,30 @@ class ImageModel:
 
     # -- images in and out -------------------------------------------------------------------------------------------
 
-    def prepare(self, images: Any, *, size: tuple[int, int] | None = None) -> Tensor:
+    def prepare(self, images: Any, *, size: tuple[int, int] | int | None = None) -> Tensor:
         """Images as the model takes them, shape (N, C, H, W), on the model's device.
 
         Args:
             images: a path, a PIL image, an (H, W, C) uint8 array, a (C, H, W) tensor of pixel values in [0, 1] or
                 uint8, or a list of these.
-            size: (H, W) to resize to, whatever the aspect ratio; default: the model's own transform.
+            size: (H, W), or one number for a square, to resize to, whatever the aspect ratio; default: the model's own
+                transform.
 
         Raises:
             FileNotFoundError, TypeError, ValueError: what came is not an image; says what to give.
         """
         pictures = [_images.to_pil(image, self.channels) for image in _images.as_list(images)]
         if size is not None:
+            height, width = pair("size", size)
             return torch.stack(
-                [self._to_tensor(picture.resize((size[1], size[0]), Image.Resampling.BICUBIC)) for picture in pictures]
+                [self._to_tensor(picture.resize((width, height), Image.Resampling.BICUBIC)) for picture in pictures]
             )
         transform = self._transform or self._resize_and_crop
-        return torch.stack([transform(picture).to(self.device, torch.float32) for picture in pictures])
+        found = [ready(transform(picture), self.channels).to(self.device, torch.float32) for picture in pictures]
+        sizes = {tuple(image.shape) for image in found}
+        if len(sizes) > 1:
+            raise ValueError(f"transform gives images of shapes {sorted(sizes)}; let it end in one size, or give size=")
+        return torch.stack(found)
 
     def pixels(self, x: Tensor) -> Tensor:
         """Normalised images (N, C, H, W) as pixel values in [0, 1], clamped."""
@@ -151,7 +165,7 @@ class ImageModel:
 
         Raises:
             TypeError: not a tensor.
-            ValueError: another number of dimensions or channels, no image, or values that are not finite.
+            ValueError: another number of dimensions or channels, no image, or values that are not finite floats.
         """
         if not isinstance(x, Tensor):
             raise TypeError(
@@ -170,6 +184,11 @@ class ImageModel:
             raise ValueError(
                 f"{argument} has {x.shape[1]} channels, {self.name} takes {self.channels}; "
                 f"give (N, {self.channels}, H, W), as model.prepare(image) makes"
+            )
+        if not x.is_floating_point():
+            kind = str(x.dtype).removeprefix("torch.")
+            raise ValueError(
+                f"{argument} is of {kind}; pixel values become what the model takes by model.prepare({argument})"
             )
         x = x.detach().to(self.device, torch.float32)
         finite = torch.isfinite(x).flatten(1).all(1)
@@ -193,11 +212,12 @@ class ImageModel:
         scores = torch.cat(parts)
         if scores.ndim != 2:
             raise ValueError(f"{self.name} gives an output of shape {tuple(scores.shape)}; scores need (N, classes)")
+        self._check_names(scores.shape[1])
         return scores
 
     def predict(self, x: Tensor, top: int = 5) -> Prediction:
         """Scores and the ``top`` classes of each image, best first, with their names."""
-        scores = self.scores(x)
+        top, scores = whole("top", top, 1), self.scores(x)
         classes = scores.topk(min(top, scores.shape[1])).indices
         names = tuple(tuple(self.class_name(int(index)) for index in row) for row in classes)
         return Prediction(scores, scores.softmax(1), classes, names)
@@ -219,6 +239,7 @@ class ImageModel:
             ValueError: a class out of range, an unknown name, or another number of classes than images.
         """
         count, classes = scores.shape
+        self._check_names(classes)
         if target is None:
             return scores.argmax(1)
         entries = target.tolist() if hasattr(target, "tolist") else target
@@ -227,8 +248,8 @@ class ImageModel:
             raise ValueError(f"target has {len(entries)} classes for {count} images; give one class, or one an image")
         chosen = []
         for entry in entries:
-            index = self._class_index(entry) if isinstance(entry, str) else entry
-            if isinstance(index, bool) or not isinstance(index, int) or not 0 <= index < classes:
+            index = self._class_index(entry) if isinstance(entry, str) else _whole_or(-1, entry)
+            if not 0 <= index < classes:
                 raise ValueError(
                     f"target={entry!r} is not a class of {self.name}; give 0 to {classes - 1}, a class name, or None"
                 )
@@ -315,9 +336,9 @@ class ImageModel:
     def graph_for(self, x: Tensor, *, dtype: torch.dtype = torch.float32) -> Graph:
         """The graph for images of x's height and width; exported anew when the weights have changed since."""
         with self.lock:
-            fingerprint = _fingerprint(self.module)
-            if fingerprint != self._graphs_of:
-                self._graphs, self._failures, self._graphs_of = {}, {}, fingerprint
+            present = fingerprint(self.module)
+            if present != self._graphs_of:
+                self._graphs, self._failures, self._graphs_of = {}, {}, present
             size = (x.shape[-2], x.shape[-1])
             if size in self._failures:
                 raise GraphError(self._failures[size])
@@ -377,11 +398,19 @@ class ImageModel:
 
     def _plain_forward(self, dtype: torch.dtype) -> Callable[[Tensor], Any]:
         def forward(batch: Tensor) -> Any:
-            with self.lock, _evaluating(self.module), torch.inference_mode():
-                if dtype == torch.float32:
-                    return self.module(batch)
-                with torch.autocast(self.device.type, dtype=dtype):
-                    return _floats(self.module(batch))
+            with self.lock, evaluating(self.module), torch.inference_mode():
+                try:
+                    if dtype == torch.float32:
+                        return self.module(batch)
+                    with torch.autocast(self.device.type, dtype=dtype):
+                        return _floats(self.module(batch))
+                except Exception as error:
+                    said = self._failures.get((batch.shape[-2], batch.shape[-1]), "")
+                    reason = str(error).strip().rstrip(".!")
+                    # What stopped the export stops the module too: that message says what to do.
+                    if reason and reason in said:
+                        raise GraphError(said) from error
+                    raise
 
         return forward
 
@@ -407,6 +436,16 @@ class ImageModel:
         pixels = F.to_dtype(F.to_image(picture), torch.float32, scale=True)
         return self.normalise(pixels[None])[0].to(self.device)
 
+    def _check_names(self, classes: int) -> None:
+        """Warn, once, of another number of names than classes: some answers have no name, or a wrong one."""
+        if self.class_names is not None and len(self.class_names) != classes and not self._warned:
+            self._warned = True
+            warnings.warn(
+                f"class_names has {len(self.class_names)} names, {self.name} has {classes} classes; give one name a class",
+                UserWarning,
+                stacklevel=3,
+            )
+
     def _class_index(self, name: str) -> int:
         if self.class_names is None:
             raise ValueError(
@@ -415,34 +454,6 @@ class ImageModel:
         if name not in self.class_names:
             raise unknown("target", name, self.class_names)
         return self.class_names.index(name)
-
-
-@contextmanager
-def _evaluating(module: nn.Module) -> Iterator[None]:
-    """Evaluation mode for the time of a forward pass; every submodule gets its own mode back."""
-    modes = [(part, part.training) for part in module.modules() if part.training]
-    try:
-        if modes:
-            module.eval()
-        yield
-    finally:
-        for part, training in modes:
-            part.training = training
-
-
-def _fingerprint(module: nn.Module) -> tuple[Any, ...]:
-    """What tells that a module is no longer the one that was exported: its parts, and where and what its weights are."""
-    weights = [*module.parameters(), *module.buffers()]
-    # Steps on ``.data`` leave no trace but in the values: some of each tensor's are looked at.
-    looked_at = [
-        entry.detach().as_strided((min(8, entry.numel()),), (max(1, entry.numel() // 8),)).double()
-        for entry in weights
-        if entry.layout == torch.strided and entry.untyped_storage().nbytes() >= entry.numel() * entry.element_size()
-    ]
-    values = tuple(torch.cat([part.to(looked_at[0].device) for part in looked_at]).tolist()) if looked_at else ()
-    # Weights made under inference_mode count no versions.
-    places = tuple((id(entry), entry.data_ptr(), 0 if entry.is_inference() else entry._version) for entry in weights)
-    return (*(id(part) for part in module.modules()), *places, *values)
 
 
 def _pooled(out: Tensor, pool: str) -> Tensor:
@@ -458,24 +469,8 @@ def _floats(out: Any) -> Any:
     return out.float() if isinstance(out, Tensor) else out
 
 
-def _timm_config(module: nn.Module) -> dict[str, Any]:
-    """The data configuration a timm model carries; empty for other modules."""
-    if not isinstance(getattr(module, "pretrained_cfg", None), dict):
-        return {}
-    from timm.data import resolve_model_data_config
-
-    return resolve_model_data_config(module)
-
-
-def _first_channels(module: nn.Module) -> int:
-    first = next((part for part in module.modules() if isinstance(part, nn.Conv2d)), None)
-    return 3 if first is None else first.in_channels
-
-
-def _per_channel(argument: str, values: Sequence[float] | None, default: float, channels: int) -> tuple[float, ...]:
-    if values is None:
-        return (default,) * channels
-    numbers = tuple(float(value) for value in values)
-    if len(numbers) != channels:
-        raise ValueError(f"{argument} has {len(numbers)} values for {channels} channels; give one a channel")
-    return numbers
+def _whole_or(other: int, value: Any) -> int:
+    try:
+        return whole("target", value)
+    except ValueError:
+        return other

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from xaiwidgets.errors import unknown
 from xaiwidgets.model import ImageModel
+from xaiwidgets.model_arguments import timm_config
 
 OFFLINE = (
     "cannot be fetched here (no connection to {host}); give checkpoint='weights.safetensors' for weights on disk, "
@@ -36,11 +37,11 @@ def load(
         pretrained: fetch the library's default weights; not for demo models, whose weights are always there.
         checkpoint: weights on disk instead, a ``.safetensors`` file or a state dict that loads with
             ``weights_only=True``.
-        device: where to put the model; default: the CPU, or a GPU where one is at hand.
+        device: where to put the model, such as ``"cuda"``; default: the CPU, or a GPU where one is at hand.
         options: passed on to the library's own constructor, such as ``num_classes=10``.
 
     Raises:
-        ValueError: unknown name, with the nearest ones; or a checkpoint that does not fit.
+        ValueError: unknown name, with the nearest ones; a checkpoint that does not fit; a device that is not there.
         FileNotFoundError: no such checkpoint.
         ConnectionError: the weights cannot be fetched here.
     """
@@ -49,17 +50,35 @@ def load(
         raise ValueError(
             f"name={name!r} needs its source: 'demo:shapes-cnn', 'torchvision:resnet18' or 'timm:vit_small_patch16_224'"
         )
+    place = _device(device)
     path = None if checkpoint is None else _existing(Path(checkpoint))
     module, parts = _SOURCES[source](model_name, pretrained and path is None, options)
     if path is not None:
         _load_weights(module, path)
     module.eval()
-    module.to(torch.device(device) if device is not None else _default_device())
+    module.to(place)
     return ImageModel(module, name=name, **parts)
 
 
-def _default_device() -> torch.device:
-    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+def _device(given: torch.device | str | None) -> torch.device:
+    """The device a person names, if it is there.
+
+    Raises:
+        ValueError: no such device, with those there are.
+    """
+    here = [
+        "cpu",
+        *(["cuda"] if torch.cuda.is_available() else []),
+        *(["mps"] if torch.backends.mps.is_available() else []),
+    ]
+    if given is None:
+        return torch.device("cuda" if "cuda" in here else "cpu")
+    try:
+        device = torch.device(given)
+        torch.empty(0, device=device)
+    except Exception as error:  # torch raises assertions, runtime and type errors for what is not there
+        raise ValueError(f"device={given!r} is not to be had here; choose from {', '.join(map(repr, here))}") from error
+    return device
 
 
 # -- one function a source: (name, pretrained, options) -> module and ImageModel's other arguments ---------------------
@@ -110,7 +129,7 @@ def _torchvision(name: str, pretrained: bool, options: dict[str, Any]) -> tuple[
 
 def _timm(name: str, pretrained: bool, options: dict[str, Any]) -> tuple[nn.Module, dict[str, Any]]:
     import timm
-    from timm.data import create_transform, resolve_model_data_config
+    from timm.data import create_transform
 
     if not timm.is_model(name.split(".", 1)[0]):
         raise unknown("name", f"timm:{name}", [f"timm:{entry}" for entry in timm.list_models()])
@@ -123,7 +142,7 @@ def _timm(name: str, pretrained: bool, options: dict[str, Any]) -> tuple[nn.Modu
         return timm.create_model(name, pretrained=pretrained, **options)
 
     module = _fetch(name, _hub_host(), create, cached=_in_hub_cache(name)) if pretrained else create()
-    config = resolve_model_data_config(module)
+    config = timm_config(module, size=options.get("img_size"))
     parts: dict[str, Any] = {
         "mean": tuple(config["mean"]),
         "std": tuple(config["std"]),
@@ -218,18 +237,18 @@ def _existing(path: Path) -> Path:
 
 def _load_weights(module: nn.Module, path: Path) -> None:
     """Load a state dict, in whole or not at all."""
-    if path.suffix == ".safetensors":
-        from safetensors.torch import load_file
+    try:
+        if path.suffix == ".safetensors":
+            from safetensors.torch import load_file
 
-        state = load_file(path)
-    else:
-        try:
+            state = load_file(path)
+        else:
             state = torch.load(path, map_location="cpu", weights_only=True)
-        except Exception as error:
-            raise ValueError(
-                f"checkpoint={str(path)!r} cannot be read as plain weights ({type(error).__name__}); "
-                "save module.state_dict(), best with safetensors.torch.save_file"
-            ) from error
+    except Exception as error:
+        raise ValueError(
+            f"checkpoint={str(path)!r} cannot be read as plain weights ({type(error).__name__}); "
+            "save module.state_dict(), best with safetensors.torch.save_file"
+        ) from error
     state = _unwrapped(state, path)
     own = module.state_dict()
     missing = [key for key in own if key not in state]
