@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import random
 import threading
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -11,7 +13,7 @@ import torch
 from torch import Tensor
 
 from tests.widgets.conftest import RecordedViewer
-from xaiwidgets import GradientXInput, ImageModel
+from xaiwidgets import GradientXInput, ImageModel, pixel_flipping
 
 Viewer = Callable[..., RecordedViewer]
 
@@ -104,3 +106,67 @@ def test_what_is_overtaken_says_nothing_any_more(  # noqa: PLR0917
     go.set()
     assert w.wait(30)
     assert w.status["state"] == state
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_two_threads_of_random_wishes_end_where_the_last_one_leads(
+    viewer: Viewer, small: ImageModel, images: Tensor, heat: Tensor, seed: int
+) -> None:
+    def slow(x: Tensor, target: Tensor) -> Tensor:
+        time.sleep(0.005)
+        return -x.square().sum(1)
+
+    w = viewer(small, images, {"a": heat, "slow": slow, "g": GradientXInput(small)}, patch=4, batch_size=16)
+    trouble: list[BaseException] = []
+
+    def wish(draw: random.Random, heard: bool) -> None:
+        kind = draw.choice(["trait"] * 4 + ["hidden", "image", "stop", "compute", "ready", "look", "add"])
+        if kind == "trait":
+            values: dict[str, list[Any]] = {
+                "order": ["morf", "lerf", "both"],
+                "perturb": ["zero", "mean"],
+                "patch": [4, 8],
+                "target": [None, 1],
+            }
+            name = draw.choice(list(values))
+            change: dict[str, Any] = {name: draw.choice(values[name])}
+            w.set_state(change) if heard else w.set_trait(name, change[name])
+        elif kind == "hidden":
+            w.hidden = draw.sample(["a", "slow", "g"], draw.randrange(4))
+        elif kind == "image":
+            w.image = draw.randrange(3)
+        elif kind == "add":
+            w.add("a", heat * draw.randrange(1, 4))
+        elif kind == "look":
+            asked = {name: getattr(w, name) for name in ("order", "perturb", "patch", "target", "score", "image")}
+            w.hear(type="look", **asked, method="a", orders=["morf"], steps=[1, 2], maps=["a", "g"], picture=True)
+        else:
+            w.hear(type=kind)
+
+    def wishes(number: int) -> None:
+        draw = random.Random(10 * seed + number)
+        try:
+            for _ in range(40):
+                wish(draw, heard=number == 1)
+                time.sleep(draw.random() * 0.01)
+        except BaseException as error:
+            trouble.append(error)
+
+    threads = [threading.Thread(target=wishes, args=(number,)) for number in (0, 1)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert trouble == []
+    w.hidden = []
+    w.compute()
+    assert w.wait(60)
+    assert w.status["state"] == "done"
+    options = {"order": w.order, "perturb": w.perturb, "patch": w.patch, "target": w.target}
+    shown = {name: w._work._sources[name] for name in w.methods}
+    expected = pixel_flipping(small, images, shown, **options, progress=False)  # type: ignore[arg-type]
+    assert w.result is not None
+    for order, curves in expected.curves.items():
+        for name in shown:
+            assert torch.allclose(w.result.curves[order][name], curves[name], atol=1e-4)
+    assert w.of("curves")[-1]["final"]
