@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -187,6 +188,10 @@ def test_starts_at_a_layer(residual: ImageModel, images: Tensor) -> None:
     assert plain.target is None
     given = crp.attribute(images, [{"conv4": [3]}], start_layer="conv4", start=plain.activations["conv4"])
     close(given.relevance, plain.relevance)
+    array = plain.activations["conv4"].numpy()
+    assert torch.equal(
+        crp.attribute(images, [{"conv4": [3]}], start_layer="conv4", start=array).relevance, given.relevance
+    )
     paired = crp.attribute(images, [{"conv4": [i]} for i in range(5)], start_layer="conv4")
     for i in range(5):
         close(paired.relevance[i], crp.attribute(images[i : i + 1], [{"conv4": [i]}], start_layer="conv4").relevance[0])
@@ -255,3 +260,33 @@ def test_it_is_an_explainer_with_parameters(residual: ImageModel, images: Tensor
     half = CRP(residual, precision="bfloat16")(images, layer="conv2", concepts=[1]).heatmap
     full = CRP(residual)(images, layer="conv2", concepts=[1]).heatmap
     assert torch.corrcoef(torch.stack([half.flatten(), full.flatten()]))[0, 1] > 0.95
+
+
+def test_results_say_what_was_asked(residual: ImageModel, images: Tensor) -> None:
+    crp, x = CRP(residual), images[:1]
+
+    def said(result: Any) -> dict[str, Any]:
+        parameters = dict(result.provenance.parameters)
+        assert parameters.pop("composite") == "epsilon_plus_flat"
+        assert parameters.pop("start") == "logit"
+        assert json.dumps(parameters)
+        assert result.provenance.method == "CRP"
+        return parameters
+
+    assert said(crp(x, 2)) == {"target": 2}
+    asked = {"target": "b", "layer": "conv4", "concepts": [1, 3], "exclude_parallel": True}
+    assert said(crp(x, "b", "conv4", torch.tensor([1, 3]))) == asked
+    assert said(crp(x, "b", "conv4", against=1)) == {**asked, "concepts": None, "against": 1}
+    conditions: list[dict[str, Any]] = [
+        {"y": [3], "conv4": [5]}, {"conv2": torch.ones(8)}, {"conv2": np.array([1])}, {"conv2": torch.relu}
+    ]  # fmt: skip
+    plain = [{"y": [3], "conv4": [5]}, {"conv2": "weights (8,)"}, {"conv2": [1]}, {"conv2": "relu"}]
+    found = crp.attribute(x, conditions, exclude_parallel=False)
+    assert said(found) == {"conditions": plain, "exclude_parallel": False}
+    assert said(crp.rank(x, 2, "conv4", by="activation")) == {"target": 2, "layer": "conv4", "by": "activation"}
+    region = crp.region(x, (1, 1, 4, 4), 2, ["conv4"])
+    assert said(region) == {"target": 2, "layers": ["conv4"], "region": [1, 1, 4, 4]}
+    focus = crp.focus(x, 2, "rest")
+    assert said(focus.rank("conv4")) == {"target": 2, "against": "rest", "layer": "conv4", "by": "relevance"}
+    graph = {"layer": "conv4", "concept": 1, "width": [3], "branches": 2}
+    assert said(crp.graph(x, 2, "conv4", 1, [3], branches=2)) == {"target": 2, **graph}

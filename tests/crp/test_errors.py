@@ -169,5 +169,15 @@ def test_other_arguments(crp: CRP, images: Tensor) -> None:
         CRP(crp.model, chunk=0)
     with pytest.raises(ValueError, match="composite='abs_lrp' normalises relevance at every step"):
         CRP(crp.model, "abs_lrp")
+    with pytest.raises(ValueError, match="layers is empty; name at least one, or give None for all that have concepts"):
+        crp.region(images, (0, 0, 5, 5), layers=[])
+    with pytest.raises(ValueError, match=r"layers='conv1' must be a list of names; give layers=\['conv1'\]"):
+        crp.region(images, (0, 0, 5, 5), layers="conv1")
+    with pytest.raises(TypeError, match=r"concepts is list; give \{layer: ids\}, the concepts to remove"):
+        crp.without(images, [5])  # type: ignore[arg-type]
+    with pytest.raises(TypeError, match="start is dict; give 'activation', 'ones', or relevance at 'conv2'"):
+        crp.attribute(images, [{"conv2": [1]}], start_layer="conv2", start={})
+    with pytest.raises(ValueError, match=r"start has shape \(\); at 'conv2' give \(8, 8, 10\)"):
+        crp.attribute(images, [{"conv2": [1]}], start_layer="conv2", start=2.0)
     with pytest.raises(ValueError, match="layer='conv9' is not known"):
         crp.region(images, (0, 0, 5, 5), layers=["conv1"]).top("conv9")

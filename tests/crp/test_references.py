@@ -219,6 +219,8 @@ def test_figure(crp: CRP, data: Shapes, index: ReferenceIndex) -> None:
 
 def test_bad_input(crp: CRP, data: Shapes, index: ReferenceIndex) -> None:
     found = index.top(LAYER, 5, 3)
+    with pytest.raises(TypeError, match=r"draw xaiwidgets.references\(crp, dataset, found\).plot\(\)"):
+        found.plot()
     with pytest.raises(ValueError, match="mode='clas' is not known; did you mean 'class'"):
         xw.references(crp, data, found, mode="clas")
     with pytest.raises(ValueError, match="crop='fields' is not known; did you mean 'field'"):

@@ -15,12 +15,13 @@ from xaiwidgets.crp.concepts import Concept, ConceptLayers, check_ids
 from xaiwidgets.crp.focus import Focus
 from xaiwidgets.crp.passes import Pass
 from xaiwidgets.crp.regions import region_weights
-from xaiwidgets.crp.requests import Request, parse
+from xaiwidgets.crp.requests import Request, parse, plain_condition
 from xaiwidgets.crp.results import ConceptAttribution, Ranking, RegionConcepts, ranked
 from xaiwidgets.crp.starts import Begin, class_start, given_start
 from xaiwidgets.errors import unknown, whole
 from xaiwidgets.graph import Propagator
 from xaiwidgets.lrp import LRP, Composite
+from xaiwidgets.lrp.explainer import names_of
 from xaiwidgets.model import ImageModel
 from xaiwidgets.results import Provenance
 
@@ -129,7 +130,10 @@ class CRP(LRP):
         ids = check_ids(layer, range(known[layer].units) if concepts is None else concepts, known[layer].units)
         requests = [Request({layer: known[layer].select([unit])}, None, {layer: [unit]}) for unit in ids]
         begin = self._begin(x, target, against, start=start)
-        return self._collect(x, known, requests, begin, layers=layers, exclude_parallel=exclude_parallel)
+        call = {"target": target, "layer": layer, "concepts": None if concepts is None else ids}
+        call |= {"exclude_parallel": exclude_parallel, **_given(against=against, start=start)}
+        how: dict[str, Any] = {"layers": layers, "exclude_parallel": exclude_parallel}
+        return self._collect(x, known, requests, begin, call, **how)
 
     def attribute(
         self,
@@ -138,7 +142,7 @@ class CRP(LRP):
         *,
         layers: Sequence[str] = (),
         start_layer: str | None = None,
-        start: Tensor | str | None = None,
+        start: Any = None,
         exclude_parallel: bool = True,
     ) -> ConceptAttribution:
         """Relevance under conditions on any layers and classes; rows in the order of the conditions.
@@ -152,7 +156,7 @@ class CRP(LRP):
                 from ones of that shape to such.
             layers: names of layers whose relevance and activations to return as well.
             start_layer: begin at this layer instead of at the output.
-            start: what to begin with: "activation" (the default at a layer), "ones", or a tensor, (…) or (N, …) of the layer's or the
+            start: what to begin with: "activation" (the default at a layer), "ones", or a tensor or array, (…) or (N, …) of the layer's or the
                 output's shape.
             exclude_parallel: relevance passes only through the layers a condition names, not around them over shortcuts.
 
@@ -171,13 +175,22 @@ class CRP(LRP):
         origin = "output" if start_layer is None else start_layer
         paired = len(x) == len(requests) > 1
         how: dict[str, Any] = {"layers": layers, "exclude_parallel": exclude_parallel, "paired": paired}
-        return self._collect(x, known, requests, self._begin(x, origin=origin, start=start), origin=origin, **how)
+        call: dict[str, Any] = {"conditions": [plain_condition(request.given) for request in requests]}
+        call |= {"exclude_parallel": exclude_parallel, **_given(start_layer=start_layer, start=start)}
+        begin = self._begin(x, origin=origin, start=start)
+        return self._collect(x, known, requests, begin, call, origin=origin, **how)
 
     def _collect(
-        self, x: Tensor, known: ConceptLayers, requests: list[Request], begin: Begin, **how: Any
+        self,
+        x: Tensor,
+        known: ConceptLayers,
+        requests: list[Request],
+        begin: Begin,
+        call: Mapping[str, Any],
+        **how: Any,
     ) -> ConceptAttribution:
         options: dict[str, Any] = {"origin": "output", "paired": False, "batch": self.batch, "chunk": self.chunk} | how
-        return collect(x, known, requests, begin, provenance=self.provenance, **options)
+        return collect(x, known, requests, begin, provenance=self.provenance.asked(**call), **options)
 
     def _begin(
         self, x: Tensor, target: Any = None, against: Any = None, *, origin: str = "output", start: Any = None
@@ -205,7 +218,8 @@ class CRP(LRP):
             raise ValueError(f"layer is missing; name one, such as {known.names[-1]!r}.")
         found = [(p.concepts(layer, by), p.target, p.record.output) for p in self._passes(x, target, against, [layer])]
         values, targets, output = (torch.cat(parts) for parts in zip(*found, strict=True))
-        return ranked(self.provenance, layer, by, values, target=targets, output=output.float())
+        provenance = self.provenance.asked(target=target, layer=layer, by=by, **_given(against=against))
+        return ranked(provenance, layer, by, values, target=targets, output=output.float())
 
     def region(
         self, x: Tensor, region: Any, target: Any = None, layers: Sequence[str] | None = None, *, against: Any = None
@@ -220,7 +234,9 @@ class CRP(LRP):
         x = self.model.validate(x)
         known = self.known(x)
         weights = region_weights(region, len(x), x.shape[2], x.shape[3], x.device)
-        names = known.names if layers is None else tuple(layers)
+        names = known.names if layers is None else names_of(layers)
+        if not names:
+            raise ValueError("layers is empty; name at least one, or give None for all that have concepts.")
         found, targets, output = [], [], []
         for number, explained in enumerate(self._passes(x, target, against, names, memory=True)):
             part = slice(number * self.batch, (number + 1) * self.batch)
@@ -228,7 +244,10 @@ class CRP(LRP):
             targets.append(explained.target)
             output.append(explained.record.output)
         relevance = {name: torch.cat([part[name] for part in found]) for name in names}
-        return RegionConcepts(self.provenance, weights, relevance, torch.cat(targets), torch.cat(output).float())
+        box = region if isinstance(region, tuple | list) and len(region) == 4 else None
+        call = {"target": target, "layers": None if layers is None else list(names), **_given(against=against)}
+        provenance = self.provenance.asked(region="a mask" if box is None else list(box), **call)
+        return RegionConcepts(provenance, weights, relevance, torch.cat(targets), torch.cat(output).float())
 
     def focus(self, x: Tensor, target: Any = None, against: Any = None) -> Focus:
         """One image (1, C, H, W) explained once, for many cheap questions."""
@@ -236,7 +255,7 @@ class CRP(LRP):
         if len(x) != 1:
             raise ValueError(f"x has {len(x)} images; focus takes one.")
         (explained,) = self._passes(x, target, against, self.known(x).names, memory=True)
-        return Focus(explained, self.provenance, self.chunk)
+        return Focus(explained, self.provenance.asked(target=target, **_given(against=against)), self.chunk)
 
     def graph(
         self,
@@ -257,6 +276,8 @@ class CRP(LRP):
         """The model's output (N, classes) with the activation of some concepts, {layer: ids}, set to zero: what it loses."""
         x = self.model.validate(x)
         known = self.known(x)
+        if not isinstance(concepts, Mapping):
+            raise TypeError(f"concepts is {type(concepts).__name__}; give {{layer: ids}}, the concepts to remove.")
         if not concepts:
             raise ValueError("concepts is empty; give {layer: ids} to remove.")
         kept = {}
@@ -295,3 +316,8 @@ class CRP(LRP):
         new = super().with_parameters(**changes)
         new.chunk, new.own_concepts = self.chunk, self.own_concepts
         return new
+
+
+def _given(**call: Any) -> dict[str, Any]:
+    """Those arguments of a call that were given."""
+    return {name: value for name, value in call.items() if value is not None}

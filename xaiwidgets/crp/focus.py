@@ -58,7 +58,8 @@ class Focus:
             raise unknown("by", by, ("relevance", "activation"))
         _ = self._pass.known[layer]
         values = self._pass.concepts(layer, by)
-        return ranked(self.provenance, layer, by, values, target=self._pass.target, output=self.output)
+        provenance = self.provenance.asked(layer=layer, by=by)
+        return ranked(provenance, layer, by, values, target=self._pass.target, output=self.output)
 
     def heatmaps(self, layer: str, ids: Sequence[int]) -> Tensor:
         """(K, H, W): for each concept, the relevance of every pixel through it."""
@@ -108,9 +109,8 @@ class Focus:
         if layer is not None and concept is not None:
             check_ids(layer, [concept], self._pass.known[layer].units)
         start = "output" if layer is None else layer
-        return decompose(
-            self._pass, start, concept, steps, branches=branches, provenance=self.provenance, chunk=self._chunk
-        )
+        provenance = self.provenance.asked(layer=layer, concept=concept, width=list(steps), branches=branches)
+        return decompose(self._pass, start, concept, steps, branches=branches, provenance=provenance, chunk=self._chunk)
 
     def _named(self, layer: str) -> str:
         if layer != "output":

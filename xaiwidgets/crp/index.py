@@ -11,7 +11,7 @@ from collections.abc import Callable, Generator, Mapping, Sequence
 from concurrent.futures import Executor
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -25,6 +25,9 @@ from xaiwidgets.crp.storage import Folder, lock
 from xaiwidgets.crp.topk import KINDS, POOLS
 from xaiwidgets.errors import unknown, whole
 from xaiwidgets.results import Provenance, Result
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 __all__ = ["ClassUse", "Progress", "ReferenceIndex", "References"]
 
@@ -56,6 +59,12 @@ class References(Result):
 
     def __len__(self) -> int:
         return len(self.samples)
+
+    def plot(self, image: Any = None, **options: Any) -> Figure:
+        """Raises TypeError: these are numbers of samples; their pictures need the data set."""
+        raise TypeError(
+            "References are numbers of samples, not their pictures; draw xaiwidgets.references(crp, dataset, found).plot()"
+        )
 
 
 class ClassUse(NamedTuple):

@@ -293,7 +293,7 @@ def _pictures(crp: CRP, found: References, mode: str, view: _View, images: tuple
         pixels = torch.where((level > view.fade)[:, None], pixels, pixels * _BRIGHTNESS)
     windows = [(slice(top, bottom), slice(left, right)) for left, top, right, bottom in boxes.tolist()]
     return ReferenceImages(
-        crp.provenance,
+        crp.provenance.asked(layer=found.layer, concept=found.concept, by=found.by, mode=mode),
         found.layer,
         found.concept,
         found.by,

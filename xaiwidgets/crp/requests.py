@@ -14,7 +14,7 @@ from torch import Tensor
 from xaiwidgets.crp.concepts import ConceptLayers, check_ids
 from xaiwidgets.graph import Masks, Record
 
-__all__ = ["OUTPUT", "Request", "carry", "parse"]
+__all__ = ["OUTPUT", "Request", "carry", "parse", "plain_condition"]
 
 OUTPUT = "y"
 
@@ -73,6 +73,20 @@ def parse(
             _check_in_line(known, place, [*weights, *([start_layer] if start_layer is not None else [])])
         found.append(Request(weights, classes, dict(condition)))
     return found
+
+
+def plain_condition(given: Mapping[str, Any]) -> dict[str, Any]:
+    """A condition as plain data, for provenance: numbers as they are, weights by their shape."""
+
+    def plain(which: Any) -> Any:
+        if callable(which):
+            return getattr(which, "__name__", type(which).__name__)
+        if not hasattr(which, "tolist"):
+            return list(which) if isinstance(which, (range, set)) else which
+        whole_numbers = not str(which.dtype).startswith(("float", "torch.float", "torch.bfloat"))
+        return which.tolist() if whole_numbers else f"weights {tuple(which.shape)}"
+
+    return {str(layer): plain(which) for layer, which in given.items()}
 
 
 def _classes(place: str, given: Any) -> tuple[Any, ...]:

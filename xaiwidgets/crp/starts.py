@@ -46,16 +46,23 @@ def class_start(model: ImageModel, kind: str, target: list[Any] | None, against:
 
 
 def given_start(model: ImageModel, known: ConceptLayers, origin: str, start: Any, count: int) -> Begin:
-    """At a layer or the output: its activation, ones, or a tensor for `count` images; of the output, only the classes named.
+    """At a layer or the output: its activation, ones, or a tensor or array for `count` images; of the output, only the classes named.
 
     Raises:
-        ValueError: no such start, or a tensor of another shape.
+        TypeError, ValueError: no such start, or a tensor or array of another shape.
     """
     if isinstance(start, str) and start not in ("activation", "ones"):
         raise unknown("start", start, ("activation", "ones"))
     index = known.propagator.index(origin)
     windows, *rest = known.shapes[index]
     shape = tuple(rest) if windows == 1 else (windows, *rest)
+    if start is not None and not isinstance(start, str):
+        try:
+            start = torch.as_tensor(start)
+        except (TypeError, ValueError, RuntimeError):
+            raise TypeError(
+                f"start is {type(start).__name__}; give 'activation', 'ones', or relevance at {origin!r}, {shape}."
+            ) from None
     if isinstance(start, Tensor) and tuple(start.shape) not in (shape, (count, *shape)):
         raise ValueError(
             f"start has shape {tuple(start.shape)}; at {origin!r} give {shape}, or one an image, {(count, *shape)}."

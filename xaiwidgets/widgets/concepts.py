@@ -247,7 +247,7 @@ class ConceptBrowser(Widget):
                 references = self._index.top(layer, concept, **how)
             heatmap = focus.heatmaps(layer, [concept])[0]
             return BrowserResult(
-                focus.provenance,
+                focus.provenance.asked(layer=layer, concept=concept),
                 layer,
                 concept,
                 focus.target,
