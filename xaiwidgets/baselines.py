@@ -6,6 +6,7 @@ All are callables (x, target=None) -> `Baseline`, through autograd on a frozen v
 from __future__ import annotations
 
 import inspect
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
-from xaiwidgets.errors import check_keywords
+from xaiwidgets.errors import check_keywords, whole
 from xaiwidgets.model import ImageModel
 from xaiwidgets.results import Control, Explainer, Provenance, Result, heatmap_of
 
@@ -40,19 +41,31 @@ class _Explainer(ABC):
 
     def __init__(self, model: ImageModel | nn.Module, batch: int, **parameters: Any) -> None:
         self.model = model if isinstance(model, ImageModel) else ImageModel(model)
-        self.batch, self.parameters = batch, parameters
+        self.batch, self.parameters = whole("batch", batch, 1), parameters
 
+    # Inference mode, which a caller may be in, has no autograd, not even where it is asked for.
+    @torch.inference_mode(False)
+    @torch.no_grad()
     def __call__(self, x: Tensor, target: Any = None) -> Baseline:
-        """Explain x (N, C, H, W) for the predicted class, a class, or one an image."""
+        """Explain x (N, C, H, W) for the predicted class, a class, or one an image.
+
+        Raises:
+            TypeError, ValueError: images, classes or parameters that do not fit.
+        """
         x = self.model.validate(x)
+        self._check(x)
         output = self.model.scores(x)
         chosen = self.model.targets(output, target)
         parts = [
             self._relevance(x[i : i + self.batch], chosen[i : i + self.batch]) for i in range(0, len(x), self.batch)
         ]
         seed = self.parameters.get("seed")
-        provenance = Provenance(type(self).__name__, self.parameters, seed, self.model.name)
+        plain = {name: f"given, {tuple(v.shape)}" if hasattr(v, "shape") else v for name, v in self.parameters.items()}
+        provenance = Provenance(type(self).__name__, plain, seed, self.model.name)
         return Baseline(provenance.asked(target=target), torch.cat(parts), chosen, output)
+
+    def _check(self, x: Tensor) -> None:  # noqa: B027 - most have nothing to check
+        """Raise ValueError where parameters do not fit the images."""
 
     @abstractmethod
     def _relevance(self, x: Tensor, target: Tensor) -> Tensor:
@@ -90,18 +103,36 @@ class IntegratedGradients(_Explainer):
 
     Args:
         steps: points on the way. baseline: x₀ as a number or a tensor (C, H, W) or (1, C, H, W), in the model's normalisation.
+
+    Raises:
+        ValueError: a parameter that does not fit; the baseline's shape when called.
     """
 
     def __init__(
         self, model: ImageModel | nn.Module, steps: int = 32, baseline: float | Tensor = 0.0, batch: int = 16
     ) -> None:
-        if steps < 1:
-            raise ValueError(f"steps={steps} must be at least 1.")
-        super().__init__(model, batch, steps=steps, baseline=baseline)
+        super().__init__(model, batch, steps=whole("steps", steps, 1), baseline=baseline)
+
+    def _check(self, x: Tensor) -> None:
+        self._origin(x[:1])
+
+    def _origin(self, x: Tensor) -> Tensor:
+        """x₀, shaped like x (n, C, H, W)."""
+        base = self.parameters["baseline"]
+        try:
+            given = torch.as_tensor(base, dtype=x.dtype, device=x.device)
+            if given.ndim not in {0, 3, 4}:
+                raise ValueError("axes")
+            origin = (given[0] if given.ndim == 4 and len(given) == 1 else given).expand(x.shape[1:]).expand_as(x)
+        except (TypeError, ValueError, RuntimeError) as error:
+            came = f"has shape {tuple(base.shape)}" if hasattr(base, "shape") else f"is {base!r}"
+            raise ValueError(f"baseline {came}; give a number, or a tensor {tuple(x.shape[1:])}") from error
+        if not torch.isfinite(given).all():
+            raise ValueError("baseline has NaN or infinite values; give finite ones, in the model's normalisation")
+        return origin
 
     def _relevance(self, x: Tensor, target: Tensor) -> Tensor:
-        steps, base = self.parameters["steps"], self.parameters["baseline"]
-        origin = torch.as_tensor(base, dtype=x.dtype, device=x.device).expand_as(x)
+        steps, origin = self.parameters["steps"], self._origin(x)
         total = torch.zeros_like(x)
         for step in range(steps):
             total += self._gradient(origin + (x - origin) * ((step + 0.5) / steps), target)
@@ -122,9 +153,10 @@ class SmoothGrad(_Explainer):
     def __init__(
         self, model: ImageModel | nn.Module, samples: int = 24, noise: float = 0.15, seed: int = 0, batch: int = 16
     ) -> None:
-        if samples < 1 or noise < 0:
-            raise ValueError(f"samples={samples}, noise={noise}: give at least one sample and noise ≥ 0.")
-        super().__init__(model, batch, samples=samples, noise=noise, seed=seed)
+        if not 0 <= float(noise) < math.inf:
+            raise ValueError(f"noise={noise} must be a finite number of at least 0")
+        samples, seed = whole("samples", samples, 1), whole("seed", seed)
+        super().__init__(model, batch, samples=samples, noise=float(noise), seed=seed)
 
     def _relevance(self, x: Tensor, target: Tensor) -> Tensor:
         generator = torch.Generator().manual_seed(
@@ -143,6 +175,9 @@ class Occlusion(_Explainer):
 
     Args:
         size, stride: of the square in pixels; by default an eighth of the image and half of that. value: what covers it.
+
+    Raises:
+        ValueError: no square, one that is no whole number of pixels, or a stride that leaves pixels between the squares.
     """
 
     def __init__(
@@ -153,12 +188,29 @@ class Occlusion(_Explainer):
         value: float = 0.0,
         batch: int = 32,
     ) -> None:
-        super().__init__(model, batch, size=size, stride=stride, value=value)
+        if not math.isfinite(value):
+            raise ValueError(f"value={value} must be a finite number, in the model's normalisation")
+        size, stride = (
+            None if given is None else whole(argument, given, 1, also=", or None")
+            for argument, given in (("size", size), ("stride", stride))
+        )
+        super().__init__(model, batch, size=size, stride=stride, value=float(value))
+
+    def _check(self, x: Tensor) -> None:
+        size, stride = self._square(x)
+        if stride > size:
+            raise ValueError(
+                f"stride={stride} is more than size={size}: pixels between the squares stay uncovered; take less"
+            )
+
+    def _square(self, x: Tensor) -> tuple[int, int]:
+        """(size, stride) in pixels."""
+        size = self.parameters["size"] or max(1, min(x.shape[2:]) // 8)
+        return size, self.parameters["stride"] or max(1, size // 2)
 
     def _relevance(self, x: Tensor, target: Tensor) -> Tensor:
         height, width = x.shape[2:]
-        size = self.parameters["size"] or max(1, min(height, width) // 8)
-        stride = self.parameters["stride"] or max(1, size // 2)
+        size, stride = self._square(x)
         before = self.model.scores(x).gather(1, target[:, None])[:, 0]
         drop, seen = x.new_zeros(len(x), height, width), x.new_zeros(height, width)
         corners = [(i, j) for i in _corners(height, size, stride) for j in _corners(width, size, stride)]

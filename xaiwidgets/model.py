@@ -161,7 +161,7 @@ class ImageModel:
         return (pixels - mean) / std
 
     def validate(self, x: Any, argument: str = "x") -> Tensor:
-        """``x`` as a float32 batch (N, C, H, W) on the model's device, detached.
+        """``x`` as a float32 batch (N, C, H, W) on the model's device, detached, and no inference tensor outside that mode.
 
         Raises:
             TypeError: not a tensor.
@@ -191,6 +191,8 @@ class ImageModel:
                 f"{argument} is of {kind}; pixel values become what the model takes by model.prepare({argument})"
             )
         x = x.detach().to(self.device, torch.float32)
+        if x.is_inference() and not torch.is_inference_mode_enabled():
+            x = x.clone()
         finite = torch.isfinite(x).flatten(1).all(1)
         if not finite.all():
             bad = int((~finite).nonzero()[0])
@@ -335,7 +337,8 @@ class ImageModel:
 
     def graph_for(self, x: Tensor, *, dtype: torch.dtype = torch.float32) -> Graph:
         """The graph for images of x's height and width; exported anew when the weights have changed since."""
-        with self.lock:
+        # Weights converted in a caller's inference mode would serve no gradient afterwards.
+        with self.lock, torch.inference_mode(False):
             present = fingerprint(self.module)
             if present != self._graphs_of:
                 self._graphs, self._failures, self._graphs_of = {}, {}, present

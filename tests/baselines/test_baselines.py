@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
 
 from xaiwidgets.baselines import GradientXInput, IntegratedGradients, Occlusion, SmoothGrad, as_explainer
-from xaiwidgets.lrp import LRP
+from xaiwidgets.lrp import LRP, AbsLRP
 from xaiwidgets.model import ImageModel
 
 
@@ -62,6 +64,67 @@ def test_occlusion_pixel_by_pixel(model: ImageModel, module: nn.Module, x: Tenso
     covered = x.clone()
     covered[:, :, 4, 5] = 0
     assert torch.allclose(found[:, 4, 5], (module(x) - module(covered))[:, 0], atol=1e-5)
+
+
+MAKERS: list[Callable[[ImageModel], Any]] = [
+    GradientXInput,
+    lambda model: IntegratedGradients(model, steps=3),
+    lambda model: SmoothGrad(model, samples=2),
+    lambda model: Occlusion(model, size=4),
+    lambda model: LRP(model, "gradient_x_input"),
+    LRP,
+    AbsLRP,
+]
+
+
+@pytest.mark.parametrize("make", MAKERS)
+def test_inference_mode_and_its_tensors(make: Any, module: nn.Module, x: Tensor) -> None:
+    module[1] = nn.GELU()  # type: ignore[operator]
+    expected = make(ImageModel(module, input_size=(10, 8)))(x, 1).relevance
+    explain = make(ImageModel(module, input_size=(10, 8)))
+    with torch.inference_mode():
+        frozen = x.clone()
+        explain.model.scores(frozen)
+        found = explain(frozen, 1).relevance
+    for relevance in (found, explain(frozen, 1).relevance):
+        torch.testing.assert_close(relevance, expected)
+        assert not relevance.is_inference()
+
+
+def test_parameters_that_do_not_fit(model: ImageModel, x: Tensor) -> None:
+    calls: list[tuple[Callable[[], Any], str]] = [
+        (lambda: IntegratedGradients(model, steps=0), "steps=0 must be a whole number of at least 1"),
+        (lambda: IntegratedGradients(model, batch=-1), "batch=-1 must be a whole number of at least 1"),
+        (lambda: GradientXInput(model, batch=0), "batch=0 must be a whole number of at least 1"),
+        (lambda: SmoothGrad(model, samples=0), "samples=0 must be a whole number of at least 1"),
+        (lambda: SmoothGrad(model, noise=-0.1), "noise=-0.1 must be a finite number of at least 0"),
+        (lambda: SmoothGrad(model, seed=None), "seed=None must be a whole number"),  # type: ignore[arg-type]
+        (lambda: Occlusion(model, size=0), "size=0 must be a whole number of at least 1, or None"),
+        (lambda: Occlusion(model, size=-3), "size=-3 must be a whole number of at least 1, or None"),
+        (lambda: Occlusion(model, stride=0), "stride=0 must be a whole number of at least 1, or None"),
+        (lambda: Occlusion(model, value=float("nan")), "value=nan must be a finite number"),
+        (lambda: Occlusion(model, size=2, stride=3)(x), "stride=3 is more than size=2: pixels between the squares"),
+        (lambda: Occlusion(model, stride=5)(x), "stride=5 is more than size=1"),
+    ]
+    for shape in ((3, 8, 10), (2, 3, 10, 8), (8,)):
+        given = IntegratedGradients(model, baseline=torch.zeros(shape))
+        calls.append((lambda given=given: given(x), r"baseline has shape .*; give a number, or a tensor \(3, 10, 8\)"))  # type: ignore[misc]
+    odd: Any = IntegratedGradients(model, baseline="black")  # type: ignore[arg-type]
+    calls.append((lambda: odd(x), "baseline is 'black'; give a number, or a tensor"))
+    calls.append((lambda: IntegratedGradients(model, baseline=float("nan"))(x), "baseline has NaN or infinite values"))
+    for call, message in calls:
+        with pytest.raises(ValueError, match=message):
+            call()
+
+
+def test_numbers_of_any_kind(model: ImageModel, x: Tensor) -> None:
+    two: Any = np.int64(2)
+    assert torch.equal(Occlusion(model, two, two, batch=two)(x, two).heatmap, Occlusion(model, 2, 2)(x, 2).heatmap)
+    assert torch.equal(SmoothGrad(model, two, seed=two)(x, 0).heatmap, SmoothGrad(model, 2, seed=2)(x, 0).heatmap)
+    zeros: Any = np.zeros((1, 3, 10, 8))
+    found = IntegratedGradients(model, two, baseline=zeros)(x, [two, torch.tensor(1), 0])
+    assert torch.equal(found.heatmap, IntegratedGradients(model, 2)(x, [2, 1, 0]).heatmap)
+    assert found.provenance.parameters["baseline"] == "given, (1, 3, 10, 8)"
 
 
 class LikeCaptum:

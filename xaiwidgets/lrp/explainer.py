@@ -69,6 +69,9 @@ class LRP:
         """Without what was prepared: workers of an executor export for themselves."""
         return vars(self) | {"_prepared": None}
 
+    # Some rules take derivatives, which a caller's inference mode has none of.
+    @torch.inference_mode(False)
+    @torch.no_grad()
     def __call__(
         self,
         x: Tensor,
@@ -121,6 +124,8 @@ class LRP:
             None if self._contrasts else account.close(float(sum(begin)), float(relevance.sum())),
         )
 
+    @torch.inference_mode(False)
+    @torch.no_grad()
     def classes(self, x: Tensor, targets: Sequence[int], *, layers: Sequence[str] = ()) -> tuple[Attribution, ...]:
         """One result for each class of `targets`, of one forward pass for all.
 
