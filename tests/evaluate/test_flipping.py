@@ -364,24 +364,3 @@ def test_a_model_travels_to_the_workers_of_an_executor(model: ImageModel, x: Ten
     away = pickle.loads(pickle.dumps(model))
     here, there = (pixel_flipping(m, x, {"a": heat}, perturb="random", random=0, **QUIET) for m in (model, away))
     assert torch.equal(here.scores["a"], there.scores["a"])
-
-
-@pytest.mark.slow
-def test_processes_give_the_same_to_the_bit(model: ImageModel, x: Tensor, heat: Tensor) -> None:
-    import multiprocessing
-    from concurrent.futures import ProcessPoolExecutor
-
-    from xaiwidgets.baselines import GradientXInput
-    from xaiwidgets.evaluate import gae
-
-    many = x.repeat(3, 1, 1, 1)
-    options: dict[str, Any] = {"perturb": "random", "random": 1, "batch_size": 8}
-    alone = pixel_flipping(model, many, {"g": GradientXInput(model)}, **options, **QUIET)
-    scores = gae(model, many, {"g": GradientXInput(model)}, steps=3, batch_size=4, **QUIET)
-    with ProcessPoolExecutor(2, mp_context=multiprocessing.get_context("spawn")) as executor:
-        spread = pixel_flipping(model, many, {"g": GradientXInput(model)}, **options, executor=executor, **QUIET)
-        spread_scores = gae(
-            model, many, {"g": GradientXInput(model)}, steps=3, batch_size=4, executor=executor, **QUIET
-        )
-    assert torch.equal(alone.scores["g"], spread.scores["g"])
-    assert torch.equal(scores.gae["g"], spread_scores.gae["g"])

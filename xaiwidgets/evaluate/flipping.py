@@ -54,7 +54,7 @@ def pixel_flipping(
     precision: Precision = "float32",
     batch_size: int | None = None,
     limit: int | None = None,
-    executor: Executor | None = None,
+    executor: Executor | Any = None,
     progress: bool = True,
 ) -> FlippingResult:
     """Flip patches in the order of each explanation, and see how the score falls.
@@ -80,8 +80,8 @@ def pixel_flipping(
         precision: of the forward passes.
         batch_size: frames a forward pass; None chooses.
         limit: take only so many images.
-        executor: runs parts of the images elsewhere, any ``concurrent.futures.Executor``; the result is the same to the bit for any
-            number of workers.
+        executor: runs parts of the images elsewhere, any ``concurrent.futures.Executor`` or a Dask client; the result is the same to
+            the bit for any number of workers.
         progress: show a progress bar when it takes longer than a second.
 
     Raises:
@@ -244,7 +244,7 @@ class _Plan:
         explained = [(name,) for name in self.explanations.names if name not in at_hand]
         return [group for group in (first, *explained) if group]
 
-    def run(self, executor: Executor | None, curves: _Curves) -> Iterator[None]:
+    def run(self, executor: Executor | Any, curves: _Curves) -> Iterator[None]:
         """The curves growing, at least once."""
         # The block that somebody waits for comes first.
         blocks = sorted(self.blocks, key=lambda block: not block[0] <= self.begin < block[1])

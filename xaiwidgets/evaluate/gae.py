@@ -48,7 +48,7 @@ def gae(
     confidence: float = 0.95,
     resamples: int = 2000,
     batch_size: int | None = None,
-    executor: Executor | None = None,
+    executor: Executor | Any = None,
     progress: bool = True,
 ) -> GaeResult:
     """Global Attribution Evaluation of explainers, for one image out of every mosaic of four.
@@ -64,8 +64,8 @@ def gae(
         limit: take only so many images. The rest of a division by four is left out.
         confidence, resamples: of the bootstrap intervals.
         batch_size: images a pass, rounded to whole mosaics; the numbers do not depend on it.
-        executor: any ``concurrent.futures.Executor``, runs batches of mosaics elsewhere; the result is the same for any number of
-            workers.
+        executor: any ``concurrent.futures.Executor`` or a Dask client, runs batches of mosaics elsewhere; the result is the same for
+            any number of workers.
         progress: show a progress bar when it takes longer than a second.
 
     Raises:
@@ -133,7 +133,7 @@ class _Plan:
     batch: int
     """Mosaics at a time."""
 
-    def run(self, executor: Executor | None) -> Iterator[_Part]:
+    def run(self, executor: Executor | Any) -> Iterator[_Part]:
         jobs = range(0, len(self.mosaics), self.batch)
         if executor is not None:
             shared = replace(self, source=self.source.travelling())
