@@ -149,7 +149,7 @@ def test_forked_processes_are_refused(model: ImageModel, x: Tensor, heat: Tensor
     ):
         pixel_flipping(model, x, {"a": heat}, executor=executor, **QUIET)
     with pytest.raises(TypeError, match=r"executor is str; give a concurrent.futures.Executor"):
-        pixel_flipping(model, x, {"a": heat}, executor="dask", **QUIET)  # type: ignore[arg-type]
+        pixel_flipping(model, x, {"a": heat}, executor="dask", **QUIET)
 
 
 @pytest.mark.parametrize(
