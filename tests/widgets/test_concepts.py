@@ -72,6 +72,7 @@ CHOICES: list[tuple[dict[str, Any], str]] = [
     ({"concept": 999}, "concept=999 is not in .*; give 0 to"),
     ({"target": 99}, "target=99 is not a class of the model; give 0 to 7, a name, or None"),
     ({"against": "cat"}, "against='cat' is not known"),
+    ({"box": [0, 0, 99, 9]}, r"box=\(0, 0, 99, 9\) reaches outside the image"),
     ({"trail": [[LAYER, 999]]}, "concept=999 is not in features.conv6"),
 ]
 
@@ -313,19 +314,16 @@ class TestState:
         self, browse: Browse, view: dict[str, Any], said: str, tmp_path: Path
     ) -> None:
         w = browse(layer=LOWER, concept=3, image=1, pixels=torch.rand(3, 3, 64, 64).numpy())
-        before = {name: getattr(w, name) for name in ("image", "target", "against", "layer", "concept", "trail")}
+        before = {name: getattr(w, name) for name in ("image", "target", "against", "layer", "concept", "box", "trail")}
         for name, value in view.items():
             with pytest.raises(ValueError, match=said):
                 setattr(w, name, value)
-        for change in (w.set_state, lambda wanted: setattr(w, "selection", wanted)):
-            with pytest.raises(ValueError, match=said):
-                change(
-                    {"opacity": 0.1, "order": "activation", **view}
-                    if change == w.set_state
-                    else {"box": [1, 1, 9, 9], **view}
-                )
-            assert {name: getattr(w, name) for name in before} == before
-            assert (w.order, w.box) == ("relevance", None), "what came with it is taken back"
+        with pytest.raises(ValueError, match=said):
+            w.set_state({"order": "activation", "reference_class": 1, **view})
+        with pytest.raises(ValueError, match=said):
+            w.selection = {"against": 1, "box": [1, 1, 9, 9], **view}
+        assert {name: getattr(w, name) for name in before} == before
+        assert (w.order, w.reference_class) == ("relevance", None), "what came with it is taken back"
         assert w.save(tmp_path / "a.png").exists()
 
     def test_what_comes_together_is_taken_together(self, browse: Browse) -> None:

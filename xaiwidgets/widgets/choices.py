@@ -29,9 +29,9 @@ class Classes:
 
     @cached_property
     def count(self) -> int | None:
-        """How many there are: asked of the model where it has no names for them."""
-        if self._model is None or self.names:
-            return len(self.names) or None
+        """How many there are, asked of the model, which may have names for some only; None without a model."""
+        if self._model is None:
+            return None
         with self._model.lock:
             return self._model.scores(self._example).shape[1]
 
@@ -52,7 +52,7 @@ class Classes:
             number = whole(argument, value, 0, also=": a class by its index, or its name, or None")
         except ValueError as error:
             raise StateError(str(error)) from None
-        if self.count is not None and number >= self.count:
+        if number >= len(self.names) and self.count is not None and number >= self.count:
             raise StateError(
                 f"{argument}={number} is not a class of the model; give 0 to {self.count - 1}, a name, or None"
             )

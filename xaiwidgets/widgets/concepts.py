@@ -186,6 +186,11 @@ class ConceptBrowser(Widget):
         concept: int | None = proposal["value"]
         return None if concept is None else self._answers.check_concept(self.layer, concept)
 
+    @traitlets.validate("box")
+    def _valid_box(self, proposal: Any) -> list[int] | None:
+        box: list[int] | None = proposal["value"]
+        return None if box is None else self._answers.check_box(box)
+
     @traitlets.validate("trail")
     def _valid_trail(self, proposal: Any) -> list[list[Any]]:
         return [[layer, self._answers.check_concept(layer, concept)] for layer, concept in proposal["value"]]

@@ -14,6 +14,7 @@ from torch import Tensor
 from xaiwidgets.crp import CRP, Concept, Focus
 from xaiwidgets.crp.concepts import ConceptLayers
 from xaiwidgets.crp.index import ReferenceIndex
+from xaiwidgets.crp.regions import region_weights
 from xaiwidgets.errors import unknown
 from xaiwidgets.widgets.choices import CLOSED, StateError, check_image
 from xaiwidgets.widgets.concepts_gallery import SIDE, Gallery, Place, Question, shown_count
@@ -114,6 +115,16 @@ class Answers:
         if not 0 <= concept < units:
             raise StateError(f"concept={concept} is not in {layer}, which has {units}; give 0 to {units - 1}")
         return concept
+
+    def check_box(self, box: list[int]) -> list[int]:
+        """A box on the images. Raises StateError where it is empty, or reaches outside."""
+        check_image(0, len(self.x))
+        height, width = self.x.shape[2:]
+        try:
+            region_weights(tuple(box), 1, height, width, torch.device("cpu"))
+        except ValueError as error:
+            raise StateError(str(error).replace("region=", "box=")) from None
+        return box
 
     def _own_heatmaps(self, question: Question, layer: str, concepts: Sequence[int]) -> tuple[Tensor, Tensor]:
         """The image of a question, (C, H, W), and the heatmaps (K, H, W) of concepts on it."""
