@@ -16,7 +16,7 @@ from xaiwidgets import images as _images
 from xaiwidgets.errors import unknown, whole
 from xaiwidgets.graph import Graph, GraphError, export
 from xaiwidgets.model_arguments import class_names_of, first_channels, length, pair, per_channel, ready, timm_config
-from xaiwidgets.model_state import evaluating, fingerprint
+from xaiwidgets.model_state import evaluating, fingerprint, with_autograd
 
 if TYPE_CHECKING:
     from xaiwidgets.lrp import Report
@@ -359,7 +359,9 @@ class ImageModel:
                 example = torch.zeros(2, self.channels, *size, device=self.device, dtype=kind)
                 try:
                     # In the layout that runs, so that the precision it has needs no second copy of the weights.
-                    self._graphs[size] = export(self.module, example).to(memory_format=torch.channels_last)
+                    self._graphs[size] = export(with_autograd(self.module), example).to(
+                        memory_format=torch.channels_last
+                    )
                 except GraphError as error:
                     # Tracing takes seconds; what failed once fails again until the module changes.
                     self._failures[size] = str(error)

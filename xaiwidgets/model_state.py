@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-__all__ = ["evaluating", "fingerprint"]
+__all__ = ["evaluating", "fingerprint", "with_autograd"]
+
+
+def with_autograd(module: nn.Module) -> nn.Module:
+    """The module; where it was made in inference mode, a copy whose weights autograd and the export can work with."""
+    named = (value for part in module.modules() for value in (*part._parameters.values(), *part._buffers.values()))
+    made: dict[int, Any] = {}
+    for value in named:
+        if isinstance(value, Tensor) and value.is_inference():
+            own = value.detach().clone()
+            made[id(value)] = nn.Parameter(own, value.requires_grad) if isinstance(value, nn.Parameter) else own
+    return copy.deepcopy(module, made) if made else module
 
 
 @contextmanager

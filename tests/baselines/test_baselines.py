@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -89,6 +90,16 @@ def test_inference_mode_and_its_tensors(make: Any, module: nn.Module, x: Tensor)
     for relevance in (found, explain(frozen, 1).relevance):
         torch.testing.assert_close(relevance, expected)
         assert not relevance.is_inference()
+
+
+def test_a_module_made_in_inference_mode(module: nn.Module, x: Tensor) -> None:
+    with torch.inference_mode():
+        made = copy.deepcopy(module)
+    assert next(made.parameters()).is_inference()
+    for make in MAKERS:
+        found, expected = (make(ImageModel(each, input_size=(10, 8)))(x, 1).heatmap for each in (made, module))
+        torch.testing.assert_close(found, expected)
+    assert all(weight.is_inference() for weight in made.parameters())
 
 
 def test_parameters_that_do_not_fit(model: ImageModel, x: Tensor) -> None:

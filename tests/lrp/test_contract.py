@@ -310,6 +310,8 @@ def test_composites_that_make_no_sense(model: ImageModel, x: Tensor) -> None:
         Composite(default="gamma")  # type: ignore[arg-type]
     with pytest.raises(TypeError, match=r"treatments\['gelu'\]=3 is no function"):
         Composite(treatments={"gelu": 3})  # type: ignore[dict-item]
+    with pytest.raises(TypeError, match="layers is list; give a dict of names and what they get"):
+        Composite(layers=["conv2"])  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"steps=50 must be a place in \[0, 1\]"):
         Composite(steps=((50, Gamma()),))
     for pattern in ("conf2", "relu*"):

@@ -76,6 +76,10 @@ class Composite:
     def __post_init__(self) -> None:
         if self.attention not in ATTENTION:
             raise unknown("attention", self.attention, ATTENTION)
+        for argument in ("kinds", "layers", "treatments"):
+            if not isinstance(getattr(self, argument), Mapping):
+                came = type(getattr(self, argument)).__name__
+                raise TypeError(f"{argument} is {came}; give a dict of names and what they get")
         for kind in self.kinds:
             if kind not in RULED:
                 raise unknown("kinds", kind, RULED, most=len(RULED))
