@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -111,3 +113,14 @@ def test_a_closed_widget_says_so(small: ImageModel, images: Tensor, tmp_path: Pa
             wrong()
     with pytest.raises(ValueError, match="the widget was closed"):
         w.image = 1
+
+
+def test_the_interpreter_ends_with_widgets_open() -> None:
+    made = """
+import torch, xaiwidgets as xw
+model, x = xw.load("demo:shapes-cnn"), torch.randn(2, 3, 64, 64)
+kept = [xw.HeatmapOverlay(xw.RELAX(model, n_masks=10**6), x), xw.ConceptBrowser(xw.CRP(model), x)]
+kept[0].target = 1
+"""
+    ended = subprocess.run([sys.executable, "-c", made], capture_output=True, text=True, timeout=120, check=False)
+    assert ended.returncode == 0, ended.stderr

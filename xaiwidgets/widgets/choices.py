@@ -25,7 +25,8 @@ class Classes:
 
     def __init__(self, model: ImageModel | None, x: Tensor) -> None:
         self.names = tuple(() if model is None else model.class_names or ())
-        self._model, self._example = model, x[:1]
+        # All of x: a view that is kept beside its base makes torch abort when the interpreter ends.
+        self._model, self._x = model, x
 
     @cached_property
     def count(self) -> int | None:
@@ -33,7 +34,7 @@ class Classes:
         if self._model is None:
             return None
         with self._model.lock:
-            return self._model.scores(self._example).shape[1]
+            return self._model.scores(self._x[:1]).shape[1]
 
     def index(self, argument: str, value: Any) -> int | None:
         """A class by its index or name; None stays.
