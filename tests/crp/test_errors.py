@@ -173,6 +173,10 @@ def test_other_arguments(crp: CRP, images: Tensor) -> None:
         crp.region(images, (0, 0, 5, 5), layers=[])
     with pytest.raises(ValueError, match=r"layers='conv1' must be a list of names; give layers=\['conv1'\]"):
         crp.region(images, (0, 0, 5, 5), layers="conv1")
+    with pytest.raises(ValueError, match=r"layers='conv1' must be a list of names"):
+        crp(images, 1, "conv4", layers="conv1")
+    with pytest.raises(ValueError, match=r"layers='conv1' must be a list of names"):
+        crp.attribute(images, [{"y": [1]}], layers="conv1")
     with pytest.raises(TypeError, match=r"concepts is list; give \{layer: ids\}, the concepts to remove"):
         crp.without(images, [5])  # type: ignore[arg-type]
     with pytest.raises(TypeError, match="start is dict; give 'activation', 'ones', or relevance at 'conv2'"):

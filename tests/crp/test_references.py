@@ -227,6 +227,8 @@ def test_bad_input(crp: CRP, data: Shapes, index: ReferenceIndex) -> None:
         xw.references(crp, data, found, crop="fields")
     with pytest.raises(ValueError, match=r"fade=3 must be a share from 0 to 1"):
         xw.references(crp, data, found, fade=3)
+    with pytest.raises(ValueError, match=r"unique='a' must be a share from 0 to 1"):
+        xw.references(crp, data, found, unique="a")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"n=-1 must be a whole number of at least 1, or None for all"):
         xw.references(crp, data, found, n=-1)
     with pytest.raises(TypeError, match="crp is LRP; give a CRP"):

@@ -125,7 +125,7 @@ class CRP(LRP):
             if concepts is not None:
                 raise ValueError("concepts is given without a layer; name the layer they belong to, layer=…")
             return super().__call__(x, target, layers=layers, against=against, start=start)
-        x = self.model.validate(x)
+        x, layers = self.model.validate(x), names_of(layers)
         known = self.known(x)
         ids = check_ids(layer, range(known[layer].units) if concepts is None else concepts, known[layer].units)
         requests = [Request({layer: known[layer].select([unit])}, None, {layer: [unit]}) for unit in ids]
@@ -163,7 +163,7 @@ class CRP(LRP):
         Raises:
             ValueError, TypeError: unknown layer or class, concept out of range, empty condition, shapes that do not fit.
         """
-        x = self.model.validate(x)
+        x, layers = self.model.validate(x), names_of(layers)
         known = self.known(x)
         if start_layer is not None:
             _ = known[start_layer]

@@ -156,8 +156,8 @@ class _View:
 def _share(argument: str, value: bool | float, default: float) -> float | None:
     if isinstance(value, bool):
         return default if value else None
-    if not 0 <= value <= 1:
-        raise ValueError(f"{argument}={value} must be a share from 0 to 1, or True ({default}), or False")
+    if not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise ValueError(f"{argument}={value!r} must be a share from 0 to 1, or True ({default}), or False")
     return float(value)
 
 
