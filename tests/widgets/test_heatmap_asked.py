@@ -30,7 +30,8 @@ def test_what_is_set_is_checked_and_refused(overlay: Overlay, cnn: ImageModel, x
     assert w.get_state()["target"] == star
     for name, value, said in (
         ("target", 99, "target=99 is not a class of the model; give 0 to"),
-        ("against", "rest", "against='rest' is not known"),
+        ("against", "rest", "against='rest' is for calls of an explainer; give one class to contrast with, or None"),
+        ("against", "moon", "against='moon' is not known"),
         ("image", 9, "image=9 is not there; give 0 to 2"),
         ("method", "LPR", "method='LPR' is not known; did you mean 'LRP'"),
     ):

@@ -47,6 +47,10 @@ class Classes:
         if isinstance(value, str):
             if not self.names:
                 raise StateError(f"{argument}={value!r} is not known: the model has no class_names; give an index")
+            if argument == "against" and value == "rest" and "rest" not in self.names:
+                raise StateError(
+                    "against='rest' is for calls of an explainer; give one class to contrast with, or None"
+                )
             check_known(argument, value, self.names)
             return self.names.index(value)
         try:
