@@ -153,10 +153,11 @@ class SmoothGrad(_Explainer):
     def __init__(
         self, model: ImageModel | nn.Module, samples: int = 24, noise: float = 0.15, seed: int = 0, batch: int = 16
     ) -> None:
-        if not 0 <= float(noise) < math.inf:
-            raise ValueError(f"noise={noise} must be a finite number of at least 0")
+        noise = _finite("noise", noise)
+        if noise < 0:
+            raise ValueError(f"noise={noise} must be at least 0")
         samples, seed = whole("samples", samples, 1), whole("seed", seed)
-        super().__init__(model, batch, samples=samples, noise=float(noise), seed=seed)
+        super().__init__(model, batch, samples=samples, noise=noise, seed=seed)
 
     def _relevance(self, x: Tensor, target: Tensor) -> Tensor:
         generator = torch.Generator().manual_seed(
@@ -188,13 +189,11 @@ class Occlusion(_Explainer):
         value: float = 0.0,
         batch: int = 32,
     ) -> None:
-        if not math.isfinite(value):
-            raise ValueError(f"value={value} must be a finite number, in the model's normalisation")
         size, stride = (
             None if given is None else whole(argument, given, 1, also=", or None")
             for argument, given in (("size", size), ("stride", stride))
         )
-        super().__init__(model, batch, size=size, stride=stride, value=float(value))
+        super().__init__(model, batch, size=size, stride=stride, value=_finite("value", value))
 
     def _check(self, x: Tensor) -> None:
         size, stride = self._square(x)
@@ -225,6 +224,16 @@ class Occlusion(_Explainer):
                 drop[:, i : i + size, j : j + size] += (before - after)[:, None, None]
                 seen[i : i + size, j : j + size] += 1
         return (drop / seen)[:, None]
+
+
+def _finite(argument: str, value: Any) -> float:
+    try:
+        number = math.nan if isinstance(value, bool | str) else float(value)
+    except (TypeError, ValueError, RuntimeError):
+        number = math.nan
+    if not math.isfinite(number):
+        raise ValueError(f"{argument}={value!r} must be a finite number")
+    return number
 
 
 def _corners(length: int, size: int, stride: int) -> list[int]:

@@ -230,12 +230,13 @@ class ImageModel:
             return self.class_names[index]
         return f"class {index}"
 
-    def targets(self, scores: Tensor, target: Any = None) -> Tensor:
+    def targets(self, scores: Tensor, target: Any = None, argument: str = "target") -> Tensor:
         """One class an image, shape (N,), long, from what a person may give.
 
         Args:
             scores: (N, classes).
             target: None for the predicted class; a class index, or name; or one an image.
+            argument: what errors call it.
 
         Raises:
             ValueError: a class out of range, an unknown name, or another number of classes than images.
@@ -247,13 +248,15 @@ class ImageModel:
         entries = target.tolist() if hasattr(target, "tolist") else target
         entries = list(entries) if isinstance(entries, list | tuple) else [entries] * count
         if len(entries) != count:
-            raise ValueError(f"target has {len(entries)} classes for {count} images; give one class, or one an image")
+            raise ValueError(
+                f"{argument} has {len(entries)} classes for {count} images; give one class, or one an image"
+            )
         chosen = []
         for entry in entries:
-            index = self._class_index(entry) if isinstance(entry, str) else _whole_or(-1, entry)
+            index = self._class_index(entry, argument) if isinstance(entry, str) else _whole_or(-1, entry)
             if not 0 <= index < classes:
                 raise ValueError(
-                    f"target={entry!r} is not a class of {self.name}; give 0 to {classes - 1}, a class name, or None"
+                    f"{argument}={entry!r} is not a class of {self.name}; give 0 to {classes - 1}, a class name, or None"
                 )
             chosen.append(index)
         return torch.tensor(chosen, device=scores.device)
@@ -451,13 +454,13 @@ class ImageModel:
                 stacklevel=3,
             )
 
-    def _class_index(self, name: str) -> int:
+    def _class_index(self, name: str, argument: str) -> int:
         if self.class_names is None:
             raise ValueError(
-                f"target={name!r} is a name, but {self.name} has no class names; give an index or class_names="
+                f"{argument}={name!r} is a name, but {self.name} has no class names; give an index or class_names="
             )
         if name not in self.class_names:
-            raise unknown("target", name, self.class_names)
+            raise unknown(argument, name, self.class_names)
         return self.class_names.index(name)
 
 

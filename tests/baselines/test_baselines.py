@@ -108,7 +108,8 @@ def test_parameters_that_do_not_fit(model: ImageModel, x: Tensor) -> None:
         (lambda: IntegratedGradients(model, batch=-1), "batch=-1 must be a whole number of at least 1"),
         (lambda: GradientXInput(model, batch=0), "batch=0 must be a whole number of at least 1"),
         (lambda: SmoothGrad(model, samples=0), "samples=0 must be a whole number of at least 1"),
-        (lambda: SmoothGrad(model, noise=-0.1), "noise=-0.1 must be a finite number of at least 0"),
+        (lambda: SmoothGrad(model, noise=-0.1), "noise=-0.1 must be at least 0"),
+        (lambda: SmoothGrad(model, noise="a"), "noise='a' must be a finite number"),  # type: ignore[arg-type]
         (lambda: SmoothGrad(model, seed=None), "seed=None must be a whole number"),  # type: ignore[arg-type]
         (lambda: Occlusion(model, size=0), "size=0 must be a whole number of at least 1, or None"),
         (lambda: Occlusion(model, size=-3), "size=-3 must be a whole number of at least 1, or None"),

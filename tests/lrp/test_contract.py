@@ -310,6 +310,14 @@ def test_composites_that_make_no_sense(model: ImageModel, x: Tensor) -> None:
         Composite(default="gamma")  # type: ignore[arg-type]
     with pytest.raises(TypeError, match=r"treatments\['gelu'\]=3 is no function"):
         Composite(treatments={"gelu": 3})  # type: ignore[dict-item]
+    with pytest.raises(ValueError, match="zero_bias='no' must be True or False"):
+        LRP(model, zero_bias="no")
+    with pytest.raises(TypeError, match="composite 'abs_lrp' takes no keyword 'zero_bias'"):
+        LRP(model, "abs_lrp", zero_bias=True)
+    with pytest.raises(ValueError, match=r"alpha=0\.5 must be at least 1: beta is alpha − 1"):
+        LRP(model, "epsilon_alpha2_beta1", alpha=0.5)
+    with pytest.raises(ValueError, match="low has 2 values for 3 channels; give one a channel"):
+        LRP(model, "epsilon_gamma_box", low=(0.0, 0.0))
     with pytest.raises(TypeError, match="layers is list; give a dict of names and what they get"):
         Composite(layers=["conv2"])  # type: ignore[arg-type]
     with pytest.raises(ValueError, match=r"steps=50 must be a place in \[0, 1\]"):
@@ -365,7 +373,7 @@ def test_starts_and_names_that_do_not_fit(model: ImageModel, x: Tensor) -> None:
     for asked in classes:
         with pytest.raises(ValueError, match="and start both say where relevance begins; give one of them"):
             lrp(x, start=start, **asked)
-    with pytest.raises(ValueError, match="start has NaN or infinite values"):
+    with pytest.raises(ValueError, match="start has NaN, infinite or complex values"):
         lrp(x, start=start * float("nan"))
     for wrong in (start[:3], start[0]):
         with pytest.raises(ValueError, match=r"start has shape .*; give relevance at the output, \(5, classes\)"):
@@ -377,6 +385,13 @@ def test_starts_and_names_that_do_not_fit(model: ImageModel, x: Tensor) -> None:
     for call in (lrp, lambda x, **more: lrp.classes(x, [0], **more)):
         with pytest.raises(ValueError, match=r"layers='conv2' must be a list of names; give layers=\['conv2'\]"):
             call(x, layers="conv2")
+    odd: list[Any] = [3, [3]]
+    for layers in odd:
+        with pytest.raises(ValueError, match=r"layers=.* must be a list of names, such as those in model\.layers"):
+            lrp(x, layers=layers)
+    for against, message in ((9, "against=9 is not a class"), ([1, 2], "against has 2 classes for 5 images")):
+        with pytest.raises(ValueError, match=message):
+            lrp(x, 0, against=against)
     assert lrp(x, layers=None).layers == {}  # type: ignore[arg-type]
     nothing: list[Any] = [[], 3, "cat"]
     for targets in nothing:

@@ -95,6 +95,8 @@ class Composite:
                     f"treatments[{target!r}]={treat!r} is no function; give one of (operation, surroundings) -> Local"
                 )
         at_least_zero("stabiliser", self.stabiliser)
+        if self.zero_bias not in (True, False):
+            raise ValueError(f"zero_bias={self.zero_bias!r} must be True or False")
 
     def _rules(self) -> Iterator[tuple[str, Rule]]:
         """Every rule with the place it was given at."""
@@ -242,6 +244,9 @@ def _epsilon_plus_flat(epsilon: float = 1e-6) -> dict[str, Any]:
 
 
 def _epsilon_alpha2_beta1(epsilon: float = 1e-6, alpha: float = 2.0) -> dict[str, Any]:
+    at_least_zero("alpha", alpha)
+    if alpha < 1:
+        raise ValueError(f"alpha={alpha!r} must be at least 1: beta is alpha − 1")
     return {"default": Epsilon(epsilon=epsilon), "kinds": {"conv": AlphaBeta(alpha=alpha, beta=alpha - 1)}}
 
 
@@ -320,14 +325,15 @@ COMPOSITES: dict[str, Callable[..., dict[str, Any]]] = {
 
 
 def make_composite(composite: str | Composite, **parameters: Any) -> Composite:
-    """A composite by name with its parameters (each also takes `zero_bias`), or the given one with fields replaced."""
+    """A composite by name with its parameters (all but "abs_lrp" also take `zero_bias`), or the given one with fields replaced."""
     if isinstance(composite, Composite):
         check_keywords("the composite", parameters, [entry.name for entry in dataclasses.fields(composite)])
         return dataclasses.replace(composite, **parameters) if parameters else composite
     if not isinstance(composite, str) or composite not in COMPOSITES:
         raise unknown("composite", composite, COMPOSITES, most=len(COMPOSITES))
+    own = [*parameter_defaults(composite), *([] if composite == "abs_lrp" else ["zero_bias"])]
+    check_keywords(f"composite {composite!r}", parameters, own)
     common = {key: parameters.pop(key) for key in ("zero_bias",) if key in parameters}
-    check_keywords(f"composite {composite!r}", parameters, [*parameter_defaults(composite), "zero_bias"])
     return Composite(composite, **COMPOSITES[composite](**parameters), **common, parameters=parameters | common)
 
 

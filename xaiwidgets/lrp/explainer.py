@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Self
 
 import torch
@@ -16,6 +16,7 @@ from xaiwidgets.lrp.composites import COMPOSITES, Composite, assign, make_compos
 from xaiwidgets.lrp.result import Attribution
 from xaiwidgets.lrp.starts import class_starts, contrast, given_start
 from xaiwidgets.model import ImageModel
+from xaiwidgets.model_arguments import per_channel
 from xaiwidgets.results import Control, Provenance
 
 __all__ = ["LRP"]
@@ -58,11 +59,16 @@ class LRP:
         self.start, self.batch, self.precision = start, whole("batch", batch, 1), precision
         self.parameters = parameters
         self._given = composite
-        self.composite = make_composite(composite, **parameters)
         if isinstance(composite, str) and composite in BOXED:
-            missing = {"low": 0.0, "high": 1.0}.items() - parameters.items()
-            bounds = {k: self._pixel(v) for k, v in missing if k not in parameters}
-            self.composite = make_composite(self.composite.name, **parameters, **bounds)
+            bounds = {
+                name: per_channel(name, parameters[name], 0.0, self.model.channels)
+                if name in parameters
+                else self._pixel(pixel)
+                for name, pixel in (("low", 0.0), ("high", 1.0))
+            }
+            self.composite = make_composite(composite, **(parameters | bounds))
+        else:
+            self.composite = make_composite(composite, **parameters)
         self._prepared: tuple[Graph, Propagator] | None = None
 
     def __getstate__(self) -> dict[str, Any]:
@@ -99,7 +105,7 @@ class LRP:
         found: dict[str, list[Tensor]] = {name: [] for name in ("input", *layers)}
         activations: dict[str, list[Tensor]] = {name: [] for name in layers}
         account = Account(propagator)
-        chosen = self._entries(target, len(x)), self._entries(against, len(x))
+        chosen = self._entries(target, len(x)), self._entries(against, len(x), "against")
         for part in self._parts(len(x), propagator):
             record = propagator.record(x[part], keep=layers)
             chunk_target = self.model.targets(record.output, chosen[0] and chosen[0][part])
@@ -214,7 +220,7 @@ class LRP:
         elif against is None:
             return self._class_starts(output, target[None])
         else:
-            other = "rest" if against[0] == "rest" else self.model.targets(output, against)
+            other = "rest" if against[0] == "rest" else self.model.targets(output, against, "against")
             begin = contrast(output, target, other, self._begins)
         return for_and_against(begin) if self._contrasts else begin
 
@@ -228,14 +234,16 @@ class LRP:
         return {name: relevance[0] for name, relevance in found.items()}
 
     @staticmethod
-    def _entries(target: Any, count: int) -> list[Any] | None:
+    def _entries(target: Any, count: int, argument: str = "target") -> list[Any] | None:
         """A target as one entry an image, so that chunks take theirs; None stays."""
         if target is None:
             return None
         entries = target.tolist() if hasattr(target, "tolist") else target
         entries = list(entries) if isinstance(entries, (list, tuple)) else [entries] * count
         if len(entries) != count:
-            raise ValueError(f"target has {len(entries)} classes for {count} images; give one class, or one an image")
+            raise ValueError(
+                f"{argument} has {len(entries)} classes for {count} images; give one class, or one an image"
+            )
         return entries
 
     def _pixel(self, value: float) -> tuple[float, ...]:
@@ -297,10 +305,13 @@ class LRP:
 
 
 def names_of(layers: Sequence[str] | None) -> tuple[str, ...]:
-    """Names of layers as a tuple; None is none. Raises ValueError for a bare name, whose letters would be names."""
+    """Names of layers as a tuple; None is none. Raises ValueError for a bare name and for what is no name."""
     if isinstance(layers, str):
         raise ValueError(f"layers={layers!r} must be a list of names; give layers=[{layers!r}]")
-    return tuple(layers or ())
+    names = tuple(layers or ()) if isinstance(layers, Iterable | None) else (None,)
+    if not all(isinstance(name, str) for name in names):
+        raise ValueError(f"layers={layers!r} must be a list of names, such as those in model.layers")
+    return names
 
 
 LABELS = {

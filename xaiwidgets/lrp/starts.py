@@ -44,6 +44,6 @@ def given_start(start: Any, count: int, target: Any = None, against: Any = None)
         raise TypeError(f"start is {type(start).__name__}; give relevance at the output, (N, classes)") from error
     if given.ndim != 2 or len(given) != count:
         raise ValueError(f"start has shape {tuple(given.shape)}; give relevance at the output, ({count}, classes)")
-    if not torch.isfinite(given).all():
-        raise ValueError("start has NaN or infinite values; give finite relevance at the output")
+    if given.is_complex() or not torch.isfinite(given).all():
+        raise ValueError("start has NaN, infinite or complex values; give finite relevance at the output")
     return given
