@@ -164,7 +164,7 @@ def test_two_threads_of_random_wishes_end_where_the_last_one_leads(
     assert w.status["state"] == "done"
     options = {"order": w.order, "perturb": w.perturb, "patch": w.patch, "target": w.target}
     shown = {name: w._work._sources[name] for name in w.methods}
-    expected = pixel_flipping(small, images, shown, **options, progress=False)  # type: ignore[arg-type]
+    expected = pixel_flipping(small, images, shown, **options, progress=False)
     assert w.result is not None
     for order, curves in expected.curves.items():
         for name in shown:

@@ -12,14 +12,13 @@ import re
 import weakref
 from abc import abstractmethod
 from collections.abc import Sequence
-from operator import index
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anywidget
 import traitlets
 
-from xaiwidgets.errors import check_keywords, unknown
+from xaiwidgets.errors import check_keywords
 from xaiwidgets.widgets.jobs import JobRunner
 from xaiwidgets.widgets.wire import Packet
 
@@ -193,26 +192,6 @@ class Widget(anywidget.AnyWidget):
         self._figure().savefig(picture, format="png", dpi=100, bbox_inches="tight")
         data = {**data, "image/png": base64.b64encode(picture.getvalue()).decode()}
         return data, metadata
-
-
-def class_index(target: Any, names: Sequence[str]) -> int | None:
-    """The index of a class that a person gives by index or name; None stays.
-
-    Raises:
-        TypeError: neither. ValueError: a name that is not among the model's.
-    """
-    if target is None:
-        return None
-    if isinstance(target, str):
-        if target not in names:
-            raise unknown("target", target, names)
-        return names.index(target)
-    try:
-        return index(target)
-    except TypeError:
-        raise TypeError(
-            f"target is {type(target).__name__}; give a class by its index or name, or None for the predicted one"
-        ) from None
 
 
 def _hint(error: Exception) -> str:

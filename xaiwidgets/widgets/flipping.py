@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 import torch
 import traitlets
 
-from xaiwidgets.errors import unknown
 from xaiwidgets.evaluate import FlippingResult, GaeResult
 from xaiwidgets.evaluate.curves import RANDOM
 from xaiwidgets.evaluate.sources import gathered
 from xaiwidgets.model import ImageModel
-from xaiwidgets.widgets.base import Widget, bundle, class_index
+from xaiwidgets.widgets.base import Widget, bundle
+from xaiwidgets.widgets.choices import ClassChoice, Classes, check_image, check_known
 from xaiwidgets.widgets.flipping_comparison import Comparison, Request
 from xaiwidgets.widgets.flipping_maps import UnwantedError
 from xaiwidgets.widgets.flipping_runs import CURVES, GAE, Run, Runs
@@ -62,7 +62,7 @@ class FlippingViewer(Widget):
     order = traitlets.Enum(["morf", "lerf", "both", "random"], "both").tag(sync=True)
     perturb = traitlets.Unicode("inpaint").tag(sync=True)
     patch = traitlets.Int(8).tag(sync=True)
-    target = traitlets.Int(None, allow_none=True).tag(sync=True)
+    target = ClassChoice().tag(sync=True)
     score = traitlets.Enum(["logit", "probability"], "logit").tag(sync=True)
     # What is looked at.
     scope = traitlets.Enum(["image", "mean"], "image").tag(sync=True)
@@ -136,6 +136,8 @@ class FlippingViewer(Widget):
         if not self._work.methods and view.get("order") != "random":
             raise ValueError("explanations is empty; give {'name': heatmap or explainer}, or order='random'")
         self._pixels = model.pixels(x).cpu()
+        self._classes = Classes(model, x)
+        target = self._classes.index("target", target)
         first = next(iter(self._work.methods), RANDOM)
         super().__init__(**{"title": "Pixel flipping", "method": first, **view, "perturb": self._work.perturb})
         self._runs = Runs(self._runner)
@@ -143,11 +145,9 @@ class FlippingViewer(Widget):
         self.images = len(x)
         self.class_names = list(model.class_names or ())
         self.perturbations = [name for name in self._work.perturbs if name != "telea" or find_spec("cv2")]
-        self.target = class_index(target, self.class_names)
+        self.target = target
         self._say_methods()
         # What cannot be computed at all is said here, where it was asked for, before any work is done.
-        if self.target is not None:
-            model.targets(model.scores(x[:1]), self.target)
         self._work.check(self._request(), self._shown())
         self.observe(self._ask_again, names=[*_ASKED, "hidden", "image"])
         self.compute()
@@ -248,18 +248,14 @@ class FlippingViewer(Widget):
                 self._keep_snapshot()
 
     @traitlets.validate("image")
-    def _image_there(self, proposal: Any) -> int:
-        if not 0 <= proposal["value"] < len(self._pixels):
-            raise ValueError(f"image={proposal['value']} is not there; give 0 to {len(self._pixels) - 1}")
-        return int(proposal["value"])
+    def _valid_image(self, proposal: Any) -> int:
+        return check_image(proposal["value"], len(self._pixels))
 
     @traitlets.validate("perturb", "method")
-    def _known(self, proposal: Any) -> str:
-        name, value = proposal["trait"].name, str(proposal["value"])
+    def _valid_name(self, proposal: Any) -> str:
+        name = proposal["trait"].name
         known = self._work.perturbs if name == "perturb" else (*self._work.methods, RANDOM)
-        if value not in known:
-            raise unknown(name, value, known)
-        return value
+        return check_known(name, proposal["value"], known)
 
     # -- work ----------------------------------------------------------------------------------------------------------
 
@@ -497,3 +493,4 @@ class FlippingViewer(Widget):
             self._runs.clear()
             self._work.clear()
             self._pixels = torch.empty(0)
+            self._classes = Classes(None, self._pixels)
