@@ -191,6 +191,15 @@ def test_timm_models_built_for_other_images(photo: Image.Image) -> None:
         assert model.scores(x).shape == (1, 1000)
 
 
+def test_images_of_many_channels_are_not_made_of_pictures(photo: Image.Image) -> None:
+    model = load("timm:resnet18", pretrained=False, in_chans=5, device="cpu")
+    with pytest.raises(
+        ValueError, match=r"pictures have 1 or 3 channels, timm:resnet18 takes 5; make a normalised tensor"
+    ):
+        model.prepare(photo)
+    assert model.scores(torch.zeros(1, 5, 64, 64)).shape == (1, 1000)
+
+
 def test_rooms_are_reached_from_the_package() -> None:
     code = "import xaiwidgets as xw; assert callable(xw.evaluate.localisation); assert 'evaluate' in dir(xw)"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -137,6 +137,11 @@ class ImageModel:
         Raises:
             FileNotFoundError, TypeError, ValueError: what came is not an image; says what to give.
         """
+        if self.channels not in (1, 3) and (self._transform is None or size is not None):
+            raise ValueError(
+                f"pictures have 1 or 3 channels, {self.name} takes {self.channels}; "
+                f"make a normalised tensor (N, {self.channels}, H, W) yourself, or give transform="
+            )
         pictures = [_images.to_pil(image, self.channels) for image in _images.as_list(images)]
         if size is not None:
             height, width = pair("size", size)

@@ -148,8 +148,9 @@ def _timm(name: str, pretrained: bool, options: dict[str, Any]) -> tuple[nn.Modu
         "std": tuple(config["std"]),
         "input_size": tuple(config["input_size"][1:]),
         "channels": int(config["input_size"][0]),
-        "transform": create_transform(**config, is_training=False),
     }
+    if parts["channels"] in (1, 3):
+        parts["transform"] = create_transform(**config, is_training=False)
     names = _timm_class_names(module)
     if names is not None:
         parts["class_names"] = names
