@@ -141,12 +141,14 @@ def gathered(model: ImageModel, x: Any, limit: int | None = None) -> tuple[Tenso
         raise ValueError(
             f"x has {count} images, {size / 2**30:.1f} GB in memory; take a part of them, such as limit={min(200, fits)}"
         )
+    if isinstance(source, TensorSource) and source.tensor is not None:
+        return source.tensor, source.labels
     return source.take(model, range(count))
 
 
 def _first(values: Tensor, limit: int | None) -> Tensor:
-    # Without a limit the tensor itself: a view of all of it would only keep a second one alive.
-    return values if limit is None else values[:limit]
+    # The tensor itself, or a copy of the part: a view would keep all of it alive, and torch aborts on some at the interpreter's end.
+    return values if limit is None or limit >= len(values) else values[:limit].clone()
 
 
 def _image(item: Any, index: int) -> Tensor:
