@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import FrozenInstanceError, dataclass
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor
@@ -86,3 +87,9 @@ def test_errors_name_the_nearest() -> None:
         check_keywords("f", {"clour": 1}, ["colour"])
     with pytest.raises(TypeError, match="f takes no keyword 'q'; it takes colour, size"):
         check_keywords("f", {"q": 1}, ["colour", "size"])
+
+
+def test_provenance_holds_plain_data() -> None:
+    asked = Provenance("LRP").asked(target=[np.int64(1), torch.tensor(2)], layers=("a",), weights=np.ones(2))
+    assert asked.parameters == {"target": [1, 2], "layers": ["a"], "weights": [1.0, 1.0]}
+    assert all(type(entry) is int for entry in asked.parameters["target"])

@@ -260,7 +260,7 @@ def as_explainer(method: Any, **options: Any) -> Explainer:
         call = lambda x, target: method(input_tensor=x, targets=_cam_targets(target, x), **options)  # noqa: E731
     elif hasattr(method, "controls") and not options:
         return method
-    elif _takes_target(method):
+    elif takes_target(method):
         call = lambda x, target: method(x, target, **options)  # noqa: E731
     else:
         call = lambda x, target: method(x, **options)  # noqa: E731
@@ -275,7 +275,8 @@ class _Adapter:
         return heatmap_of(self._call(x, target), x, self.__name__)
 
 
-def _takes_target(method: Callable[..., Any]) -> bool:
+def takes_target(method: Callable[..., Any]) -> bool:
+    """Whether a function takes a class beside images."""
     try:
         parameters = inspect.signature(method).parameters.values()
     except (TypeError, ValueError):

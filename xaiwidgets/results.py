@@ -28,13 +28,19 @@ class Provenance:
 
     def asked(self, **call: Any) -> Provenance:
         """The same with what one call asked for (its target and the like) among the parameters, as plain data."""
-        plain = {name: v.tolist() if hasattr(v, "tolist") else v for name, v in call.items()}
-        return replace(self, parameters={**self.parameters, **plain})
+        return replace(self, parameters={**self.parameters, **{name: _plain(value) for name, value in call.items()}})
 
     def __str__(self) -> str:
         parameters = ", ".join(f"{name}={value!r}" for name, value in self.parameters.items())
         seed = "" if self.seed is None else f", seed {self.seed}"
         return f"{self.method}({parameters}) of {self.model or 'a model'}{seed}"
+
+
+def _plain(value: Any) -> Any:
+    """Arrays, and numbers of numpy and torch, as lists and numbers, wherever they stand."""
+    if isinstance(value, list | tuple):
+        return [_plain(entry) for entry in value]
+    return value.tolist() if hasattr(value, "tolist") else value
 
 
 @dataclass(frozen=True, eq=False)

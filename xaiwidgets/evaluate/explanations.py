@@ -9,8 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from xaiwidgets.baselines import _takes_target as takes_target
-from xaiwidgets.baselines import as_explainer
+from xaiwidgets.baselines import as_explainer, takes_target
 from xaiwidgets.results import heatmap_of
 
 
