@@ -276,14 +276,16 @@ class _Adapter:
 
 
 def takes_target(method: Callable[..., Any]) -> bool:
-    """Whether a function takes a class beside images."""
+    """Whether a function can be called as (x, target)."""
     try:
-        parameters = inspect.signature(method).parameters.values()
+        signature = inspect.signature(method)
     except (TypeError, ValueError):
         return True
-    if any(p.kind is p.VAR_POSITIONAL for p in parameters):
-        return True
-    return len([p for p in parameters if p.kind in {p.POSITIONAL_ONLY, p.POSITIONAL_OR_KEYWORD}]) > 1
+    try:
+        signature.bind(None, None)
+    except TypeError:
+        return False
+    return True
 
 
 def _classes(target: Any, x: Tensor) -> Any:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from xaiwidgets.errors import unknown
 from xaiwidgets.evaluate.statistics import Estimate, bootstrap_columns
+from xaiwidgets.plots_pixels import drawn
 
 # Okabe and Ito's colours, told apart by colour-blind readers; black and grey are for chance.
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#8A6D00")
@@ -246,8 +247,7 @@ def _bars(rows: Mapping[str, Sequence[Estimate]], labels: Sequence[str], title: 
 
 
 def _picture(axis: Axes, pixels: Tensor) -> None:
-    array = pixels.detach().cpu().permute(1, 2, 0).clamp(0, 1).numpy()
-    axis.imshow(array[..., 0] if array.shape[2] == 1 else array, cmap="gray", vmin=0, vmax=1)
+    axis.imshow(drawn(pixels), cmap="gray", vmin=0, vmax=1)
     axis.set_xticks([])
     axis.set_yticks([])
 

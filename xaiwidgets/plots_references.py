@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from xaiwidgets.plots import Picture
+from xaiwidgets.plots_pixels import drawn
 
 if TYPE_CHECKING:
     from xaiwidgets.crp.references import ReferenceImages
@@ -40,8 +41,7 @@ def references(images: ReferenceImages, *, heatmaps: bool = True, name: str | No
 
 
 def _picture(axis: Axes, pixels: Tensor) -> None:
-    array = pixels.permute(1, 2, 0).numpy()
-    axis.imshow(array[..., 0] if array.shape[2] == 1 else array, cmap="gray", vmin=0, vmax=1)
+    axis.imshow(drawn(pixels), cmap="gray", vmin=0, vmax=1)
 
 
 def _heatmap(axis: Axes, heatmap: Tensor) -> None:

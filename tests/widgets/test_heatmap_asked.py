@@ -70,14 +70,19 @@ def test_other_peoples_explainers_are_told_the_predicted_class(
     assert asked[-1] == predicted
 
 
-def test_explainers_of_another_kind_hear_of_as_explainer(images: Tensor) -> None:
+def test_explainers_of_another_kind_are_taken(overlay: Overlay, small: ImageModel, images: Tensor) -> None:
     class Captum:
         def attribute(self, x: Tensor, target: Any = None) -> Tensor:
-            return x
+            return x * target[:, None, None, None]
 
-    for explainer, what in ((Captum(), "Captum"), (lambda x: x, "a callable of x alone"), (object(), "object")):
-        with pytest.raises(TypeError, match=rf"explainer 'a' is {what}; give .* xaiwidgets.as_explainer"):
-            HeatmapOverlay({"a": explainer}, images)
+    w = overlay({"captum": Captum(), "of x alone": lambda x: x.sum(1)}, images, model=small, target=2)
+    assert w.wait(20)
+    assert torch.allclose(w.result.heatmap if hasattr(w.result, "heatmap") else w.result, 2 * images[:1].sum(1))
+    w.method = "of x alone"
+    assert w.wait(20)
+    assert w.status["state"] == "done"
+    with pytest.raises(TypeError, match="explainer 'a' is object; give an explainer, a result, or a heatmap for each"):
+        HeatmapOverlay({"a": object()}, images)
 
 
 @pytest.mark.parametrize("masks", ["balanced", "random", "own"])

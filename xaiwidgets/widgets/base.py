@@ -61,6 +61,8 @@ class Widget(anywidget.AnyWidget):
     status = traitlets.Dict({"state": "idle"}).tag(sync=True)
     """What the widget is doing, and what went wrong: written by Python, shown in the browser."""
 
+    _hears = False
+    """Whether a message of the browser is being read."""
     view_traits: Sequence[str] = ()
     """Names of the traits that a person may give to the constructor, beside those of every widget."""
 
@@ -72,6 +74,23 @@ class Widget(anywidget.AnyWidget):
         self.on_msg(self._receive)
 
     # -- messages ----------------------------------------------------------------------------------------------------
+
+    def _handle_msg(self, msg: dict[str, Any]) -> None:
+        self._hears = True
+        try:
+            super()._handle_msg(msg)
+        finally:
+            self._hears = False
+
+    def set_state(self, sync_data: dict[str, Any]) -> None:
+        """Set several traits at once. What the browser says and Python refuses is shown, and taken back there too."""
+        try:
+            super().set_state(sync_data)
+        except (traitlets.TraitError, ValueError) as error:
+            if not self._hears:
+                raise
+            self._show_error(error)
+            self.send_state(list(sync_data))
 
     def _receive(self, _: Any, content: Any, buffers: Any) -> None:
         """Hand a message to its handler; one that fails shows its error in the widget, where people look."""

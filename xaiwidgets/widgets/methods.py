@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from xaiwidgets.evaluate.explanations import explainer_of, is_explainer
 from xaiwidgets.model import ImageModel
 from xaiwidgets.relax import MaskingExplainer, RelaxResult
 from xaiwidgets.relax.masks import balanced_block
@@ -107,7 +108,7 @@ def method_of(name: str, source: Any, count: int) -> Method:
     """Describe an explainer, or a finished result for ``count`` images.
 
     Raises:
-        TypeError: neither, or an explainer of another kind; says what to give.
+        TypeError: neither; says what to give.
     """
     if isinstance(source, Result | Tensor) or _is_array(source):
         masking = isinstance(source, RelaxResult)
@@ -115,12 +116,12 @@ def method_of(name: str, source: Any, count: int) -> Method:
         if masking:
             _as_masking(method, rise=source.provenance.method == "RISE")
         return method
-    if not callable(source) or not _takes_class(source):
-        what = "a callable of x alone" if callable(source) else type(source).__name__
+    if not is_explainer(source):
         raise TypeError(
-            f"explainer {name!r} is {what}; give an explainer, a result, or a heatmap for each of the {count} images. "
-            "xaiwidgets.as_explainer(…) makes an explainer of what is called in another way than (x, target)"
+            f"explainer {name!r} is {type(source).__name__}; "
+            f"give an explainer, a result, or a heatmap for each of the {count} images"
         )
+    source = explainer_of(source)
     method = Method(name, source, controls=controls_of(source), streaming=hasattr(source, "stream"), classes=True)
     method.foreign = not isinstance(getattr(source, "model", None), ImageModel)
     method.contrast = _takes(source, "against")
@@ -141,22 +142,6 @@ def _takes(explainer: Any, keyword: str) -> bool:
         return keyword in inspect.signature(explainer).parameters
     except (TypeError, ValueError):
         return False
-
-
-def _takes_class(explainer: Any) -> bool:
-    """Whether an explainer can be called as (x, target)."""
-    if hasattr(explainer, "activations_and_grads"):
-        # Those of pytorch-grad-cam take functions of the output as targets.
-        return False
-    try:
-        signature = inspect.signature(explainer)
-    except (TypeError, ValueError):
-        return True
-    try:
-        signature.bind(None, None)
-    except TypeError:
-        return False
-    return True
 
 
 def _is_array(source: Any) -> bool:

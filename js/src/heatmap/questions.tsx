@@ -1,7 +1,7 @@
 /** What is asked of the model: the class, the class it is held against, and the method's own settings. */
 
 import { Checkbox } from "../shared/controls/checkbox.tsx";
-import { Combobox } from "../shared/controls/combobox.tsx";
+import { ClassChoice } from "../shared/controls/class-choice.tsx";
 import { NumberInput } from "../shared/controls/number.tsx";
 import { Select } from "../shared/controls/select.tsx";
 import { Slider } from "../shared/controls/slider.tsx";
@@ -9,46 +9,29 @@ import { formatNumber } from "../shared/format.ts";
 import { useView } from "./context.ts";
 import type { Control, Method, ParameterValue } from "./types.ts";
 
-export function ClassChoice({ contrast }: { contrast: boolean }) {
+export function Classes({ contrast }: { contrast: boolean }) {
   const { store } = useView();
   const { class_names, target, against } = store.state;
-  const classes = class_names.value.map((name, i) => ({ value: String(i), label: `${name}` }));
-  if (classes.length === 0) return <ClassNumber />;
-  const read = (value: string) => (value === "" ? null : Number(value));
+  const names = class_names.value;
   return (
     <section class="xw-classes" aria-label="Class">
-      <Combobox
+      <ClassChoice
         label="Class"
-        value={target.value === null ? "" : String(target.value)}
-        choices={[{ value: "", label: "predicted class" }, ...classes]}
-        onChange={(value) => store.ask({ target: read(value) })}
+        names={names}
+        value={target.value}
+        none="predicted class"
+        onChange={(value) => store.ask({ target: value })}
       />
       {contrast && (
-        <Combobox
+        <ClassChoice
           label="Against"
-          value={against.value === null ? "" : String(against.value)}
-          choices={[{ value: "", label: "nothing" }, ...classes]}
-          onChange={(value) => store.ask({ against: read(value) })}
+          names={names}
+          value={against.value}
+          none="nothing"
+          onChange={(value) => store.ask({ against: value })}
         />
       )}
     </section>
-  );
-}
-
-/** A model without class names: its classes are numbers. */
-function ClassNumber() {
-  const { store } = useView();
-  const { target } = store.state;
-  return (
-    <div class="xw-field xw-inline">
-      <NumberInput
-        label="Class"
-        value={target.value ?? 0}
-        min={0}
-        step={1}
-        onChange={(value) => store.ask({ target: Math.round(value) })}
-      />
-    </div>
   );
 }
 

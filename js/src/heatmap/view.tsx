@@ -12,7 +12,7 @@ import { Footer } from "./footer.tsx";
 import { Header } from "./header.tsx";
 import { PaneView } from "./pane.tsx";
 import { panesOf, shownView } from "./panes.ts";
-import { ClassChoice, MethodSettings } from "./questions.tsx";
+import { Classes, MethodSettings } from "./questions.tsx";
 import { compare, type Method, sideBySide } from "./types.ts";
 
 export function HeatmapView() {
@@ -78,7 +78,7 @@ function Panel({ method }: { method: Method }) {
     <div class="xw-panel">
       {!comparing && <ViewChoice method={method} />}
       <div class="xw-parts">
-        {shown.some((each) => each.classes) && <ClassChoice contrast={shown.some((each) => each.contrast)} />}
+        {shown.some((each) => each.classes) && <Classes contrast={shown.some((each) => each.contrast)} />}
         <Opacity
           label="Opacity"
           value={store.state.opacity}
