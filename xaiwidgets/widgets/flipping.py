@@ -332,6 +332,7 @@ class FlippingViewer(Widget):
             if run.request is not None and self._work.result(run.request) is not None:
                 # What the others gave stays, and what is missing can be tried again.
                 self._post_curves(run.request, final=False)
+                self._say("stopped", run.request)
             self._show_error(error)
 
         self._runs.end(run, show)
