@@ -53,7 +53,7 @@ def test_one_method_that_fails_keeps_no_other_from_its_curve(
     w = viewer(small, images, {"bad": bad, "a": heat, "g": GradientXInput(small)}, patch=4, batch_size=8)
     assert w.wait(30)
     assert (w.status["state"], w.status["message"]) == ("error", "bad: no room")
-    assert w.status["done"] == w.status["total"] > 0
+    assert w.status["done"] == w.status["total"]
     assert "MemoryError in test_flipping_trouble.py" in w.status["hint"]
     assert w.result is not None
     assert not any(w.result.curves["morf"][name].isnan().any() for name in ("a", "g"))
