@@ -102,7 +102,8 @@ class DatasetSource:
                     "resize all images to one size"
                 )
             images.append(image)
-            label = _label(item, index, model)
+            given = item[1] if isinstance(item, tuple | list) and len(item) > 1 else None
+            label = _label(given, index, model)
             labels += [] if label is None else [label]
         x = model.validate(torch.stack(images), f"dataset[{indices[0]}:{indices[-1] + 1}]")
         return x, torch.tensor(labels, device=x.device) if len(labels) == len(images) else None
@@ -161,9 +162,8 @@ def _image(item: Any, index: int) -> Tensor:
     return image
 
 
-def _label(item: Any, index: int, model: ImageModel) -> int | None:
-    """The class that an entry of a data set gives; None where it gives none, or something that is no class, such as a mask."""
-    given = item[1] if isinstance(item, tuple | list) and len(item) > 1 else None
+def _label(given: Any, index: int, model: ImageModel) -> int | None:
+    """The class that is given with an image, by index or name; None for what is no class, such as a mask."""
     if isinstance(given, str):
         names = model.class_names or ()
         return names.index(given) if given in names else None
@@ -185,7 +185,7 @@ def _labels(given: Any, count: int, model: ImageModel) -> Tensor:
     entries = given.tolist() if hasattr(given, "tolist") else list(given)
     if len(entries) != count:
         raise ValueError(f"labels has {len(entries)} classes for {count} images; give one class an image")
-    chosen = [_label((None, entry), place, model) for place, entry in enumerate(entries)]
+    chosen = [_label(entry, place, model) for place, entry in enumerate(entries)]
     if None in chosen:
         wrong = chosen.index(None)
         raise ValueError(
