@@ -35,14 +35,16 @@ SHOW = """
 w = xw.FlippingViewer(model, (batch.x, batch.labels), methods, perturb="mean", hidden=["truth"])
 w
 """
+# So many images that some are left to explain whenever the explainer is told to fail.
 SLOW = """
+many = Shapes(48).batch(range(48))
 def slow(x, target):
-    time.sleep(0.4)
+    time.sleep(1)
     if fail:
         raise RuntimeError("the explainer broke <b>mid-run</b>")
     return x.abs().sum(1)
 fail = False
-v = xw.FlippingViewer(model, batch.x, {"fast": batch.masks.float(), "slow": slow}, perturb="mean", order="morf")
+v = xw.FlippingViewer(model, many.x, {"fast": many.masks.float(), "slow": slow}, perturb="mean", order="morf")
 v
 """
 
@@ -467,7 +469,7 @@ def test_changing_while_computing_stopping_and_errors(lab: Lab, notebook: Callab
     open_.run("fail = True")
     root.get_by_role("button", name="Go on").click()
     alert = root.get_by_role("alert")
-    expect(alert).to_contain_text("the explainer broke <b>mid-run</b>", timeout=10_000)
+    expect(alert).to_contain_text("slow: the explainer broke <b>mid-run</b>", timeout=30_000)
     assert root.locator(".xw-alert b b, .xw-message b b").count() == 0
     expect(root.locator(".xw-line[data-method='fast']")).to_have_count(1)
     # Without the broken one the rest is computed to its end.
