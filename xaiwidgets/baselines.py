@@ -15,7 +15,7 @@ from typing import Any, Self
 import torch
 from torch import Tensor, nn
 
-from xaiwidgets.errors import check_keywords, whole
+from xaiwidgets.errors import check_keywords, whole, whole_or_none
 from xaiwidgets.model import ImageModel
 from xaiwidgets.results import Control, Explainer, Provenance, Result, heatmap_of
 
@@ -189,10 +189,7 @@ class Occlusion(_Explainer):
         value: float = 0.0,
         batch: int = 32,
     ) -> None:
-        size, stride = (
-            None if given is None else whole(argument, given, 1, also=", or None")
-            for argument, given in (("size", size), ("stride", stride))
-        )
+        size, stride = (whole_or_none(argument, given, 1) for argument, given in (("size", size), ("stride", stride)))
         super().__init__(model, batch, size=size, stride=stride, value=_finite("value", value))
 
     def _check(self, x: Tensor) -> None:

@@ -38,6 +38,11 @@ def whole(argument: str, value: object, least: int | None = None, *, also: str =
     return number
 
 
+def whole_or_none(argument: str, value: object, least: int | None = None) -> int | None:
+    """The same where None may be given, which stays."""
+    return None if value is None else whole(argument, value, least, also=", or None")
+
+
 def check_keywords(call: str, given: Iterable[str], known: Sequence[str]) -> None:
     """Raise TypeError for the first keyword that a call does not take."""
     for name in given:

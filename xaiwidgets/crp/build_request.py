@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from xaiwidgets.crp.build_data import Samples
 from xaiwidgets.crp.explainer import CRP
-from xaiwidgets.errors import unknown, whole
+from xaiwidgets.errors import unknown, whole, whole_or_none
 
 __all__ = ["TARGETS", "check_same", "difference", "explainer_fingerprint", "make_request"]
 
@@ -51,7 +51,7 @@ def make_request(
     if targets not in TARGETS:
         raise unknown("targets", targets, TARGETS)
     top, batch = whole("top", top, 1), whole("batch", crp.batch if batch is None else batch, 1, also=", or None")
-    class_top = None if class_top is None else whole("class_top", class_top, 1, also=", or None")
+    class_top = whole_or_none("class_top", class_top, 1)
     if targets == "label" and not samples.labelled:
         warnings.warn("the data set has no labels; the predicted class of each image is explained", stacklevel=4)
         targets = "predicted"

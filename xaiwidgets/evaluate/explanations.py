@@ -62,7 +62,7 @@ class Explanations:
         return heatmap_of(explained(self._explainers[name], x, target, name), x, repr(name))
 
     def part(self, start: int, stop: int) -> dict[str, Tensor]:
-        """The heatmaps at hand of the images ``start`` to ``stop``: what a worker needs beside :meth:`holding` none."""
+        """The heatmaps at hand of the images ``start`` to ``stop``: what a worker needs beside the explainers."""
         return {name: heatmap[start:stop].clone() for name, heatmap in self._heatmaps.items()}
 
     def holding(self, heatmaps: dict[str, Tensor], first: int) -> Explanations:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from xaiwidgets.errors import unknown, whole
+from xaiwidgets.errors import unknown, whole, whole_or_none
 from xaiwidgets.evaluate.curves import RANDOM, FlippingResult
 from xaiwidgets.evaluate.explanations import Explanations
 from xaiwidgets.evaluate.frames import Flipper, Setup
@@ -185,17 +185,10 @@ class _Plan:
         if given["order"] not in _ORDERS:
             raise unknown("order", given["order"], _ORDERS)
         check_score(given["score"])
-        check_bootstrap(given["confidence"], given["resamples"])
         perturbation(given["perturb"])
-        numbers = {
-            name: whole(name, given[name], least)
-            for name, least in (("patch", 1), ("random", 0), ("resamples", 1), ("seed", 0))
-        }
-        numbers |= {
-            name: whole(name, given[name], 1, also=", or None")
-            for name in ("steps", "batch_size", "limit")
-            if given[name] is not None
-        }
+        numbers: dict[str, int | None] = {name: whole(name, given[name], 0) for name in ("random", "seed")}
+        numbers |= {name: whole_or_none(name, given[name], 1) for name in ("batch_size", "limit")}
+        numbers["resamples"] = check_bootstrap(given["confidence"], given["resamples"])
         given = {**given, **numbers}
         source = source_of(model, x, given["limit"])
         orders = _ORDERS[given["order"]]

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
-from xaiwidgets.errors import whole
+from xaiwidgets.errors import whole, whole_or_none
 from xaiwidgets.evaluate.explanations import explained, named_explainers
 from xaiwidgets.evaluate.gae_parts import (
     contrastiveness,
@@ -181,8 +181,7 @@ def _plan(
         raise TypeError(f"model is {type(model).__name__}; give an ImageModel, such as xaiwidgets.ImageModel(module)")
     steps = whole("steps", steps, 2, also=": the first one shows the untouched image")
     seed = whole("seed", seed, 0)
-    batch_size = None if batch_size is None else whole("batch_size", batch_size, 1, also=", or None")
-    limit = None if limit is None else whole("limit", limit, 1, also=", or None")
+    batch_size, limit = whole_or_none("batch_size", batch_size, 1), whole_or_none("limit", limit, 1)
     named = named_explainers(explainers)
     source = source_of(model, dataset, limit)
     count, _, height, width = source.shape

@@ -11,7 +11,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from xaiwidgets.errors import unknown, whole
+from xaiwidgets.errors import unknown, whole_or_none
 
 ScheduleName = Literal["squares", "linear", "geometric"]
 SCHEDULES: tuple[ScheduleName, ...] = ("squares", "linear", "geometric")
@@ -67,7 +67,7 @@ def make_schedule(schedule: ScheduleName | Sequence[float], patches: int, steps:
     Raises:
         ValueError: an unknown name, or steps or fractions that do not fit.
     """
-    steps = None if steps is None else whole("steps", steps, 1, also=", or None")
+    steps = whole_or_none("steps", steps, 1)
     if not isinstance(schedule, str):
         return _given(schedule, patches, steps)
     if schedule not in SCHEDULES:

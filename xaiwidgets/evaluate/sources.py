@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor
@@ -41,7 +41,7 @@ class Source(Protocol):
 
 
 class TensorSource:
-    """A batch (N, C, H, W), or the part of it with the indices ``held``."""
+    """A batch (N, C, H, W), or a part of one, whose images keep their indices."""
 
     def __init__(self, x: Tensor, labels: Tensor | None = None, given: int | None = None) -> None:
         self.tensor: Tensor | None = x
@@ -61,15 +61,15 @@ class TensorSource:
         )
         return self.tensor[where], None if self.labels is None else self.labels[where]
 
-    def part(self, indices: Sequence[int]) -> TensorSource | None:
+    def part(self, indices: Sequence[int]) -> TensorSource:
         assert self.tensor is not None
-        labels = None if self.labels is None else self.labels[list(indices)].clone()
-        part = TensorSource(self.tensor[list(indices)].clone(), labels, self.given)
+        labels = None if self.labels is None else self.labels[list(indices)]
+        part = TensorSource(self.tensor[list(indices)], labels, self.given)
         part.shape, part._held = self.shape, {index: place for place, index in enumerate(indices)}
         return part
 
     def travelling(self) -> TensorSource:
-        return cast(TensorSource, self.part(()))
+        return self.part(())
 
 
 class DatasetSource:

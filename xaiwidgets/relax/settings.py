@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from xaiwidgets.errors import unknown, whole
+from xaiwidgets.errors import unknown, whole, whole_or_none
 from xaiwidgets.model import Precision
 from xaiwidgets.relax.parts import Aggregate, Fill
 
@@ -54,8 +54,7 @@ class Settings:
             if tolerance is None or not tolerance > 0:
                 raise ValueError(f"tolerance={self.tolerance!r} must be positive, or None to use all masks")
             self.tolerance = tolerance
-        if self.batch_size is not None:
-            self.batch_size = whole("batch_size", self.batch_size, 1, also=", or None")
+        self.batch_size = whole_or_none("batch_size", self.batch_size, 1)
         masks: Any = self.masks
         if isinstance(masks, str):
             if masks not in DESIGNS:

@@ -11,7 +11,7 @@ import torch
 import traitlets
 from torch import Tensor
 
-from xaiwidgets.errors import unknown, whole
+from xaiwidgets.errors import unknown, whole_or_none
 from xaiwidgets.model import ImageModel
 from xaiwidgets.relax import RelaxResult
 from xaiwidgets.widgets.answers import Answer, Clock, Question, settled
@@ -124,7 +124,7 @@ class HeatmapOverlay(Widget):
         self._x = x
         self._pixels = self._shown(pixels)
         self._known = known
-        self._n_masks = None if n_masks is None else whole("n_masks", n_masks, 1, also=", or None")
+        self._n_masks = whole_or_none("n_masks", n_masks, 1)
         self._classes = Classes(self._model, x)
         target = self._classes.index("target", target)
         self._answers: OrderedDict[Question, Answer] = OrderedDict()
