@@ -8,14 +8,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from xaiwidgets.baselines import GradientXInput, IntegratedGradients, Occlusion, SmoothGrad, as_explainer
     from xaiwidgets.crp import CRP
-    from xaiwidgets.crp.index import ReferenceIndex
-    from xaiwidgets.crp.references import references
-    from xaiwidgets.evaluate.flipping import pixel_flipping
-    from xaiwidgets.evaluate.gae import gae
+    from xaiwidgets.evaluate import gae, pixel_flipping
+    from xaiwidgets.index import ReferenceIndex, references
     from xaiwidgets.lrp import LRP, AbsLRP, Composite
-    from xaiwidgets.model import ImageModel, Prediction
+    from xaiwidgets.model import ImageModel, Prediction, load
     from xaiwidgets.relax import RELAX, RISE, RelaxResult, masks_needed
-    from xaiwidgets.sources import load
     from xaiwidgets.widgets import ConceptBrowser, FlippingViewer, HeatmapOverlay
 
 __version__ = "0.1.0"
@@ -47,47 +44,22 @@ __all__ = [
 ]
 
 # Names are found when first used: importing torch and the model libraries takes seconds, and not every use needs all.
-_HOMES = {
-    "CRP": "crp",
-    "AbsLRP": "lrp",
-    "Composite": "lrp",
-    "GradientXInput": "baselines",
-    "IntegratedGradients": "baselines",
-    "LRP": "lrp",
-    "Occlusion": "baselines",
-    "SmoothGrad": "baselines",
-    "as_explainer": "baselines",
-    "gae": "evaluate",
-    "pixel_flipping": "evaluate",
-    "ConceptBrowser": "widgets",
-    "FlippingViewer": "widgets",
-    "HeatmapOverlay": "widgets",
-    "ImageModel": "model",
-    "Prediction": "model",
-    "RELAX": "relax",
-    "ReferenceIndex": "crp.index",
-    "RISE": "relax",
-    "RelaxResult": "relax",
-    "load": "sources",
-    "masks_needed": "relax",
-    "references": "crp.references",
+_ROOMS: dict[str, tuple[str, ...]] = {
+    "baselines": ("GradientXInput", "IntegratedGradients", "Occlusion", "SmoothGrad", "as_explainer"),
+    "crp": ("CRP",),
+    "demo": (),
+    "evaluate": ("gae", "pixel_flipping"),
+    "graph": (),
+    "index": ("ReferenceIndex", "references"),
+    "lrp": ("LRP", "AbsLRP", "Composite"),
+    "model": ("ImageModel", "Prediction", "load"),
+    "plots": (),
+    "relax": ("RELAX", "RISE", "RelaxResult", "masks_needed"),
+    "results": (),
+    "widgets": ("ConceptBrowser", "FlippingViewer", "HeatmapOverlay"),
 }
-# Subpackages and modules that are public as they are, such as xaiwidgets.evaluate.localisation.
-_ROOMS = (
-    "baselines",
-    "crp",
-    "demo",
-    "evaluate",
-    "graph",
-    "images",
-    "lrp",
-    "model",
-    "plots",
-    "relax",
-    "results",
-    "sources",
-    "widgets",
-)
+"""Rooms, which are public as they are, such as xaiwidgets.evaluate.localisation, and the names that each gives to the front."""
+_HOMES = {name: room for room, names in _ROOMS.items() for name in names}
 
 
 def __getattr__(name: str) -> Any:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
-from typing import TYPE_CHECKING, Any, Literal, NotRequired, Protocol, TypedDict, runtime_checkable
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NotRequired, Protocol, TypedDict, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -47,6 +48,9 @@ def _plain(value: Any) -> Any:
 class Result:
     """Base of all results: a frozen dataclass of detached tensors and plain data, with no model inside."""
 
+    figure: ClassVar[str] = "explanation"
+    """The name of its figure in `xaiwidgets.plots`."""
+
     provenance: Provenance
 
     def __post_init__(self) -> None:
@@ -61,10 +65,15 @@ class Result:
         raise AttributeError(f"{type(self).__name__} has no heatmap")
 
     def plot(self, image: Any = None, **options: Any) -> Figure:
-        """A matplotlib figure. ``image``: pixel values in [0, 1] to lay beneath, such as ``model.pixels(x)``."""
-        from xaiwidgets import plots
+        """A matplotlib figure: `xaiwidgets.plots` looks its name up.
 
-        return plots.plot(self, image=image, **options)
+        Args:
+            image: pixel values in [0, 1] to lay beneath, (N, C, H, W) or (C, H, W), such as ``model.pixels(x)``.
+            options: of the function of that name in `xaiwidgets.plots`.
+        """
+        # By name, as the public face finds its rooms: figures are drawn of results, results are not made for figures.
+        figure: Figure = import_module("xaiwidgets.plots").plot(self, image=image, **options)
+        return figure
 
     def to(self, device: torch.device | str) -> Result:
         """The same result with every tensor on another device."""

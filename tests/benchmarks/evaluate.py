@@ -122,7 +122,7 @@ def inpainting(batch: int = 64) -> None:
 
 def literal_gae(images: int = 32) -> None:
     """Gradient × input on the demo CNN."""
-    from tests.evaluate.test_gae import literal
+    from tests.evaluate.gae.test_gae import literal
 
     model, batch = xw.load("demo:shapes-cnn"), Shapes(images).batch(range(images))
     explainer = GradientXInput(model)

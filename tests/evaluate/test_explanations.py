@@ -187,7 +187,7 @@ def test_labels_that_are_no_classes_do_not_matter_where_none_are_needed(model: I
 
 
 def test_a_class_without_any_probability_is_no_number_less() -> None:
-    from xaiwidgets.evaluate.gae_parts import score_mosaic
+    from xaiwidgets.evaluate.gae.parts import score_mosaic
 
     board = score_mosaic(torch.tensor([[1.0, 0.0]]), torch.tensor([[1, 1, 1, 1]]), torch.tensor([0]), (4, 4))
     assert torch.isfinite(board).all()

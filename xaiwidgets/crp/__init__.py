@@ -1,4 +1,5 @@
-"""Concept relevance propagation: which concepts a model uses for an image, where they are, and what they are made of.
+"""The CRP room: which concepts a model uses for an image, where they are, and what they are made of. It may import lrp, graph, model,
+targets, results, errors.
 
     crp = CRP(model, composite="epsilon_plus_flat")
     crp.rank(x, target, layer)                    # concepts by their signed share of the class
@@ -10,9 +11,7 @@
     crp.focus(x, target)                          # one image and one class explained once, then questioned cheaply
 
 From layer to layer: `concepts` (what a concept is), `requests` and `starts` (what was asked), `collecting` (carried down in batches),
-`passes` (images explained once), `attribution_graph`, `focus`, and `results`. The index of reference samples: `build_data` (samples
-of a data set), `build_request` (what the index is of), `build` (batches, shards), `topk` (tables and how they merge), `storage` (files),
-`index` (questions), `references` (pictures).
+`passes` (images explained once), `attribution_graph`, `focus`, and `results`. Reference samples have a room of their own, `index`.
 
 Conditions mask relevance on its way down (Achtibat et al., arXiv 2206.03208). For one layer that is linear: with R the relevance at
 the layer and v the indicator of a region of the image, ⟨v, down(R restricted to a concept)⟩ is the sum over the concept of

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -12,9 +12,6 @@ from torch import Tensor
 from xaiwidgets.crp.concepts import ConceptLayers
 from xaiwidgets.crp.passes import Pass
 from xaiwidgets.results import Provenance, Result
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 __all__ = ["ConceptGraph", "Edge", "Node", "decompose", "feeders"]
 
@@ -50,6 +47,8 @@ class ConceptGraph(Result):
         target: the class explained. output: (1, classes).
     """
 
+    figure = "concept_graph"
+
     nodes: tuple[Node, ...]
     edges: tuple[Edge, ...]
     target: int
@@ -78,12 +77,6 @@ class ConceptGraph(Result):
 
         write(0, self.root.relevance, 0)
         return "\n".join(lines)
-
-    def plot(self, image: Any = None, **options: Any) -> Figure:
-        """Layers in columns, widths are relevance. `image` is not used."""
-        from xaiwidgets import plots_crp
-
-        return plots_crp.concept_graph(self, **options)
 
 
 def feeders(known: ConceptLayers, layer: str) -> tuple[str, ...]:

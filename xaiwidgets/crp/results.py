@@ -43,13 +43,9 @@ class ConceptAttribution(Attribution):
         rows: for each row its image, class and condition.
     """
 
+    figure = "concept_rows"
+
     rows: tuple[Row, ...] = ()
-
-    def plot(self, image: Any = None, **options: Any) -> Figure:
-        """A row a condition; see `xaiwidgets.plots_crp.concept_rows` for references, names and shares."""
-        from xaiwidgets import plots_crp
-
-        return plots_crp.concept_rows(self, image, **options)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -62,6 +58,8 @@ class Ranking(Result):
         relevance: (N, K) in units of the start, or summed activation with `by="activation"`.
         target: (N,) the class explained. output: (N, classes).
     """
+
+    figure = "ranking"
 
     layer: str
     by: str
@@ -79,12 +77,6 @@ class Ranking(Result):
                 f"{int(self.concepts[image, k]):7d}  {float(self.share[image, k]):+6.1%}  {float(self.relevance[image, k]):+.4g}"
             )
         return "\n".join(lines)
-
-    def plot(self, image: Any = None, **options: Any) -> Figure:
-        """Bars of the first concepts. ``image``: the number of the image, 0 by default."""
-        from xaiwidgets import plots_crp
-
-        return plots_crp.ranking(self, image or 0, **options)
 
 
 @dataclass(frozen=True, eq=False, repr=False)

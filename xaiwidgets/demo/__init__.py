@@ -1,4 +1,7 @@
-"""A data set with ground truth and small trained models that ship with the package and work offline."""
+"""The demo room: a data set with ground truth and small trained models that ship with the package and work offline.
+
+It may import errors only: models and pictures know nothing of explanations.
+"""
 
 from xaiwidgets.demo.models import DemoSpec, demo_names, load_demo
 from xaiwidgets.demo.shapes import CLASS_NAMES, TAGGED_CLASS, Batch, Sample, Shapes, examples

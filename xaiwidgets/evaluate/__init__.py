@@ -1,9 +1,12 @@
-"""Can an explanation be believed? Pixel flipping, GAE, localisation, sanity checks: for any explainer."""
+"""The evaluate room: can an explanation be believed? Pixel flipping, GAE, localisation, sanity checks, for any explainer.
 
-from xaiwidgets.evaluate.curves import FlippingResult, Row
-from xaiwidgets.evaluate.flipping import pixel_flipping, stream_pixel_flipping
-from xaiwidgets.evaluate.gae import gae, stream_gae
-from xaiwidgets.evaluate.gae_result import GaeResult
+It may import baselines (how explainers are called), relax (what hides pixels), model, targets, results, workers, errors.
+"""
+
+from xaiwidgets.evaluate.flipping.measure import pixel_flipping, stream_pixel_flipping
+from xaiwidgets.evaluate.flipping.result import FlippingResult, Row
+from xaiwidgets.evaluate.gae.measure import gae, stream_gae
+from xaiwidgets.evaluate.gae.result import GaeResult
 from xaiwidgets.evaluate.insertion import InsertionDeletionResult, SufficiencyResult, insertion_deletion, sufficiency
 from xaiwidgets.evaluate.localisation import LocalisationResult, localisation
 from xaiwidgets.evaluate.perturbations import PERTURBATIONS, Scene

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from xaiwidgets.baselines import as_explainer, takes_target
+from xaiwidgets.baselines.adapter import call_explainer, explainer_of, is_explainer
 from xaiwidgets.results import heatmap_of
 
 
@@ -72,24 +72,10 @@ class Explanations:
         return holding
 
 
-def is_explainer(entry: Any) -> bool:
-    """Whether ``entry`` is to be called for its heatmaps, rather than one already."""
-    called = callable(entry) or callable(getattr(entry, "attribute", None))
-    return called and not isinstance(entry, Tensor) and not hasattr(entry, "heatmap")
-
-
-def explainer_of(entry: Any) -> Any:
-    """An explainer (x, target) as it is; captum's and pytorch-grad-cam's objects, and functions of x alone, as one."""
-    foreign = not callable(entry) or hasattr(entry, "activations_and_grads") or not takes_target(entry)
-    return as_explainer(entry) if foreign else entry
-
-
 def explained(explainer: Any, x: Tensor, target: Any, name: str) -> Any:
     """What an explainer gives for images x. An error says whose it is."""
     try:
-        # A gradient-based method of somebody else needs its autograd; ours switch it off themselves.
-        with torch.inference_mode(False), torch.enable_grad():
-            return explainer(x, target)
+        return call_explainer(explainer, x, target)
     except Exception as error:
         error.add_note(f"raised by the explainer {name!r}")
         raise

@@ -4,23 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from torch import Tensor
 
-from xaiwidgets.evaluate.curves import FlippingResult
-from xaiwidgets.evaluate.flipping import pixel_flipping
-from xaiwidgets.evaluate.schedules import ScheduleName
-from xaiwidgets.evaluate.statistics import Estimate, area, bootstrap
+from xaiwidgets.evaluate.flipping.measure import pixel_flipping
+from xaiwidgets.evaluate.flipping.result import FlippingResult
+from xaiwidgets.evaluate.flipping.schedules import ScheduleName
+from xaiwidgets.evaluate.statistics import Banded, Estimate, area, bootstrap
 from xaiwidgets.model import ImageModel
 from xaiwidgets.results import Provenance, Result
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
 
 @dataclass(frozen=True, eq=False, repr=False)
-class InsertionDeletionResult(Result):
+class InsertionDeletionResult(Banded, Result):
     """Curves of inserting the most relevant patches into nothing, and of deleting them from the image.
 
     Attributes:
@@ -30,6 +27,8 @@ class InsertionDeletionResult(Result):
         target: (N,).
         flips: the LeRF and MoRF curves behind, with their frames.
     """
+
+    figure = "insertion_deletion"
 
     insertion: Mapping[str, Tensor]
     deletion: Mapping[str, Tensor]
@@ -58,12 +57,6 @@ class InsertionDeletionResult(Result):
         order = sorted(self.methods, key=lambda name: float(insertion[name].mean()), reverse=True)
         mean = self.flips[0].interval
         return {name: {"insertion": mean(insertion[name]), "deletion": mean(deletion[name])} for name in order}
-
-    def plot(self, image: Any = None, **options: Any) -> Figure:
-        """Both families of curves."""
-        from xaiwidgets import plots_evaluate
-
-        return plots_evaluate.insertion_deletion(self, **options)
 
     def __str__(self) -> str:
         lines = [str(self.provenance)]
@@ -113,12 +106,14 @@ def insertion_deletion(
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class SufficiencyResult(Result):
+class SufficiencyResult(Banded, Result):
     """The score with nothing but the most relevant share shown.
 
     Attributes:
         fractions: shares shown, to whole patches, (F,). scores: method -> (N, F). full: score of the whole image, (N,). target: (N,).
     """
+
+    figure = "sufficiency"
 
     fractions: Tensor
     scores: Mapping[str, Tensor]
@@ -140,12 +135,6 @@ class SufficiencyResult(Result):
             name: [bootstrap(column, seed=seed, **options) for column in scores.T]
             for name, scores in self.scores.items()
         }
-
-    def plot(self, image: Any = None, **options: Any) -> Figure:
-        """Scores over the share shown."""
-        from xaiwidgets import plots_evaluate
-
-        return plots_evaluate.sufficiency(self, **options)
 
 
 def sufficiency(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -15,9 +15,6 @@ from xaiwidgets.evaluate.explanations import Explanations
 from xaiwidgets.evaluate.statistics import Estimate, bootstrap, check_bootstrap
 from xaiwidgets.model import ImageModel
 from xaiwidgets.results import Provenance, Result
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
 
 MEASURES = ("mass", "rank", "pointing")
 
@@ -33,6 +30,8 @@ class LocalisationResult(Result):
         share: share of the image that the mask covers, (N,): what chance reaches.
         confidence, resamples: of the bootstrap intervals over images.
     """
+
+    figure = "localisation"
 
     mass: Mapping[str, Tensor]
     rank: Mapping[str, Tensor]
@@ -64,12 +63,6 @@ class LocalisationResult(Result):
             }
             for name in order
         }
-
-    def plot(self, image: Any = None, **options: Any) -> Figure:
-        """Bars of the three measures."""
-        from xaiwidgets import plots_evaluate
-
-        return plots_evaluate.localisation(self, **options)
 
     def __str__(self) -> str:
         lines = [f"{self.provenance}, {len(self.share)} images, masks cover {float(self.share.mean()):.0%}"]

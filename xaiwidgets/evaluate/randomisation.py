@@ -5,23 +5,21 @@ from __future__ import annotations
 import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
+from xaiwidgets.baselines.adapter import explainer_of, is_explainer
 from xaiwidgets.errors import unknown, whole
-from xaiwidgets.evaluate.explanations import explained, explainer_of, is_explainer
-from xaiwidgets.evaluate.statistics import Estimate, bootstrap
+from xaiwidgets.evaluate.explanations import explained
+from xaiwidgets.evaluate.statistics import Banded, Estimate, bootstrap
 from xaiwidgets.model import ImageModel
 from xaiwidgets.results import Provenance, Result, heatmap_of
 
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
 
 @dataclass(frozen=True, eq=False, repr=False)
-class RandomisationResult(Result):
+class RandomisationResult(Banded, Result):
     """Likeness of explanations to those of the trained model, as ever more layers are random: it should fall.
 
     Attributes:
@@ -31,6 +29,8 @@ class RandomisationResult(Result):
         target: (N,) the class explained throughout.
     """
 
+    figure = "randomisation"
+
     layers: tuple[str, ...]
     similarity: Mapping[str, Tensor]
     absolute: Mapping[str, Tensor]
@@ -39,12 +39,6 @@ class RandomisationResult(Result):
     def table(self) -> dict[str, list[Estimate]]:
         """method -> mean similarity over images with its interval after each layer, row 0 first."""
         return {name: [bootstrap(row) for row in values] for name, values in self.similarity.items()}
-
-    def plot(self, image: Any = None, **options: Any) -> Figure:
-        """Similarity over the layers made random."""
-        from xaiwidgets import plots_evaluate
-
-        return plots_evaluate.randomisation(self, **options)
 
 
 def model_randomisation(

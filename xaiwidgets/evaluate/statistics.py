@@ -85,6 +85,14 @@ def _resampled(count: int, resamples: int, seed: int) -> Iterator[np.ndarray]:
         yield generator.integers(0, count, (min(_CHUNK, resamples - start), count))
 
 
+class Banded:
+    """A result over many images, whose curves have intervals."""
+
+    def band(self, scores: Tensor) -> tuple[Tensor, Tensor]:
+        """The ends of the bootstrap interval of the mean of scores (N, steps), each (steps,)."""
+        return bootstrap_columns(scores)[1:]
+
+
 def kendall(a: Tensor, b: Tensor) -> float:
     """Kendall's rank correlation of two lists of numbers, in [−1, 1]: pairs in the same order less pairs in the other, over all pairs.
 

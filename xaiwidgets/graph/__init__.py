@@ -1,4 +1,5 @@
-"""A model as a graph of operations: export, forward runs, relevance down and its adjoint up, under conditions.
+"""The graph room: a model as a graph of operations, with forward runs, relevance down and its adjoint up, under conditions. It may
+import errors only: rules (room lrp) and models (room model) know the graph, not the other way round.
 
     graph = export(module, example)              # the module is not touched
     graph.run(x)                                 # the model's output

@@ -16,7 +16,7 @@ from xaiwidgets.lrp.composites import COMPOSITES, Composite, assign, make_compos
 from xaiwidgets.lrp.result import Attribution
 from xaiwidgets.lrp.starts import class_starts, contrast, given_start
 from xaiwidgets.model import ImageModel
-from xaiwidgets.model_arguments import per_channel
+from xaiwidgets.model.arguments import per_channel
 from xaiwidgets.results import Control, Provenance
 
 __all__ = ["LRP"]

@@ -13,6 +13,7 @@ designs say which grids are drawn together:
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -119,3 +120,15 @@ def _enlargers(length: int, cells: int) -> Tensor:
     pad = cells // 2
     extended = F.pad(enlarge.T[None], (pad, pad), mode="reflect")[0].T
     return torch.stack([extended[shift : shift + length] for shift in range(cells)])
+
+
+def masks_needed(error: float = 0.025, confidence: float = 0.95) -> int:
+    """How many independent masks keep every pixel's importance within ``error`` with this ``confidence``.
+
+    Hoeffding's bound n ≥ ln(2/δ)/(2t²) for similarities in [0, 1] (RELAX, section 3.5): 2952 with the defaults.
+    """
+    if not error > 0:
+        raise ValueError(f"error={error} must be positive: the largest error of the importance to accept")
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence={confidence} must lie in (0, 1)")
+    return math.ceil(math.log(2 / (1 - confidence)) / (2 * error**2))

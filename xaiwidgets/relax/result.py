@@ -20,6 +20,8 @@ class RelaxResult(Result):
     importance and shrinks with them.
     """
 
+    figure = "relax"
+
     importance: Tensor
     """R, (N, H, W): mean similarity of the masks that show the pixel (RELAX, equation 4)."""
     uncertainty: Tensor

@@ -1,4 +1,7 @@
-"""Live views for notebooks: ipywidgets drawn in the browser, with numbers that come from Python."""
+"""The widgets room: live views for notebooks, drawn in the browser (js/src has a folder for each), with numbers that come from Python.
+
+It may import everything but the public face. `base`, `jobs`, `pace`, `wire` and `choices` are what all widgets share; none knows another.
+"""
 
 from xaiwidgets.widgets.concepts import ConceptBrowser
 from xaiwidgets.widgets.flipping import FlippingViewer

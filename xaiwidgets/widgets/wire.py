@@ -13,7 +13,7 @@ import numpy as np
 from torch import Tensor
 from torch.nn import functional as F
 
-from xaiwidgets.plots_pixels import drawable
+from xaiwidgets.plots.pixels import drawable
 
 _ALIGN = 8
 SNAPSHOT_LIMIT = 600_000

@@ -1,0 +1,11 @@
+"""The baselines room: explainers that others are compared with, and the adapter that takes everybody else's explainers.
+
+It may import model, graph, targets, results, errors; all are callables (x, target=None) -> `Baseline`, and parameters stay as they are.
+"""
+
+from xaiwidgets.baselines.adapter import as_explainer
+from xaiwidgets.baselines.explainer import Baseline
+from xaiwidgets.baselines.gradients import GradientXInput, IntegratedGradients, SmoothGrad
+from xaiwidgets.baselines.occlusion import Occlusion
+
+__all__ = ["Baseline", "GradientXInput", "IntegratedGradients", "Occlusion", "SmoothGrad", "as_explainer"]

@@ -1,0 +1,100 @@
+"""Scores as they come in, and the result that they make so far."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor
+
+from xaiwidgets.evaluate.flipping.plan import Explained, Plan, Scored, Update
+from xaiwidgets.evaluate.flipping.result import RANDOM, FlippingResult
+from xaiwidgets.results import Provenance
+
+__all__ = ["Collected"]
+
+
+class Collected:
+    """Scores as they come in."""
+
+    def __init__(self, plan: Plan) -> None:
+        self.plan = plan
+        count, steps, patches = plan.source.shape[0], plan.setup.schedule.steps, plan.setup.grid.patches
+        self.scores = torch.full((len(plan.runs), count, steps + 1), torch.nan)
+        self.target = torch.full((count,), -1)
+        self.ties = {name: torch.full((count,), torch.nan, dtype=torch.float64) for name in plan.explanations.names}
+        # Orders are kept for the frames, and those only where the images are at hand; −1 where not known yet.
+        kept = count if plan.source.tensor is not None else 0
+        shape = (kept, patches)
+        self.ranks = {name: torch.full(shape, -1, dtype=torch.int32) for name in plan.explanations.names}
+        self.random_ranks = torch.full((plan.repeats, *shape), -1, dtype=torch.int32)
+        self.done = 0
+        self.total = len(plan.runs) * count * steps
+
+    def add(self, updates: Iterable[Update]) -> None:
+        """Take what a plan's run gives."""
+        for update in updates:
+            self._add(update)
+
+    def _add(self, update: Update) -> None:
+        if isinstance(update, Scored):
+            self.scores[update.runs, update.rows, update.steps] = update.scores
+            self.done += len(update.rows)
+            return
+        part = slice(update.first, update.first + len(update.ranks if isinstance(update, Explained) else update.target))
+        at_hand = self.plan.source.tensor is not None
+        if isinstance(update, Explained):
+            self.ties[update.name][part] = update.ties
+            if at_hand:
+                self.ranks[update.name][part] = update.ranks
+            return
+        self.scores[:, part, 0] = update.scores
+        self.target[part] = update.target
+        if at_hand:
+            self.random_ranks[:, part] = update.random_ranks
+
+    def result(self) -> FlippingResult:
+        """What is known now; later additions do not reach it."""
+        plan, scores = self.plan, self.scores.clone()
+        runs = plan.runs
+        chance = [index for index, (order, _, _) in enumerate(runs) if order == RANDOM]
+        curves: dict[str, dict[str, Tensor]] = {
+            order: {name: scores[index] for index, (o, name, _) in enumerate(runs) if o == order}
+            for order in plan.orders
+            if order != RANDOM
+        }
+        if plan.orders == (RANDOM,):
+            curves = {RANDOM: {RANDOM: scores[chance].mean(0)}}
+        partial = self.done < self.total
+        copy = (lambda tensor: tensor.clone()) if partial else (lambda tensor: tensor)
+        return FlippingResult(
+            provenance=self._provenance(),
+            curves=curves,
+            random=scores[chance] if chance else None,
+            setup=plan.setup,
+            score=plan.score,
+            target=copy(self.target),
+            ties={name: copy(tied) for name, tied in self.ties.items()},
+            done=self.done,
+            total=self.total,
+            x=plan.source.tensor,
+            ranks={name: copy(ranks) for name, ranks in self.ranks.items()} if plan.source.tensor is not None else {},
+            random_ranks=copy(self.random_ranks) if chance and plan.source.tensor is not None else None,
+            confidence=plan.confidence,
+            resamples=plan.resamples,
+        )
+
+    def _provenance(self) -> Provenance:
+        plan, setup = self.plan, self.plan.setup
+        perturb = (
+            setup.perturb if isinstance(setup.perturb, str | int | float) else getattr(setup.perturb, "__name__", "own")
+        )
+        parameters = {
+            "order": "both" if len(plan.orders) == 2 else plan.orders[0],
+            "perturb": perturb,
+            "patch": setup.grid.patch,
+            "steps": setup.schedule.steps,
+            "score": plan.score,
+            "precision": plan.precision,
+        }
+        return Provenance("pixel flipping", parameters, setup.seed, plan.model.name)

@@ -1,0 +1,208 @@
+"""What an index is of: fingerprints of the model, its weights, the composite and the data set, and all that shapes the tables.
+
+A request is plain data. Two builds with equal requests give the same bits; a folder takes only one request.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import re
+import warnings
+import weakref
+from collections.abc import Mapping, Sequence
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from xaiwidgets.crp.explainer import CRP
+from xaiwidgets.errors import unknown, whole, whole_or_none
+from xaiwidgets.index.data import Samples
+
+__all__ = ["TARGETS", "check_same", "difference", "explainer_fingerprint", "make_request"]
+
+FORMAT = 1
+TARGETS = ("label", "predicted")
+Request = dict[str, Any]
+_MANY_CLASSES = 100
+_FEW_EACH = 10
+_hashes: weakref.WeakKeyDictionary[Any, str] = weakref.WeakKeyDictionary()
+
+
+def make_request(
+    crp: CRP,
+    samples: Samples,
+    *,
+    layers: Sequence[str] | None = None,
+    top: int = 40,
+    class_top: int | None = None,
+    batch: int | None = None,
+    targets: str = "label",
+    shares: bool = False,
+) -> Request:
+    """The request of a build.
+
+    Raises:
+        ValueError: unknown layer or way of choosing targets, or a number out of range.
+    """
+    if targets not in TARGETS:
+        raise unknown("targets", targets, TARGETS)
+    top, batch = whole("top", top, 1), whole("batch", crp.batch if batch is None else batch, 1, also=", or None")
+    class_top = whole_or_none("class_top", class_top, 1)
+    if targets == "label" and not samples.labelled:
+        warnings.warn("the data set has no labels; the predicted class of each image is explained", stacklevel=4)
+        targets = "predicted"
+    first = samples.take([0])
+    known = crp.known(first)
+    scores = crp.model.scores(first)
+    classes = scores.shape[1]
+    names = crp.model.class_names or getattr(samples.dataset, "classes", None) or ()
+    if class_top is None:
+        class_top = top if classes <= _MANY_CLASSES else min(top, _FEW_EACH)
+    return {
+        "format": FORMAT,
+        **explainer_fingerprint(crp, first),
+        "dataset": {"length": samples.length, "fingerprint": samples.fingerprint()},
+        "image": list(samples.shape),
+        "layers": [_layer(name, known[name]) for name in _chosen(layers, known.names)],
+        "classes": classes,
+        "class_names": [str(name) for name in names] if len(names) == classes else [],
+        "targets": targets,
+        "top": top,
+        "class_top": class_top,
+        "batch": batch,
+        "shares": bool(shares),
+        "device": first.device.type,
+    }
+
+
+def explainer_fingerprint(crp: CRP, x: Tensor) -> Request:
+    """What tells one explainer from another, for images of x's size: model, weights, composite, concepts."""
+    graph = crp.propagator(x).graph
+    # A model whose weights change gets a new graph, so the graph stands for the weights it was made from.
+    if graph not in _hashes:
+        _hashes[graph] = _weights_hash(crp.model.module)
+    # Functions among a module's parts are shown with their address, which differs between processes.
+    module = re.sub(r" at 0x[0-9a-fA-F]+", "", repr(crp.model.module))
+    model = f"{module} {crp.model.mean} {crp.model.std}"
+    return {
+        "model": {"name": crp.model.name, "structure": _hash(model)},
+        "weights": _hashes[graph],
+        "composite": {
+            "name": crp.composite.name,
+            "rules": _hash(_described(crp.composite)),
+            "start": crp.start,
+            "precision": crp.precision,
+        },
+        "concepts": {name: _hash(_described(concept)) for name, concept in crp.own_concepts.items()},
+    }
+
+
+def check_same(begun: Request, crp: CRP, samples: Samples | None, subject: str) -> None:
+    """Raise ValueError where an explainer, or a data set, is not that of a request.
+
+    subject: what the request is of, for the message.
+    """
+    asked = explainer_fingerprint(crp, torch.zeros(1, *begun["image"], device=crp.model.device))
+    if samples is not None:
+        asked["dataset"] = {"length": samples.length, "fingerprint": samples.fingerprint()}
+    found = difference(begun, asked)
+    if found:
+        raise ValueError(f"{subject} is of {found}; give what it was built with, or build another")
+
+
+_NAMES = {
+    "format": "another version of the format",
+    "model": "another model",
+    "weights": "other weights",
+    "composite": "another composite",
+    "concepts": "other concepts",
+    "dataset": "another data set",
+    "image": "images of another size",
+    "layers": "other layers",
+    "device": "another kind of device",
+}
+
+
+def difference(begun: Mapping[str, Any], asked: Mapping[str, Any]) -> str | None:
+    """In words, what keeps a request from going on with what was begun for another; None where they agree.
+
+    Only what `asked` names is compared.
+    """
+    length, now = begun["dataset"]["length"], asked.get("dataset", begun["dataset"])["length"]
+    found = []
+    for key, value in asked.items():
+        if begun.get(key) == value:
+            continue
+        if key == "dataset" and length != now:
+            found.append(f"a data set of {length} samples (this one has {now})")
+        elif key in {"model", "composite"}:
+            found.append(f"{_NAMES[key]} ({begun[key]['name']}; this is {value['name']})")
+        else:
+            found.append(_NAMES.get(key, f"{key}={begun.get(key)!r} (asked: {value!r})"))
+    return ", ".join(found) or None
+
+
+def _chosen(layers: Sequence[str] | None, known: tuple[str, ...]) -> tuple[str, ...]:
+    if layers is None:
+        return known
+    if isinstance(layers, str) or not layers:
+        raise ValueError(f"layers={layers!r}; give a list of names of layers, or None for all {len(known)}")
+    # The order of the model, whatever the order asked: the tables do not depend on it.
+    return tuple(sorted(dict.fromkeys(layers), key=lambda name: known.index(name) if name in known else len(known)))
+
+
+def _layer(name: str, concept: Any) -> Request:
+    space = getattr(concept, "space", None)
+    return {
+        "name": name,
+        "units": concept.units,
+        # Where a concept has no space of its own, positions are places in the layer's value.
+        "space": list(getattr(concept, "shape", ()) if space is None else space),
+    }
+
+
+def _weights_hash(module: nn.Module) -> str:
+    digest = hashlib.sha256()
+    for name, tensor in module.state_dict().items():
+        if isinstance(tensor, Tensor):
+            digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
+            digest.update(_bytes(tensor))
+    return digest.hexdigest()
+
+
+def _bytes(tensor: Tensor) -> Any:
+    flat = tensor.detach().cpu().contiguous().reshape(-1)
+    return flat.view(torch.uint8).numpy().data
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _described(value: Any) -> str:  # noqa: PLR0911 - one line a kind
+    """A text that is the same for equal values, in any process: no addresses, no order of sets."""
+    if is_dataclass(value) and not isinstance(value, type):
+        parts = ", ".join(f"{entry.name}={_described(getattr(value, entry.name))}" for entry in fields(value))
+        return f"{type(value).__qualname__}({parts})"
+    if isinstance(value, Tensor | np.ndarray):
+        tensor = torch.as_tensor(value)
+        return f"{tuple(tensor.shape)} {tensor.dtype} {hashlib.sha256(_bytes(tensor)).hexdigest()}"
+    if isinstance(value, Mapping):
+        return "{" + ", ".join(f"{key!r}: {_described(value[key])}" for key in sorted(value, key=str)) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(_described, value)) + "]"
+    if value is None or isinstance(value, str | int | float | bool):
+        return repr(value)
+    if isinstance(value, functools.partial):
+        return f"partial({_described([value.func, value.args, value.keywords])})"
+    if callable(value) and hasattr(value, "__qualname__"):
+        return f"{value.__module__}.{value.__qualname__}{_described(_captured(value))}"
+    return f"{type(value).__qualname__}{_described(vars(value)) if hasattr(value, '__dict__') else ''}"
+
+
+def _captured(function: Any) -> list[Any]:
+    return [cell.cell_contents for cell in getattr(function, "__closure__", None) or ()]

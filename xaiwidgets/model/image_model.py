@@ -1,0 +1,370 @@
+"""An image model as the rest of the toolkit sees it: a module with its preprocessing, class names and device."""
+
+from __future__ import annotations
+
+import threading
+import warnings
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Literal
+
+import torch
+from PIL import Image
+from torch import Tensor, nn
+
+from xaiwidgets.errors import unknown, whole
+from xaiwidgets.graph import Graph, GraphError
+from xaiwidgets.model.arguments import class_names_of, first_channels, length, pair, per_channel, timm_config
+from xaiwidgets.model.graphs import Graphs
+from xaiwidgets.model.prediction import Prediction
+from xaiwidgets.model.preprocessing import Preprocessing
+from xaiwidgets.model.state import evaluating
+
+__all__ = ["ImageModel", "Precision"]
+
+if TYPE_CHECKING:
+    from xaiwidgets.lrp import Report
+
+Precision = Literal["float32", "bfloat16", "float16"]
+_DTYPES: dict[str, torch.dtype] = {
+    "float32": torch.float32,
+    "bfloat16": torch.bfloat16,
+    "float16": torch.float16,
+}
+_SCORE_BATCH = 64
+
+
+class ImageModel:
+    """A vision model with all that is needed to explain it. The module is read, never changed.
+
+    Args:
+        module: any module that maps images (N, C, H, W) to scores (N, classes) or to representations (N, D).
+        class_names: one name a class, in the classes' order.
+        mean, std: of each channel, or one number for all, for pixel values in [0, 1]. Default: the module's own (timm),
+            else 0 and 1.
+        input_size: (H, W), or one number for a square, that :meth:`prepare` resizes to. Default: the module's own (timm), else (224, 224).
+        channels: number of input channels; default: as many as ``mean`` has, else as the first convolution takes.
+        transform: maps a PIL image to a tensor (C, H, W); default: resize, centre crop, normalise.
+        name: used in results and titles.
+
+    Raises:
+        TypeError, ValueError: an argument that does not fit, naming it and what to give.
+    """
+
+    def __init__(
+        self,
+        module: nn.Module,
+        *,
+        class_names: Sequence[str] | None = None,
+        mean: Sequence[float] | float | None = None,
+        std: Sequence[float] | float | None = None,
+        input_size: tuple[int, int] | int | None = None,
+        channels: int | None = None,
+        transform: Callable[[Image.Image], Tensor] | None = None,
+        name: str | None = None,
+    ) -> None:
+        if not isinstance(module, nn.Module):
+            raise TypeError(
+                f"module is {type(module).__name__}; give a torch.nn.Module, or load one with xaiwidgets.load(name)"
+            )
+        if transform is not None and not callable(transform):
+            raise TypeError(f"transform is {type(transform).__name__}; give a function from a PIL image to (C, H, W)")
+        own = timm_config(module)
+        mean = own.get("mean") if mean is None else mean
+        std = own.get("std") if std is None else std
+        size = own.get("input_size", (3, 224, 224))[-2:] if input_size is None else input_size
+        self.module = module
+        self.name = name or type(module).__name__
+        self.class_names = class_names_of(class_names)
+        self.input_size: tuple[int, int] = pair("input_size", size)
+        if channels is None:
+            taken = own["input_size"][0] if own else first_channels(module)
+            channels = taken if mean is None or length(mean) is None else length(mean) or 1
+        self.channels = whole("channels", channels, 1)
+        self.mean = per_channel("mean", mean, 0.0, self.channels)
+        self.std = per_channel("std", std, 1.0, self.channels)
+        if min(self.std) <= 0:
+            raise ValueError(f"std={self.std} must be positive; give the standard deviation of each channel")
+        self.lock = threading.RLock()
+        self._transform = transform
+        self._graphs = Graphs(module, self.name, self.channels, self.lock)
+        self._warned = False
+
+    def __repr__(self) -> str:
+        classes = "" if self.class_names is None else f", {len(self.class_names)} classes"
+        size = f"{self.channels}×{self.input_size[0]}×{self.input_size[1]}"
+        return f"ImageModel({self.name}, {size}{classes}, {self.device})"
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without lock and graphs, so that a model may travel to the workers of an executor, which export for themselves."""
+        return {name: value for name, value in vars(self).items() if name not in ("lock", "_graphs")}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, lock=threading.RLock())
+        self._graphs = Graphs(self.module, self.name, self.channels, self.lock)
+
+    @property
+    def _preprocessing(self) -> Preprocessing:
+        return Preprocessing(self.name, self.channels, self.input_size, self.mean, self.std, self._transform)
+
+    # -- images in and out -------------------------------------------------------------------------------------------
+
+    def prepare(self, images: Any, *, size: tuple[int, int] | int | None = None) -> Tensor:
+        """Images as the model takes them, shape (N, C, H, W), on the model's device.
+
+        Args:
+            images: a path, a PIL image, an (H, W, C) uint8 array, a (C, H, W) tensor of pixel values in [0, 1] or
+                uint8, or a list of these.
+            size: (H, W), or one number for a square, to resize to, whatever the aspect ratio; default: the model's own
+                transform.
+
+        Raises:
+            FileNotFoundError, TypeError, ValueError: what came is not an image; says what to give.
+        """
+        return self._preprocessing.prepare(images, self.device, size=size)
+
+    def pixels(self, x: Tensor) -> Tensor:
+        """Normalised images (N, C, H, W) as pixel values in [0, 1], clamped."""
+        return self._preprocessing.pixels(x)
+
+    def normalise(self, pixels: Tensor) -> Tensor:
+        """Pixel values in [0, 1], shape (N, C, H, W), as the model takes them."""
+        return self._preprocessing.normalise(pixels)
+
+    def validate(self, x: Any, argument: str = "x") -> Tensor:
+        """``x`` as a float32 batch (N, C, H, W) on the model's device, detached, and no inference tensor outside that mode.
+
+        Raises:
+            TypeError: not a tensor.
+            ValueError: another number of dimensions or channels, no image, or values that are not finite floats.
+        """
+        return self._preprocessing.validate(x, self.device, argument)
+
+    # -- answers -----------------------------------------------------------------------------------------------------
+
+    def scores(self, x: Tensor, *, precision: Precision = "float32") -> Tensor:
+        """The model's output for each image, shape (N, classes): logits, float32, without autograd graph."""
+        x = self.validate(x)
+        forward = self.forward_function(x, precision=precision)
+        parts = [forward(part) for part in x.split(_SCORE_BATCH)]
+        if not isinstance(parts[0], Tensor):
+            raise ValueError(
+                f"{self.name} gives {type(parts[0]).__name__}, not scores (N, classes); "
+                "wrap the module so that it returns the one tensor of scores"
+            )
+        scores = torch.cat(parts)
+        if scores.ndim != 2:
+            raise ValueError(f"{self.name} gives an output of shape {tuple(scores.shape)}; scores need (N, classes)")
+        self._check_names(scores.shape[1])
+        return scores
+
+    def predict(self, x: Tensor, top: int = 5) -> Prediction:
+        """Scores and the ``top`` classes of each image, best first, with their names."""
+        top, scores = whole("top", top, 1), self.scores(x)
+        classes = scores.topk(min(top, scores.shape[1])).indices
+        names = tuple(tuple(self.class_name(int(index)) for index in row) for row in classes)
+        return Prediction(scores, scores.softmax(1), classes, names)
+
+    def class_name(self, index: int) -> str:
+        """The name of a class, or "class 7" where there are no names."""
+        if self.class_names is not None and index < len(self.class_names):
+            return self.class_names[index]
+        return f"class {index}"
+
+    def targets(self, scores: Tensor, target: Any = None, argument: str = "target") -> Tensor:
+        """One class an image, shape (N,), long, from what a person may give.
+
+        Args:
+            scores: (N, classes).
+            target: None for the predicted class; a class index, or name; or one an image.
+            argument: what errors call it.
+
+        Raises:
+            ValueError: a class out of range, an unknown name, or another number of classes than images.
+        """
+        count, classes = scores.shape
+        self._check_names(classes)
+        if target is None:
+            return scores.argmax(1)
+        entries = target.tolist() if hasattr(target, "tolist") else target
+        entries = list(entries) if isinstance(entries, list | tuple) else [entries] * count
+        if len(entries) != count:
+            raise ValueError(
+                f"{argument} has {len(entries)} classes for {count} images; give one class, or one an image"
+            )
+        chosen = []
+        for entry in entries:
+            index = self._class_index(entry, argument) if isinstance(entry, str) else _whole_or(-1, entry)
+            if not 0 <= index < classes:
+                raise ValueError(
+                    f"{argument}={entry!r} is not a class of {self.name}; give 0 to {classes - 1}, a class name, or None"
+                )
+            chosen.append(index)
+        return torch.tensor(chosen, device=scores.device)
+
+    def encoder(
+        self,
+        layer: str | None = None,
+        *,
+        pool: Literal["mean", "flatten"] | None = None,
+        precision: Precision = "float32",
+        size: tuple[int, int] | None = None,
+    ) -> Callable[[Tensor], Tensor]:
+        """The function from images (n, C, H, W) to representations (n, D) that representation methods explain.
+
+        Args:
+            layer: None for what the classifier reads (the output itself where there is no classifier), ``"output"`` for
+                the model's output, or the name of any layer.
+            pool: how a layer's map becomes a vector: ``"mean"`` over space, or ``"flatten"``.
+            precision: what the forward passes compute in; the result is float32.
+            size: (H, W) of the images; default: ``input_size``.
+
+        Raises:
+            ValueError: unknown layer, or an output that is not one vector an image.
+        """
+        example = torch.zeros(2, self.channels, *(size or self.input_size), device=self.device)
+        if layer is None and not self._has_classifier(example):
+            layer = "output"
+        forward = self.forward_function(example, layer=layer or "pre_logits", precision=precision)
+
+        def encode(x: Tensor) -> Tensor:
+            out = forward(x)
+            if pool is not None and out.ndim > 2:
+                return _pooled(out, pool)
+            return out
+
+        with self.lock:
+            out = encode(example)
+        if not isinstance(out, Tensor):
+            raise ValueError(
+                f"{self.name} gives {type(out).__name__}, not one vector an image; "
+                "wrap the module so that it returns the one tensor (N, D) to explain"
+            )
+        if out.ndim != 2 or out.shape[0] != 2:
+            raise ValueError(
+                f"layer={layer!r} of {self.name} gives shape {tuple(out.shape)} for 2 images, not one vector (2, D) "
+                "each; choose pool='mean' or pool='flatten', or a later layer"
+            )
+        return encode
+
+    def forward_function(
+        self, x: Tensor, *, layer: str = "output", precision: Precision = "float32"
+    ) -> Callable[[Tensor], Any]:
+        """A fast forward pass for images of x's size up to ``layer``: no autograd, batch norm folded, channels last."""
+        if precision not in _DTYPES:
+            raise unknown("precision", precision, _DTYPES)
+        stop = None if layer == "output" else layer
+        if stop is None and not self._exports(x):
+            return self._plain_forward(_DTYPES[precision])
+        dtype = _DTYPES[precision]
+        graph = self.graph_for(x, dtype=dtype)
+        graph.check_stop(stop)
+
+        def forward(batch: Tensor) -> Any:
+            batch = batch.to(dtype=dtype, memory_format=torch.channels_last)
+            return _floats(graph.run(batch, stop=stop))
+
+        return forward
+
+    # -- the graph ---------------------------------------------------------------------------------------------------
+
+    @property
+    def device(self) -> torch.device:
+        """Where the module's parameters lie."""
+        first = next(self.module.parameters(), None)
+        return torch.device("cpu") if first is None else first.device
+
+    @property
+    def graph(self) -> Graph:
+        """The model as a graph of operations, for images of ``input_size``; exported once."""
+        return self.graph_for(torch.zeros(1, self.channels, *self.input_size))
+
+    def graph_for(self, x: Tensor, *, dtype: torch.dtype = torch.float32) -> Graph:
+        """The graph for images of x's height and width; exported anew when the weights have changed since."""
+        return self._graphs.find(x, self.device, dtype)
+
+    @property
+    def layers(self) -> tuple[str, ...]:
+        """Names of the layers whose channels or features can be concepts, from input to output."""
+        return self.graph.concept_layers
+
+    def check(self, composite: Any = "epsilon_plus_flat") -> Report:
+        """What the engine makes of this model: operations, the rule each layer gets, what is unsupported, and why."""
+        # The report speaks of rules, which know the model: imported here so that imports otherwise run one way.
+        from xaiwidgets.lrp import check
+
+        return check(self, composite)
+
+    # -- inner works -------------------------------------------------------------------------------------------------
+
+    def _exports(self, x: Tensor) -> bool:
+        """Whether the module has a graph; where it has none, its output can still be had by calling it."""
+        try:
+            self.graph_for(x)
+        except GraphError:
+            return False
+        return True
+
+    def _has_classifier(self, x: Tensor) -> bool:
+        """Whether there is a classifier whose input is the representation; an encoder's output is one already."""
+        try:
+            self.graph_for(x).check_stop("pre_logits")
+        except GraphError:
+            return False
+        return True
+
+    def _plain_forward(self, dtype: torch.dtype) -> Callable[[Tensor], Any]:
+        def forward(batch: Tensor) -> Any:
+            with self.lock, evaluating(self.module), torch.inference_mode():
+                try:
+                    if dtype == torch.float32:
+                        return self.module(batch)
+                    with torch.autocast(self.device.type, dtype=dtype):
+                        return _floats(self.module(batch))
+                except Exception as error:
+                    said = self._graphs.failure(batch.shape[-2], batch.shape[-1])
+                    reason = str(error).strip().rstrip(".!")
+                    # What stopped the export stops the module too: that message says what to do.
+                    if reason and reason in said:
+                        raise GraphError(said) from error
+                    raise
+
+        return forward
+
+    def _check_names(self, classes: int) -> None:
+        """Warn, once, of another number of names than classes: some answers have no name, or a wrong one."""
+        if self.class_names is not None and len(self.class_names) != classes and not self._warned:
+            self._warned = True
+            warnings.warn(
+                f"class_names has {len(self.class_names)} names, {self.name} has {classes} classes; give one name a class",
+                UserWarning,
+                stacklevel=3,
+            )
+
+    def _class_index(self, name: str, argument: str) -> int:
+        if self.class_names is None:
+            raise ValueError(
+                f"{argument}={name!r} is a name, but {self.name} has no class names; give an index or class_names="
+            )
+        if name not in self.class_names:
+            raise unknown(argument, name, self.class_names)
+        return self.class_names.index(name)
+
+
+def _pooled(out: Tensor, pool: str) -> Tensor:
+    if pool == "flatten":
+        return out.flatten(1)
+    if pool == "mean":
+        # Maps are (n, D, H, W), tokens (n, T, D).
+        return out.mean((2, 3)) if out.ndim == 4 else out.mean(1)
+    raise unknown("pool", pool, ("mean", "flatten"))
+
+
+def _floats(out: Any) -> Any:
+    return out.float() if isinstance(out, Tensor) else out
+
+
+def _whole_or(other: int, value: Any) -> int:
+    try:
+        return whole("target", value)
+    except ValueError:
+        return other

@@ -1,0 +1,95 @@
+"""Pixel flipping: curves with areas, flips a step, the image as the model saw it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from xaiwidgets.errors import unknown
+from xaiwidgets.plots.curves import CHANCE, COLOURS, clean, curve, mean_of, picture
+from xaiwidgets.plots.pieces import Picture
+
+ORDER_NAMES = {"morf": "most relevant first", "lerf": "least relevant first", "random": "random order"}
+
+
+def flipping(result: Any, *, kind: str = "curves", **options: Any) -> Figure:
+    """``kind``: "curves" with areas, "flips" a step, or "frames" side by side (``method``, ``steps``, ``row``, ``order``)."""
+    kinds: dict[str, Callable[..., Figure]] = {"curves": curves, "flips": flips, "frames": frames}
+    if kind not in kinds:
+        raise unknown("kind", kind, kinds)
+    return kinds[kind](result, **options)
+
+
+def curves(result: Any, *, band: bool = True) -> Figure:
+    """A panel an order: mean score over images with its interval, chance in grey; the legend gives the areas, best first."""
+    figure = Picture(figsize=(5.2 * len(result.orders) + 0.4, 4.2), layout="constrained")
+    axes = figure.subplots(1, len(result.orders), squeeze=False, sharey=True)[0]
+    fractions = result.fractions.numpy()
+    for axis, order in zip(axes, result.orders, strict=True):
+        areas = result.auc_of(order)
+        if result.random is not None:
+            per_image = result.random.nanmean(0)
+            label = f"random: {mean_of(areas['random'])}"
+            curve(axis, fractions, per_image, label, colour=CHANCE, band=band, result=result, dashed=True)
+        lines = [(name, values) for name, values in result.curves[order].items() if name != "random"]
+        for name, values in sorted(lines, key=lambda line: float(areas[line[0]].nanmean()), reverse=order == "lerf"):
+            colour = COLOURS[list(result.methods).index(name) % len(COLOURS)]
+            curve(axis, fractions, values, f"{name}: {mean_of(areas[name])}", colour=colour, band=band, result=result)
+        axis.set_title(ORDER_NAMES.get(order, order), fontsize="medium")
+        axis.set_xlabel("Share of patches flipped")
+        axis.legend(title="Area under the curve", fontsize="small", title_fontsize="small", frameon=False)
+        clean(axis)
+    axes[0].set_ylabel(f"Score ({result.score})")
+    count = len(result.target)
+    figure.suptitle(f"Pixel flipping of {result.provenance.model}, {count} image{'s' if count > 1 else ''}")
+    return figure
+
+
+def flips(result: Any) -> Figure:
+    """Patches flipped at each step."""
+    figure = Picture(figsize=(6, 3.2), layout="constrained")
+    axis = figure.subplots()
+    values = result.flips.numpy()
+    axis.bar(range(len(values)), values, color=COLOURS[0])
+    if result.setup.schedule.gray_last:
+        axis.patches[-1].set_facecolor(CHANCE)
+        axis.annotate(
+            "all gray", (len(values) - 1, values[-1]), ha="right", va="top", xytext=(-24, 0), textcoords="offset points"
+        )
+    axis.set_xlabel("Step")
+    axis.set_ylabel("Patches flipped")
+    clean(axis)
+    return figure
+
+
+def frames(
+    result: Any,
+    *,
+    method: str | None = None,
+    steps: Sequence[int] | None = None,
+    row: int = 0,
+    order: str | None = None,
+) -> Figure:
+    """An image as the model saw it, a row for each method, with the score beneath."""
+    methods = list(result.methods) if method is None else [method]
+    last = result.setup.schedule.steps
+    chosen = list(steps) if steps is not None else sorted({round(part * last) for part in np.linspace(0, 1, 7)})
+    order = order or result.orders[0]
+    figure = Picture(figsize=(1.7 * len(chosen), 2.1 * len(methods) + 0.4), layout="constrained")
+    axes = figure.subplots(len(methods), len(chosen), squeeze=False)
+    for line, name in zip(axes, methods, strict=True):
+        for axis, step in zip(line, chosen, strict=True):
+            picture(axis, result.images(name, step, rows=[row], order=order)[0])
+            own = (
+                result.random[0]
+                if name == "random" and name not in result.curves[order]
+                else result.curves[order][name]
+            )
+            score = float(own[row, step])
+            axis.set_title(f"{result.fractions[step]:.0%} flipped\n{result.score} {score:.3g}", fontsize="small")
+        line[0].set_ylabel(name)
+    figure.suptitle(f"Image {row}, {ORDER_NAMES.get(order, order)}")
+    return figure

@@ -1,0 +1,50 @@
+"""Heatmaps, alone and over their pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from xaiwidgets.plots.pieces import grey, grid, pictures_of, show_map, show_picture
+
+
+def explanation(result: Any, image: Any = None, **options: Any) -> Figure:
+    """The figure of any result with a heatmap; its title is the method. ``options``: of `heatmaps`."""
+    return heatmaps(result.heatmap, image, title=str(result.provenance.method), **options)
+
+
+def heatmaps(values: Tensor, image: Any = None, *, title: str = "", unit: str = "relevance") -> Figure:
+    """Signed heatmaps (N, H, W), centred at zero: a column for each image."""
+    pictures = pictures_of(image, len(values))
+    figure, axes = grid(1 if pictures is None else 2, len(values))
+    for column in range(len(values)):
+        cells = list(axes[:, column])
+        if pictures is not None:
+            show_picture(cells.pop(0), pictures[column], "")
+        show_map(figure, cells[0], values[column], unit, diverging=True)
+    figure.suptitle(title)
+    return figure
+
+
+def picture(pixels: Tensor, *, title: str = "") -> Figure:
+    """One picture (C, H, W) of values in [0, 1]."""
+    figure, axes = grid(1, 1)
+    show_picture(axes[0, 0], pixels, title)
+    return figure
+
+
+def overlay(
+    pixels: Tensor, maps: Mapping[str, Tensor], views: Sequence[Mapping[str, Any]], *, title: str = ""
+) -> Figure:
+    """A picture (C, H, W) and each view's map (H, W) over it, as a widget shows them."""
+    shown = {view["map"]: view for view in reversed(views)}
+    figure, axes = grid(1, 1 + len(shown))
+    show_picture(axes[0, 0], pixels, "")
+    for axis, view in zip(axes[0, 1:], reversed(shown.values()), strict=True):
+        axis.imshow(grey(pixels), cmap="gray", vmin=0, vmax=1)
+        show_map(figure, axis, maps[view["map"]], view["label"], diverging=view["kind"] == "diverging", alpha=0.8)
+    figure.suptitle(title)
+    return figure

@@ -1,0 +1,135 @@
+"""What the concept browser shows: the questions that its state amounts to, their answers for the browser, saved pages and figures."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor
+
+from xaiwidgets.index.reference_index import ReferenceIndex
+from xaiwidgets.index.results import References
+from xaiwidgets.widgets.concepts.answers import Answers, Want, relevance_of
+from xaiwidgets.widgets.concepts.gallery import Question, cut_out
+from xaiwidgets.widgets.concepts.names import ConceptNames
+from xaiwidgets.widgets.concepts.result import BrowserResult
+from xaiwidgets.widgets.concepts.state import ConceptState
+from xaiwidgets.widgets.wire import Packet
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+__all__ = ["ConceptPages"]
+
+_PAGE = 2**24
+"""Bytes of answers in a saved page, beside those on screen."""
+_FIRST_ROWS = 20
+"""Concepts in the list at first, as in js/src/concepts/store.ts."""
+
+
+class ConceptPages(ConceptState):
+    """The browser's state with the answers behind it."""
+
+    _answers: Answers
+    _index: ReferenceIndex | None
+    _names: ConceptNames
+
+    @property
+    def result(self) -> BrowserResult:
+        """The numbers on screen, computed where they are not there yet."""
+        focus, layer, concept = self._focus(), self.layer, self._concept()
+        with self._answers.crp.model.lock:
+            region = None if self.box is None else focus.region(tuple(self.box), [layer])[layer]
+            references = None
+            if self._index is not None and layer in self._index.layers:
+                how: dict[str, Any] = {"by": self.reference_by, "pool": self.pool, "target": self.reference_class}
+                references = self._index.top(layer, concept, **how)
+            heatmap = focus.heatmaps(layer, [concept])[0]
+            return BrowserResult(
+                focus.provenance.asked(layer=layer, concept=concept),
+                layer,
+                concept,
+                focus.target,
+                focus.rank(layer),
+                focus.heatmap,
+                heatmap,
+                region,
+                references,
+            )
+
+    def _wants(self) -> Iterator[Want]:
+        """What the browser asks for in the present state, as far as it depends on the image; the concept is known by then."""
+        question = {"image": self.image, "target": self.target, "against": self.against}
+        yield {"kind": "focus", **question}
+        layer = self.layer
+        yield {"kind": "ranking", **question, "layer": layer}
+        if self.box is not None:
+            yield {"kind": "region", **question, "layer": layer, "box": list(self.box)}
+        place = {"layer": layer, "concept": self._concept()}
+        yield {"kind": "heatmap", **question, **place}
+        if self._index is not None and layer in self._index.layers:
+            how = {"by": self.reference_by, "pool": self.pool, "of": self.reference_class}
+            yield {"kind": "references", **place, **how}
+        yield {"kind": "graph", **question, **place}
+        concepts = [[layer, concept] for concept in self._focus().rank(layer).concepts[0, :_FIRST_ROWS].tolist()]
+        for packet in self._answers.so_far({"kind": "graph", **question, **place}):
+            concepts += [[node["layer"], node["concept"]] for node in packet.content["nodes"]]
+        concepts += [list(step) for step in self.trail]
+        yield {"kind": "tiles", **question, "concepts": concepts, "by": self.reference_by, "pool": self.pool}
+
+    def _present(self) -> list[Packet]:
+        """Answers to what is on screen, as far as they are there."""
+        packets: list[Packet] = []
+        if not self._answers.has_focus(self._question()):
+            return packets
+        for want in self._wants():
+            packets += self._answers.so_far(want)
+        return packets
+
+    def _question(self) -> Question:
+        return Question(self.image, self.target, self.against)
+
+    def _focus(self) -> Any:
+        return self._answers.focus(self._question())
+
+    def _concept(self) -> int:
+        """The concept on screen: the one chosen, else the strongest."""
+        if self.concept is not None:
+            return int(self.concept)
+        return int(relevance_of(self._focus(), self.layer).abs().argmax())
+
+    def _recorded(self) -> list[Packet]:
+        packets = self._present()
+        size = 0
+        for packet in self._answers.kept():
+            size += sum(len(part) for part in packet.buffers)
+            if size < _PAGE:
+                packets.append(packet)
+        return packets
+
+    def _figure(self) -> Figure:
+        from xaiwidgets import plots
+
+        # At first display a moment is enough for a first picture of a fast model, and nobody notices it.
+        self._runner.wait(0.3)
+        pixels = self._answers.pixels[self.image]
+        if not self._answers.has_focus(self._question()):
+            return plots.concepts(self.title, pixels, [], [], [])
+        shown = self.result
+        layer, concept = shown.layer, shown.concept
+        name = self._answers.crp.model.class_name(shown.target)
+        panels = [(name, shown.class_heatmap), (f"{layer} · {self._name(layer, concept)}", shown.concept_heatmap)]
+        ids, share = shown.ranking.concepts[0].tolist(), shown.ranking.share[0].tolist()
+        ranking = [(self._name(layer, unit), part) for unit, part in zip(ids, share, strict=True)]
+        return plots.concepts(self.title, pixels, panels, ranking, self._pictures(shown.references))
+
+    def _pictures(self, references: References | None) -> list[tuple[str, Tensor]]:
+        """The reference images that are there, with their classes, for a still picture."""
+        if references is None:
+            return []
+        shown = self._answers.gallery.known_references(references)
+        name = self._answers.crp.model.class_name
+        return [(name(int(target)), cut_out(each)) for each, target in zip(shown, references.targets, strict=False)]
+
+    def _name(self, layer: str, concept: int) -> str:
+        return self._names.label(layer, concept).name or str(concept)

@@ -1,0 +1,190 @@
+"""What a widget must know of a method: which maps its results hold, how to show them, what a person may vary."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor
+
+from xaiwidgets.baselines.adapter import call_explainer, explainer_of, is_explainer
+from xaiwidgets.model import ImageModel
+from xaiwidgets.relax import MaskingExplainer, RelaxResult
+from xaiwidgets.relax.masks import balanced_block
+from xaiwidgets.results import Control, Result, heatmap_of
+
+
+def _view(
+    name: str, label: str, map_name: str, unit: str, *, filtered: bool = False, kind: str = "sequential"
+) -> dict[str, Any]:
+    """How one map is shown; a filtered view hides what is less sure than the threshold."""
+    return {"name": name, "label": label, "map": map_name, "kind": kind, "unit": unit, "filtered": filtered}
+
+
+_RELAX_VIEWS = (
+    _view("importance", "Importance", "importance", "mean similarity"),
+    _view("uncertainty", "Uncertainty", "uncertainty", "variance"),
+    _view("u_relax", "U-RELAX", "importance", "mean similarity", filtered=True),
+)
+_RISE_VIEWS = (
+    _view("importance", "Importance", "importance", "mean score"),
+    _view("uncertainty", "Uncertainty", "uncertainty", "variance"),
+    _view("u_relax", "Sure importance", "importance", "mean score", filtered=True),
+)
+_HEATMAP_VIEWS = (_view("relevance", "Relevance", "relevance", "relevance", kind="diverging"),)
+
+
+@dataclass
+class Method:
+    """One explanation in a widget: an explainer to call, or a result that is there already."""
+
+    name: str
+    source: Any
+    finished: bool = False
+    views: tuple[dict[str, Any], ...] = _HEATMAP_VIEWS
+    filter: str | None = None
+    error: str | None = None
+    controls: list[Control] = field(default_factory=list)
+    streaming: bool = False
+    classes: bool = False
+    contrast: bool = False
+    """Whether the explainer takes ``against``, the class to contrast the target with."""
+    foreign: bool = False
+    """An explainer that need not know what to do without a class: it is told the predicted one."""
+
+    def spec(self) -> dict[str, Any]:
+        """What the browser is told."""
+        plain = ("name", "filter", "error", "controls", "streaming", "classes", "contrast")
+        return {**{entry: getattr(self, entry) for entry in plain}, "label": self.name, "views": list(self.views)}
+
+    def with_parameters(self, parameters: Mapping[str, Any]) -> Any:
+        """The explainer with a person's parameters; those it does not have are passed over."""
+        explainer = self.source
+        # A choice, such as the composite, may change which other parameters there are: choices come first.
+        for choices in (True, False):
+            known = {control["name"]: control for control in controls_of(explainer)}
+            changed = {
+                name: value
+                for name, value in parameters.items()
+                if name in known and (known[name]["type"] == "choice") == choices and known[name]["value"] != value
+            }
+            if changed:
+                explainer = explainer.with_parameters(**changed)
+        return explainer
+
+
+def controls_of(explainer: Any) -> list[Control]:
+    """What a person may vary; nothing for explainers that do not say."""
+    return list(explainer.controls()) if hasattr(explainer, "controls") else []
+
+
+def notes_of(explanation: Any) -> list[list[str]]:
+    """What a result has to say beside its picture: where relevance went, where it keeps account of it."""
+    account = getattr(explanation, "conservation", None)
+    if account is None:
+        return []
+    if abs(account.start) < _NOTHING:
+        # A contrast can begin with as much relevance for as against: shares of nothing say nothing.
+        return [["relevance at the pixels", f"{account.input:.4g} of {account.start:.4g}"]]
+    lines = [["relevance at the pixels", f"{account.share:.1%} of {account.start:.4g}"]]
+    lost = [leak for leak in account.leaks if abs(leak.amount) >= 0.005 * abs(account.start)][:_LEAKS]
+    return lines + [[f"into {leak.into} at {leak.layer}", _signed(leak.amount / account.start)] for leak in lost]
+
+
+def _signed(share: float) -> str:
+    """A share with its sign, a true minus included."""
+    return f"{share:+.1%}".replace("-", "−")
+
+
+_NOTHING = 1e-9
+_LEAKS = 4
+"""Lines under a picture are few: the largest leaks say most."""
+
+
+def method_of(name: str, source: Any, count: int) -> Method:
+    """Describe an explainer, or a finished result for ``count`` images.
+
+    Raises:
+        TypeError: neither; says what to give.
+    """
+    if isinstance(source, Result | Tensor) or _is_array(source):
+        masking = isinstance(source, RelaxResult)
+        method = Method(name, source, finished=True)
+        if masking:
+            _as_masking(method, rise=source.provenance.method == "RISE")
+        return method
+    if not is_explainer(source):
+        raise TypeError(
+            f"explainer {name!r} is {type(source).__name__}; "
+            f"give an explainer, a result, or a heatmap for each of the {count} images"
+        )
+    source = explainer_of(source)
+    method = Method(name, source, controls=controls_of(source), streaming=hasattr(source, "stream"), classes=True)
+    method.foreign = not isinstance(getattr(source, "model", None), ImageModel)
+    method.contrast = _takes(source, "against")
+    if isinstance(source, MaskingExplainer):
+        _as_masking(method, rise=source.method == "RISE")
+        method.classes = source.method == "RISE"
+    return method
+
+
+def _as_masking(method: Method, *, rise: bool) -> None:
+    method.views = _RISE_VIEWS if rise else _RELAX_VIEWS
+    method.filter = "uncertainty"
+    method.error = "standard_error"
+
+
+def _takes(explainer: Any, keyword: str) -> bool:
+    try:
+        return keyword in inspect.signature(explainer).parameters
+    except (TypeError, ValueError):
+        return False
+
+
+def _is_array(source: Any) -> bool:
+    return hasattr(source, "__array__") and not callable(source)
+
+
+def maps_of(explanation: Any, x: Tensor, row: int, name: str) -> dict[str, Tensor]:
+    """The maps (H, W) by name that a result holds for image ``row`` of those it explains.
+
+    Raises:
+        TypeError, ValueError: see :func:`heatmap_of`.
+    """
+    if isinstance(explanation, RelaxResult):
+        if explanation.importance.shape != (len(x), *x.shape[2:]):
+            count, (height, width) = len(x), x.shape[2:]
+            raise ValueError(
+                f"{name} has maps of shape {tuple(explanation.importance.shape)} for {count} images of {height}×{width}; "
+                f"give a result of these images, ({count}, {height}, {width})"
+            )
+        return {entry: getattr(explanation, entry)[row] for entry in ("importance", "uncertainty", "standard_error")}
+    return {"relevance": heatmap_of(explanation, x, name)[row]}
+
+
+def masks_taken(explainer: Any, wanted: int) -> int:
+    """How many masks an explainer takes where so many are wanted: whole blocks of balanced ones, all of a person's own."""
+    masks = explainer.settings.masks if isinstance(explainer, MaskingExplainer) else None
+    if isinstance(masks, Tensor):
+        return len(masks)
+    if goes_on(explainer) and masks is not None:
+        block = balanced_block(explainer.settings.cells)
+        return -(-wanted // block) * block
+    return wanted
+
+
+def goes_on(explainer: Any) -> bool:
+    """Whether the first masks are the same however many are asked for, so that more of them can follow."""
+    return not isinstance(explainer, MaskingExplainer) or (
+        isinstance(explainer.settings.masks, str) and explainer.settings.masks == "balanced"
+    )
+
+
+def steps_of(explainer: Any, x: Tensor, target: Any, **more: Any) -> Iterator[Any]:
+    """Partial results one after the other; an explainer that does not stream gives one."""
+    if hasattr(explainer, "stream"):
+        yield from explainer.stream(x, target, **more)
+    else:
+        yield call_explainer(explainer, x, target, **more)

@@ -1,0 +1,58 @@
+"""The heatmap overlay's state: what a person sees and varies, what is asked, what Python tells."""
+
+from __future__ import annotations
+
+import traitlets
+
+from xaiwidgets.widgets.base import Widget, bundle
+from xaiwidgets.widgets.choices import ClassChoice
+
+__all__ = ["HeatmapState"]
+
+_DRAWING = (
+    "show",
+    "opacity",
+    "threshold",
+    "filter_mode",
+    "colormap",
+    "clip",
+    "scale",
+    "fixed_range",
+    "zoom",
+    "selection",
+)
+
+
+class HeatmapState(Widget):
+    """Traits that the browser and Python share; js/src/heatmap/types.ts lists the same."""
+
+    _esm = traitlets.Unicode(bundle("heatmap.js")).tag(sync=True)
+    _css = traitlets.Unicode(bundle("heatmap.css")).tag(sync=True)
+
+    # What a person sees and varies.
+    show = traitlets.Unicode("").tag(sync=True)
+    opacity = traitlets.Float(0.7, min=0, max=1).tag(sync=True)
+    threshold = traitlets.Float(0.5, min=0, max=1).tag(sync=True)
+    """The surest share of pixels, which filtered views show; one half is U-RELAX as published."""
+    filter_mode = traitlets.Enum(["hide", "fade"], "hide").tag(sync=True)
+    colormap = traitlets.Unicode("viridis").tag(sync=True)
+    clip = traitlets.Float(100.0, min=50, max=100).tag(sync=True)
+    scale = traitlets.Enum(["image", "shared", "fixed"], "image").tag(sync=True)
+    fixed_range = traitlets.List(traitlets.Float(), None, allow_none=True, minlen=2, maxlen=2).tag(sync=True)
+    zoom = traitlets.List(traitlets.Float(), [1.0, 0.5, 0.5], minlen=3, maxlen=3).tag(sync=True)
+    selection = traitlets.Any(None).tag(sync=True)
+    """The pinned pixel as {"x": column, "y": row}, or None."""
+    # What is asked.
+    image = traitlets.Int(0, min=0).tag(sync=True)
+    method = traitlets.Unicode("").tag(sync=True)
+    target = ClassChoice().tag(sync=True)
+    against = ClassChoice().tag(sync=True)
+    parameters = traitlets.Dict({}).tag(sync=True)
+    # What Python tells.
+    images = traitlets.Int(1).tag(sync=True)
+    methods = traitlets.List(traitlets.Dict()).tag(sync=True)
+    class_names = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    notes = traitlets.Dict({}).tag(sync=True)
+    snapshot = traitlets.Bytes(b"").tag(sync=True)
+
+    view_traits = (*_DRAWING, "image", "method", "against", "parameters")

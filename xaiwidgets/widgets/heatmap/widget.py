@@ -1,0 +1,398 @@
+"""The heatmap overlay: an image under its explanation, live, with a slider for how sure it must be."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import torch
+import traitlets
+from torch import Tensor
+
+from xaiwidgets.errors import unknown, whole_or_none
+from xaiwidgets.model import ImageModel
+from xaiwidgets.relax import RelaxResult
+from xaiwidgets.widgets.choices import CLOSED, Classes, check_image, check_known
+from xaiwidgets.widgets.heatmap.answers import Answer, Clock, Question, settled
+from xaiwidgets.widgets.heatmap.inputs import batch_of, by_name, pixels_of
+from xaiwidgets.widgets.heatmap.methods import (
+    Method,
+    controls_of,
+    goes_on,
+    maps_of,
+    masks_taken,
+    method_of,
+    notes_of,
+    steps_of,
+)
+from xaiwidgets.widgets.heatmap.state import HeatmapState
+from xaiwidgets.widgets.jobs import Job
+from xaiwidgets.widgets.wire import Packet, map_range, maps_packet, picture_packet, snapshot
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+_KEPT_ANSWERS = 64
+"""Explanations kept, so that going back to one shows it at once."""
+_KEPT_SUMS = 8
+"""Explanations of which "more" can go on where they stopped; older ones begin anew."""
+_ENDLESS = 2**40
+_QUESTION = ("image", "method", "target", "against", "parameters")
+
+
+class HeatmapOverlay(HeatmapState):
+    """An image under its explanation. What is drawn lives in the browser; Python computes the numbers.
+
+    Args:
+        explainers: an explainer (``RELAX``, ``LRP``, any callable ``(x, target) -> heatmap``), a finished result or
+            heatmap (N, H, W), or several of these by name.
+        x: images (N, C, H, W), as :meth:`ImageModel.prepare` makes.
+        target: the class to explain, for methods that explain a class; None for the predicted one.
+        model: an :class:`ImageModel`, for pixels and class names; default: the explainers' own.
+        pixels: what to show beneath, (N, C, H, W) in [0, 1]; default: x as people see it.
+        n_masks: masks to stream before stopping, in whole blocks as the explainer takes them; default: what it says.
+        view: any trait of the view, such as ``show="u_relax"``, ``threshold=0.5``, ``colormap="magma"``,
+            ``opacity=0.6``.
+
+    Every part of the view is a trait that can be read and set in Python, such as ``w.threshold``; ``w.result`` is the
+    result on screen.
+
+    Raises:
+        TypeError, ValueError: explainers or images that do not fit, or an unknown keyword.
+    """
+
+    def __init__(
+        self,
+        explainers: Any,
+        x: Tensor,
+        *,
+        target: int | str | None = None,
+        model: ImageModel | None = None,
+        pixels: Tensor | None = None,
+        n_masks: int | None = None,
+        **view: Any,
+    ) -> None:
+        sources = by_name(explainers)
+        if model is not None and not isinstance(model, ImageModel):
+            raise TypeError(
+                f"model is {type(model).__name__}; give an ImageModel, such as xaiwidgets.ImageModel(module)"
+            )
+        self._model = model or next(
+            (m for s in sources.values() if isinstance(m := getattr(s, "model", None), ImageModel)), None
+        )
+        x = self._model.validate(x) if self._model is not None else batch_of(x)
+        known = {name: method_of(name, source, len(x)) for name, source in sources.items()}
+        for name, method in known.items():
+            if method.finished:
+                maps_of(method.source, x, 0, name)
+        first = check_known("method", view.get("method", next(iter(known))), known)
+        self._x = x
+        self._pixels = pixels_of(x, self._model, pixels)
+        self._known = known
+        self._n_masks = whole_or_none("n_masks", n_masks, 1)
+        self._classes = Classes(self._model, x)
+        target = self._classes.index("target", target)
+        self._answers: OrderedDict[Question, Answer] = OrderedDict()
+        self._working: Question | None = None
+        self._heard = False
+        view = {"title": " · ".join(known), "show": known[first].views[0]["name"], **view, "method": first}
+        super().__init__(**view)
+        self.images = len(x)
+        self.methods = [method.spec() for method in known.values()]
+        if self._model is not None and self._model.class_names is not None:
+            self.class_names = list(self._model.class_names)
+        self.target = target
+        self.observe(self._ask_again, names=list(_QUESTION))
+        self.compute()
+
+    @traitlets.validate("image")
+    def _valid_image(self, proposal: Any) -> int:
+        return check_image(proposal["value"], len(self._x))
+
+    @traitlets.validate("method")
+    def _valid_method(self, proposal: Any) -> str:
+        return check_known("method", proposal["value"], self._known)
+
+    # -- what Python users call ----------------------------------------------------------------------------------------
+
+    @property
+    def result(self) -> Any:
+        """The result on screen, growing while it is computed; None before the first batch is done."""
+        answer = self._answers.get(self._question()) if self._known else None
+        return None if answer is None else answer.result
+
+    @property
+    def results(self) -> dict[str, Any]:
+        """The results for the image on screen, by method, as far as they were computed."""
+        image = self.image
+        return {question.method: answer.result for question, answer in self._answers.items() if question.image == image}
+
+    def compute(self) -> None:
+        """Compute what the widget's state asks for, in the background, unless it is there already."""
+        self._compute(self._question(), None)
+
+    def more(self) -> None:
+        """As many masks again, for methods that stream."""
+        question = self._question()
+        answer = self._answers.get(question)
+        if answer is not None and self._known[question.method].streaming:
+            self._start(question, None, self._wanted(question) + answer.result.n_masks)
+
+    # -- messages ------------------------------------------------------------------------------------------------------
+
+    def _on_ready(self, content: dict[str, Any]) -> None:
+        self._heard = True
+        for packet in self._recorded():
+            self._post(packet)
+        if self.status.get("state") in ("idle", "done"):
+            self.compute()
+
+    def _on_compute(self, content: dict[str, Any]) -> None:
+        question = self._read(content)
+        self._post(picture_packet(question.image, self._pixels[question.image]))
+        self._compute(question, content.get("id"))
+
+    def _on_more(self, content: dict[str, Any]) -> None:
+        self.more()
+
+    # -- questions -----------------------------------------------------------------------------------------------------
+
+    def _question(self) -> Question:
+        own = self.parameters.get(self.method, {})
+        state = {
+            "image": self.image,
+            "method": self.method,
+            "target": self.target,
+            "against": self.against,
+            "parameters": own,
+        }
+        return self._read(state)
+
+    def _read(self, content: Mapping[str, Any]) -> Question:
+        """A question, checked: a saved page of another widget, or a person's script, may ask anything."""
+        if not self._known:
+            raise ValueError(CLOSED)
+        name = content.get("method") or next(iter(self._known))
+        if name not in self._known:
+            raise unknown("method", name, self._known)
+        question = Question.read({**content, "method": name}, self._known[name].classes)
+        check_image(question.image, len(self._x))
+        return question
+
+    def _ask_again(self, change: Any) -> None:
+        """The state asks for something else; a request of the browser for the same finds the work under way."""
+        try:
+            self.compute()
+        except ValueError as error:
+            self._show_error(error)
+
+    # -- work ----------------------------------------------------------------------------------------------------------
+
+    def _compute(self, question: Question, request: int | None) -> None:
+        answer = self._answers.get(question)
+        if answer is not None and answer.final:
+            self._post(self._packet(question, answer, request))
+            if self._working is None:
+                self._say("done", answer)
+            return
+        if question == self._working and self._runner.busy:
+            return
+        self._start(question, request, self._wanted(question))
+
+    def _wanted(self, question: Question) -> int:
+        """How many masks to stream."""
+        source = self._known[question.method].source
+        settings = getattr(source, "settings", None)
+        return self._n_masks if self._n_masks is not None else int(getattr(settings, "n_masks", 0))
+
+    def _start(self, question: Question, request: int | None, wanted: int) -> None:
+        self._working = question
+        begun: dict[str, Any] = {"state": "running", "done": 0, "total": None, "unit": "", "request": request}
+        self.status = begun
+        self._runner.submit(
+            Job(
+                start=lambda: self._steps(question, request, wanted),
+                on_stop=lambda: self._end("stopped", question),
+                on_error=self._fail,
+            )
+        )
+
+    def _steps(self, question: Question, request: int | None, wanted: int) -> Iterator[None]:
+        """One explanation, step by step; runs in the worker."""
+        method = self._known[question.method]
+        clock = Clock()
+        explainer = None if method.finished else method.with_parameters(dict(question.parameters))
+        wanted = masks_taken(explainer, wanted)
+        for result, row, steps in self._partial_results(method, explainer, question, wanted):
+            enough = not method.streaming or result.n_masks >= wanted or result.final
+            maps = maps_of(result, self._x if method.finished else self._x[question.image, None], row, method.name)
+            answer = Answer(settled(result) if enough else result, row, maps, enough, steps)
+            self._keep(question, answer)
+            if enough or clock.due():
+                # While a cell keeps the kernel busy, a new view's question for the picture waits; this thread does not.
+                if not self._heard and clock.due("picture", 1.0):
+                    self._post(picture_packet(question.image, self._pixels[question.image]))
+                self._post(self._packet(question, answer, request))
+                self._say("running", answer, clock.left(answer, wanted), wanted, request)
+            yield
+            if enough:
+                break
+        self._end("done", question)
+
+    def _partial_results(
+        self, method: Method, explainer: Any, question: Question, wanted: int
+    ) -> Iterator[tuple[Any, int, Iterator[Any] | None]]:
+        """(result so far, the image's row in it, where to go on)."""
+        if method.finished:
+            yield method.source, question.image, None
+            return
+        before = self._answers.get(question)
+        if before is not None and before.steps is not None and (goes_on(explainer) or not before.final):
+            steps = before.steps
+        else:
+            asked: dict[str, Any] = {}
+            if method.contrast and question.against is not None:
+                asked["against"] = question.against
+            if method.streaming:
+                # Where it can, the widget itself says when it is enough, so that "more" goes on where it stopped.
+                asked["n_masks"] = _ENDLESS if goes_on(explainer) else wanted
+            x = self._x[question.image, None]
+            steps = steps_of(explainer, x, self._class_for(method, question, x), **asked)
+            self._offer(method, explainer)
+        try:
+            for result in steps:
+                yield (replace(result, total=wanted) if isinstance(result, RelaxResult) else result), 0, steps
+        except Exception:
+            # What broke cannot be taken up again; what came before it stays.
+            if question in self._answers:
+                self._answers[question].steps = None
+            raise
+
+    def _class_for(self, method: Method, question: Question, x: Tensor) -> int | None:
+        if question.target is not None or not method.foreign or self._model is None:
+            return question.target
+        with self._model.lock:
+            return int(self._model.scores(x).argmax())
+
+    def _offer(self, method: Method, explainer: Any) -> None:
+        """Offer the parameters of the explainer as it is now: another composite has others."""
+        controls = controls_of(explainer)
+        if [entry["name"] for entry in controls] != [entry["name"] for entry in method.controls]:
+            method.controls = controls
+            self.methods = [known.spec() for known in self._known.values()]
+
+    def _keep(self, question: Question, answer: Answer) -> None:
+        if not self._known:
+            # Closed while this step was under way.
+            return
+        self._answers[question] = answer
+        self._answers.move_to_end(question)
+        while len(self._answers) > _KEPT_ANSWERS:
+            self._answers.popitem(last=False)
+        # Sums to go on from are heavier than maps.
+        for older in list(self._answers.values())[:-_KEPT_SUMS]:
+            older.steps = None
+
+    def _end(self, state: str, question: Question) -> None:
+        self._working = None
+        answer = self._answers.get(question)
+        if answer is None:
+            self.status = {"state": state}
+            return
+        self._post(self._packet(question, answer, None))
+        self._say(state, answer)
+        self.notes = {**self.notes, question.method: self._notes(question, answer)}
+        self.snapshot = snapshot(self._pixels[question.image].cpu(), question.plain(), answer.maps)
+
+    def _fail(self, error: Exception) -> None:
+        self._working = None
+        self._show_error(error)
+
+    # -- what the browser is told --------------------------------------------------------------------------------------
+
+    def _say(
+        self,
+        state: str,
+        answer: Answer,
+        left: float | None = None,
+        total: int | None = None,
+        request: int | None = None,
+    ) -> None:
+        said: dict[str, Any] = {"state": state, "request": request, "seconds_left": left}
+        if isinstance(answer.result, RelaxResult):
+            done = answer.result.n_masks
+            said |= {
+                "done": done,
+                "total": total or done,
+                "unit": "masks",
+                "largest_error": float(answer.maps["standard_error"].max()),
+            }
+        self.status = said
+
+    def _packet(self, question: Question, answer: Answer, request: int | None) -> Packet:
+        return maps_packet(
+            {**question.plain(), "request": request},
+            answer.maps,
+            final=answer.final,
+            shared=self._shared(question.method),
+        )
+
+    def _shared(self, method: str) -> dict[str, list[float]]:
+        """The range of each map over all images computed so far: one scale to compare them on."""
+        ranges: dict[str, list[float]] = {}
+        for question, answer in list(self._answers.items()):
+            if question.method == method:
+                for name, values in answer.maps.items():
+                    low, high = map_range(values)
+                    before = ranges.get(name, [low, high])
+                    ranges[name] = [min(low, before[0]), max(high, before[1])]
+        return ranges
+
+    def _notes(self, question: Question, answer: Answer) -> list[list[str]]:
+        """Lines under the picture: what was explained, and what the result itself has to say."""
+        lines = []
+        if self._model is not None and self._known[question.method].classes:
+            with self._model.lock:
+                prediction = self._model.predict(self._x[question.image, None], top=1)
+            index = int(prediction.classes[0, 0]) if question.target is None else question.target
+            share = float(prediction.probabilities[0, index])
+            against = "" if question.against is None else f" against {self._model.class_name(question.against)}"
+            lines.append(["class explained", f"{self._model.class_name(index)}, probability {share:.1%}{against}"])
+        return lines + notes_of(answer.result)
+
+    def _recorded(self) -> list[Packet]:
+        question = self._question()
+        packets = [picture_packet(question.image, self._pixels[question.image])]
+        others = {question.image}
+        for known, answer in list(self._answers.items()):
+            if known.image not in others:
+                others.add(known.image)
+                packets.append(picture_packet(known.image, self._pixels[known.image]))
+            packets.append(self._packet(known, answer, None))
+        # The one on screen comes last: it is what the newest message shows.
+        present = self._answers.get(question)
+        return packets if present is None else [*packets, self._packet(question, present, None)]
+
+    def _figure(self) -> Figure:
+        from xaiwidgets import plots
+
+        # At first display a moment is enough for a first picture of a fast model, and nobody notices it.
+        if self.result is None:
+            self._runner.wait(0.3)
+        question = self._question()
+        answer = self._answers.get(question)
+        picture = self._pixels[question.image]
+        if answer is None:
+            return plots.picture(picture, title=self.title)
+        return plots.overlay(picture, answer.maps, self._known[question.method].views, title=self.title)
+
+    def close(self) -> None:
+        """Stop, free everything, and remove the widget from the page."""
+        super().close()
+        # Out[] keeps the widget itself for as long as the kernel lives.
+        self._known = {}
+        self._answers = OrderedDict()
+        self._x = self._pixels = torch.empty(0)
+        self._classes = Classes(None, self._x)
