@@ -160,6 +160,8 @@ def test_one_version() -> None:
     assert project["project"]["version"] == xaiwidgets.__version__
     package = json.loads((ROOT / "js" / "package.json").read_text(encoding="utf-8"))
     assert package.get("version", xaiwidgets.__version__) == xaiwidgets.__version__
+    citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert re.findall(r"^version: (\S+)$", citation, re.MULTILINE) == [xaiwidgets.__version__]
 
 
 def tracked() -> list[Path]:
