@@ -53,7 +53,7 @@ const options = {
 
 await mkdir(target, { recursive: true });
 // Python fills in the same page when it saves a widget as HTML.
-await copyFile(join(source, "shared", "standalone.html"), join(target, "standalone.html"));
+await copyFile(join(source, "shared", "page", "standalone.html"), join(target, "standalone.html"));
 
 if (process.argv.includes("--watch")) {
   const context = await esbuild.context({ ...options, minify: false, sourcemap: "inline", logLevel: "info" });

@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
 import { beforeEach, mock, test } from "node:test";
-import { boxBetween, boxKey, dragged, gripAt, whole } from "../src/concepts/boxes.ts";
-import { layoutGraph } from "../src/concepts/graph-layout.ts";
-import { ranked, shares, strongest } from "../src/concepts/ranked.ts";
-import { keyOf } from "../src/concepts/results.ts";
-import { messagesOf } from "../src/concepts/snapshot.ts";
-import { ConceptsStore } from "../src/concepts/store.ts";
-import { smoothed } from "../src/concepts/veil.ts";
-import { Host, type Message } from "../src/shared/host.ts";
-import { StandInModel } from "../src/shared/standin.ts";
+import { ranked, shares, strongest } from "../src/concepts/state/ranked.ts";
+import { keyOf } from "../src/concepts/state/results.ts";
+import { messagesOf } from "../src/concepts/state/snapshot.ts";
+import { ConceptsStore } from "../src/concepts/state/store.ts";
+import { boxBetween, boxKey, dragged, gripAt, whole } from "../src/concepts/views/boxes.ts";
+import { layoutGraph } from "../src/concepts/views/graph-layout.ts";
+import { smoothed } from "../src/concepts/views/veil.ts";
+import { Host, type Message } from "../src/shared/state/host.ts";
+import { StandInModel } from "../src/shared/state/standin.ts";
 
 const size = { width: 64, height: 48 };
 const numbers = (...values: number[]) => Float32Array.of(...values);

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { beforeEach, mock, test } from "node:test";
-import { HeatmapStore } from "../src/heatmap/store.ts";
+import { HeatmapStore } from "../src/heatmap/state/store.ts";
 import { compare, type Method } from "../src/heatmap/types.ts";
-import { Host, type Message } from "../src/shared/host.ts";
-import { StandInModel } from "../src/shared/standin.ts";
+import { Host, type Message } from "../src/shared/state/host.ts";
+import { StandInModel } from "../src/shared/state/standin.ts";
 
 const view = {
   name: "relevance",

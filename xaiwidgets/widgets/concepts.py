@@ -38,7 +38,7 @@ _REST = 0.4
 _PAGE = 2**24
 """Bytes of answers in a saved page, beside those on screen."""
 _FIRST_ROWS = 20
-"""Concepts in the list at first, as in js/src/concepts/store.ts."""
+"""Concepts in the list at first, as in js/src/concepts/state/store.ts."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)

@@ -3,9 +3,9 @@
  * quantile (the share of the pixels kept), its axis the values themselves.
  */
 import { useContext, useMemo, useRef } from "preact/hooks";
-import { AxisTicks } from "../axis.tsx";
-import type { Distribution } from "../distribution.ts";
-import { formatNumber, formatPercent } from "../format.ts";
+import type { Distribution } from "../data/distribution.ts";
+import { formatNumber, formatPercent } from "../data/format.ts";
+import { AxisTicks } from "../views/axis.tsx";
 
 import { GestureContext } from "./gesture.ts";
 

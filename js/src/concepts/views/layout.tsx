@@ -1,0 +1,34 @@
+/** The browser as a whole: where its parts stand. */
+import { useMemo } from "preact/hooks";
+import { GestureContext } from "../../shared/controls/gesture.ts";
+import { Messages } from "../../shared/views/messages.tsx";
+import { useStore } from "./context.ts";
+import { Detail } from "./detail.tsx";
+import { Footer } from "./footer.tsx";
+import { GraphPanel } from "./graph.tsx";
+import { Header } from "./header.tsx";
+import { ImagePane } from "./image.tsx";
+import { ConceptList } from "./list.tsx";
+
+export function ConceptsView() {
+  const store = useStore();
+  const gestures = useMemo(
+    () => ({ begin: () => store.committer.begin(), end: () => store.committer.end() }),
+    [store],
+  );
+  return (
+    <GestureContext.Provider value={gestures}>
+      <div class="xw-body">
+        <Header />
+        <div class="xw-main">
+          <ImagePane />
+          <ConceptList />
+          <Detail />
+        </div>
+        <GraphPanel />
+        <Messages store={store} />
+        <Footer />
+      </div>
+    </GestureContext.Provider>
+  );
+}
