@@ -3,18 +3,13 @@
 import type { HeatMap, MapHeader } from "../../shared/data/picture.ts";
 import { pictureBytes } from "../../shared/data/picture.ts";
 import { toBase64 } from "../../shared/data/wire.ts";
-import type { Message } from "../../shared/state/host.ts";
-import type { Order, Pool, ReferenceHeader, TilesMessage } from "../types.ts";
-import type { ConceptsStore } from "./store.ts";
+import type { RecordedMessage } from "../../shared/state/standin.ts";
+import type { Order, Pool, Question, ReferenceHeader, TilesMessage } from "../types.ts";
+import type { ResultCache } from "./results.ts";
+import type { Tiles } from "./tiles.ts";
 
-interface Recorded {
-  content: Message;
-  buffers: string[];
-}
-
-export function recordedMessages(store: ConceptsStore): Recorded[] {
-  const { cache } = store;
-  const made: Recorded[] = [];
+export function recordedMessages(cache: ResultCache, tiles: Tiles, question: Question): RecordedMessage[] {
+  const made: RecordedMessage[] = [];
   const add = (type: string, key: string, fields: Record<string, unknown>, buffers: Uint8Array[]) => {
     const want = Object.fromEntries(JSON.parse(key));
     made.push({ content: { type, want, request: null, ...fields }, buffers: buffers.map(toBase64) });
@@ -47,13 +42,13 @@ export function recordedMessages(store: ConceptsStore): Recorded[] {
     );
     add("references", key, { total, items: headers, classes }, buffers);
   }
-  return [...made, ...tileMessages(store)];
+  return [...made, ...tileMessages(tiles, question)];
 }
 
-/** One message for each source of tiles. */
-function tileMessages(store: ConceptsStore): Recorded[] {
+/** One message for each source of tiles: of the index, whatever is asked now, or of the question that they are of. */
+function tileMessages(kept: Tiles, asked: Question): RecordedMessage[] {
   const bySource = new Map<string, { places: TilesMessage["places"]; tiles: ImageData[] }>();
-  for (const { source, layer, concept, slot, image } of store.tiles.entries()) {
+  for (const { source, layer, concept, slot, image } of kept.entries()) {
     const found = bySource.get(source) ?? { places: [], tiles: [] };
     bySource.set(source, found);
     found.places.push([layer, concept, slot, image !== null]);
@@ -68,7 +63,7 @@ function tileMessages(store: ConceptsStore): Recorded[] {
     });
     const ofIndex = !source.startsWith("{");
     const [by, pool] = (ofIndex ? source.split(" ") : ["relevance", "sum"]) as [Order, Pool];
-    const question = ofIndex ? store.question.peek() : JSON.parse(source);
+    const question = ofIndex ? asked : JSON.parse(source);
     const want = { kind: "tiles", ...question, concepts: [], by, pool };
     return { content: { type: "tiles", want, request: null, side, places }, buffers: [toBase64(bytes)] };
   });

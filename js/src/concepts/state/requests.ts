@@ -4,14 +4,23 @@
  * Each kind of question is asked once; the newest replaces older ones in Python. A box that is dragged asks at every
  * move: of those, one question is under way at a time, and when it is answered the newest is asked.
  */
-import { effect } from "@preact/signals";
-import type { Kind, Want } from "../types.ts";
-import { keyOf } from "./results.ts";
-import type { ConceptsStore } from "./store.ts";
+import { effect, type ReadonlySignal } from "@preact/signals";
+import type { WidgetStore } from "../../shared/state/store.ts";
+import type { ConceptsState, Kind, Question, Step, Want } from "../types.ts";
+import { keyOf, type ResultCache } from "./results.ts";
 
 const kinds = ["focus", "ranking", "region", "heatmap", "references", "graph"] as const;
 const tilePause = 120; // ms after the last change of what is on screen
 const patience = 3000; // ms after which a box's answer is given up, and the newest is asked for
+
+/** The part of the widget's state that decides what to ask. */
+export interface Asking extends WidgetStore<ConceptsState> {
+  readonly welcomed: ReadonlySignal<boolean>;
+  readonly question: ReadonlySignal<Question>;
+  readonly missingTiles: ReadonlySignal<Step[]>;
+  readonly cache: ResultCache;
+  want(kind: Exclude<Kind, "tiles">): Want | null;
+}
 
 export class Requests {
   /** What was asked last, of each kind. */
@@ -25,7 +34,7 @@ export class Requests {
   private tileTimer: ReturnType<typeof setTimeout> | undefined;
   private readonly stop: () => void;
 
-  constructor(private readonly store: ConceptsStore) {
+  constructor(private readonly store: Asking) {
     this.stop = effect(() => {
       const { canCompute, welcomed } = store;
       if (!canCompute.value || !welcomed.value) return;

@@ -8,6 +8,7 @@ import { batch, computed, signal } from "@preact/signals";
 import type { HeatMap } from "../../shared/data/picture.ts";
 import type { Bytes } from "../../shared/data/wire.ts";
 import type { Host, Message } from "../../shared/state/host.ts";
+import type { RecordedMessage } from "../../shared/state/standin.ts";
 import { same, WidgetStore } from "../../shared/state/store.ts";
 import type {
   ClassUse,
@@ -313,8 +314,8 @@ export class ConceptsStore extends WidgetStore<ConceptsState> {
     return this.cache.entries("focus").length > 0;
   }
 
-  override recorded() {
-    return recordedMessages(this);
+  override recorded(): RecordedMessage[] {
+    return recordedMessages(this.cache, this.tiles, this.question.peek());
   }
 
   protected override receive(message: Message, buffers: Bytes[]): void {

@@ -1,10 +1,30 @@
 /** Asks Python for what there is to see and is not here yet: the picture, orders of patches, frames around the cursor. */
-import { effect } from "@preact/signals";
-import type { FlippingStore } from "./store.ts";
+import { effect, type ReadonlySignal } from "@preact/signals";
+import type { Picture } from "../../shared/data/picture.ts";
+import type { WidgetStore } from "../../shared/state/store.ts";
+import type { CurveOrder, FlippingState, Request } from "../types.ts";
+import type { Curves } from "./curves.ts";
+import type { FrameCache, FrameKey } from "./frames.ts";
+import type { PatchOrder } from "./patches.ts";
 
 const wholeCurve = 6e6; // pixels; a curve of small frames is fetched to its end
 const around = 8; // steps to each side, of larger ones
 const patience = 2000; // ms after which what did not come is asked for again
+
+/** The part of the widget's state that decides what to ask for. */
+export interface Looking extends WidgetStore<FlippingState> {
+  readonly request: ReadonlySignal<Request>;
+  readonly shown: ReadonlySignal<{ curves: Curves | null; current: boolean }>;
+  readonly step: ReadonlySignal<number>;
+  readonly method: ReadonlySignal<string>;
+  readonly visible: ReadonlySignal<string[]>;
+  readonly frameOrders: ReadonlySignal<CurveOrder[]>;
+  readonly pictures: ReadonlySignal<ReadonlyMap<number, Picture>>;
+  readonly frames: FrameCache;
+  readonly frameVersion: ReadonlySignal<number>;
+  frameAt(order: CurveOrder, step: number): FrameKey;
+  order(method: string): PatchOrder | null;
+}
 
 export class Looks {
   private timer: ReturnType<typeof setTimeout> | undefined;
@@ -15,7 +35,7 @@ export class Looks {
   /** The step that stands first in the queue. */
   private first = "";
 
-  constructor(private readonly store: FlippingStore) {}
+  constructor(private readonly store: Looking) {}
 
   start(): void {
     const { store } = this;

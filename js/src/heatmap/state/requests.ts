@@ -1,7 +1,18 @@
 /** Asking Python for new numbers: a moment after the last change, and only for what is not here yet. */
 
-import { compare, type Method } from "../types.ts";
-import type { HeatmapStore } from "./store.ts";
+import type { ReadonlySignal } from "@preact/signals";
+import type { Picture } from "../../shared/data/picture.ts";
+import type { WidgetStore } from "../../shared/state/store.ts";
+import { compare, type HeatmapState, type Method, type Question } from "../types.ts";
+
+/** The part of the widget's state that decides what to ask. */
+export interface Asking extends WidgetStore<HeatmapState> {
+  readonly method: ReadonlySignal<Method | null>;
+  readonly picture: ReadonlySignal<Picture | null>;
+  question(method: Method): Question;
+  /** Whether the method's answer to the present question is here, and complete. */
+  knows(method: Method): boolean;
+}
 
 const typingPause = 250; // ms; a parameter slider asks when it rests
 
@@ -12,7 +23,7 @@ export class Requests {
 
   private pictureAsked: number | null = null;
 
-  constructor(private readonly store: HeatmapStore) {}
+  constructor(private readonly store: Asking) {}
 
   askSoon(pause = typingPause): void {
     clearTimeout(this.timer);

@@ -1,6 +1,7 @@
 /** Puts one view of a widget into an element, and takes it out again. */
 import { type ComponentChildren, render } from "preact";
-import type { WidgetState, WidgetStore } from "../state/store.ts";
+import type { WidgetStore } from "../state/store.ts";
+import type { WidgetState } from "../types.ts";
 import { followTheme } from "./theme.ts";
 
 export function mountWidget<State extends WidgetState>(

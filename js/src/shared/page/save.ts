@@ -2,7 +2,8 @@
 
 import { type Figure, figurePng } from "../drawing/svg.ts";
 import type { StandInContent } from "../state/standin.ts";
-import type { WidgetState, WidgetStore } from "../state/store.ts";
+import type { WidgetStore } from "../state/store.ts";
+import type { WidgetState } from "../types.ts";
 import { download, fileName } from "./download.ts";
 import { standalonePage } from "./standalone.ts";
 

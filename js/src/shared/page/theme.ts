@@ -5,8 +5,7 @@
  * person can always choose.
  */
 import { effect, type ReadonlySignal, signal } from "@preact/signals";
-
-export type ThemeChoice = "auto" | "light" | "dark";
+import type { ThemeChoice } from "../types.ts";
 
 function hostTheme(): { dark: boolean; jupyter: boolean } {
   const flag = document.body.dataset.jpThemeLight;

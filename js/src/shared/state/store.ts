@@ -4,36 +4,10 @@
  */
 import { computed, type Signal, signal } from "@preact/signals";
 import type { Bytes } from "../data/wire.ts";
-import type { ThemeChoice } from "../page/theme.ts";
-import type { Progress } from "../views/progress.tsx";
+import type { Connection, ExportMessage, Status, WidgetState } from "../types.ts";
 import { Committer } from "./commit.ts";
 import type { Host, Message } from "./host.ts";
 import type { RecordedMessage } from "./standin.ts";
-
-/** The traits that every widget has: see the Python class `Widget`. */
-export interface WidgetState {
-  theme: ThemeChoice;
-  title: string;
-  status: Status;
-}
-
-export interface Status extends Omit<Progress, "state"> {
-  state: "idle" | "running" | "done" | "stopped" | "error";
-  message?: string;
-  hint?: string;
-  request?: number | null;
-}
-
-export interface ExportMessage {
-  type: "export";
-  id: number;
-  format: string;
-  name: string;
-  error?: string;
-}
-
-/** How things stand with the kernel: not known yet, answering, not answering, or none by design. */
-export type Connection = "waiting" | "live" | "silent" | "none";
 
 type Signals<State> = { readonly [K in keyof State]: Signal<State[K]> };
 

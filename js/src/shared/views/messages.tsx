@@ -1,6 +1,7 @@
 /** What went wrong, and what the kernel is up to: shown inside the widget, never instead of the picture. */
 import { useState } from "preact/hooks";
-import type { WidgetState, WidgetStore } from "../state/store.ts";
+import type { WidgetStore } from "../state/store.ts";
+import type { WidgetState } from "../types.ts";
 
 export function Messages<State extends WidgetState>({ store }: { store: WidgetStore<State> }) {
   const { trouble } = store;

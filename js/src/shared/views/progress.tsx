@@ -1,14 +1,6 @@
 /** How far a computation is, in a bar and in words. */
 import { formatCount, formatDuration, formatNumber } from "../data/format.ts";
-
-export interface Progress {
-  state: string;
-  done?: number;
-  total?: number | null;
-  unit?: string;
-  seconds_left?: number | null;
-  largest_error?: number | null;
-}
+import type { Progress } from "../types.ts";
 
 /** "640 of 3000 masks · largest s.e. 0.013 · 4 s left" */
 export function progressText({ state, done, total, unit, seconds_left, largest_error }: Progress): string {
