@@ -6,7 +6,7 @@
  */
 import { batch, computed, signal } from "@preact/signals";
 import type { HeatMap } from "../../shared/data/picture.ts";
-import type { Bytes } from "../../shared/data/wire.ts";
+import { type Bytes, parsePackets } from "../../shared/data/wire.ts";
 import type { Host, Message } from "../../shared/state/host.ts";
 import type { RecordedMessage } from "../../shared/state/standin.ts";
 import { same, WidgetStore } from "../../shared/state/store.ts";
@@ -47,7 +47,6 @@ import {
   type ResultOf,
   withReferences,
 } from "./results.ts";
-import { messagesOf } from "./snapshot.ts";
 import { Tiles } from "./tiles.ts";
 
 /** A result, and whether it answers the present question. */
@@ -84,7 +83,7 @@ export class ConceptsStore extends WidgetStore<ConceptsState> {
 
   constructor(host: Host, options: { standalone?: boolean } = {}) {
     super(host, initialState, options);
-    for (const { content, buffers } of messagesOf(this.state.snapshot.peek())) this.read(content, buffers);
+    for (const { content, buffers } of parsePackets(this.state.snapshot.peek())) this.read(content, buffers);
     this.requests = new Requests(this);
   }
 

@@ -80,25 +80,13 @@ const itemSize: Record<string, number> = { uint8: 1, float16: 2, float32: 4 };
 
 /** Reads the blob; null when it is empty or damaged, because a broken picture must not break the notebook. */
 export function parseSnapshot(value: unknown): Snapshot | null {
-  try {
-    const bytes = toBytes(value);
-    if (bytes.byteLength < 4) return null;
-    const length = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
-    const header = JSON.parse(new TextDecoder().decode(bytes.subarray(4, 4 + length))) as Snapshot["header"];
-    let offset = 4 + length;
-    const buffers: Bytes[] = [];
+  return readBlob(value, (header: Snapshot["header"], take) => {
     const described: ArrayHeader[] = [...(header.picture ? [header.picture] : []), ...(header.maps ?? [])];
-    for (const { dtype, shape } of described) {
-      offset = Math.ceil(offset / 8) * 8;
-      const size = shape.reduce((a, b) => a * b, 1) * (itemSize[dtype ?? "uint8"] ?? 1);
-      if (offset + size > bytes.byteLength) return null;
-      buffers.push(bytes.subarray(offset, offset + size));
-      offset += size;
-    }
+    const buffers = described.map(({ dtype, shape }) =>
+      take(shape.reduce((a, b) => a * b, 1) * (itemSize[dtype ?? "uint8"] ?? 1)),
+    );
     return { header, buffers };
-  } catch {
-    return null;
-  }
+  });
 }
 
 export interface SavedPacket {
@@ -108,26 +96,30 @@ export interface SavedPacket {
 
 /** The messages that a saved notebook keeps as one blob; none when it is empty or damaged. */
 export function parsePackets(value: unknown): SavedPacket[] {
+  type Header = { content: SavedPacket["content"]; sizes: number[] }[];
+  const packets = readBlob(value, (header: Header, take) =>
+    header.map(({ content, sizes }) => ({ content, buffers: sizes.map(take) })),
+  );
+  return packets ?? [];
+}
+
+/** Reads a JSON header, and after it buffers that begin on multiples of eight bytes; null for an empty or damaged blob. */
+function readBlob<Header, Content>(
+  value: unknown,
+  read: (header: Header, take: (size: number) => Bytes) => Content,
+): Content | null {
   try {
     const bytes = toBytes(value);
-    if (bytes.byteLength < 4) return [];
+    if (bytes.byteLength < 4) return null;
     const length = new DataView(bytes.buffer, bytes.byteOffset).getUint32(0, true);
-    const header = JSON.parse(new TextDecoder().decode(bytes.subarray(4, 4 + length))) as {
-      content: SavedPacket["content"];
-      sizes: number[];
-    }[];
     let offset = 4 + length;
-    return header.map(({ content, sizes }) => {
-      const buffers = sizes.map((size) => {
-        offset = Math.ceil(offset / 8) * 8;
-        if (offset + size > bytes.byteLength)
-          throw new RangeError("the blob is shorter than its header says");
-        offset += size;
-        return bytes.subarray(offset - size, offset);
-      });
-      return { content, buffers };
+    return read(JSON.parse(new TextDecoder().decode(bytes.subarray(4, offset))), (size) => {
+      const start = Math.ceil(offset / 8) * 8;
+      offset = start + size;
+      if (offset > bytes.byteLength) throw new RangeError("the blob is shorter than its header says");
+      return bytes.subarray(start, offset);
     });
   } catch {
-    return [];
+    return null;
   }
 }
