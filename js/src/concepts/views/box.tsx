@@ -1,5 +1,7 @@
 /** The box on the image: drawn, moved and resized by pointer, touch and keys. */
+
 import { useRef } from "preact/hooks";
+import { pictureKeys } from "../../shared/drawing/keys.ts";
 import type { Box } from "../types.ts";
 import { boxBetween, boxKey, cursorOf, dragged, type Grip, gripAt, type Size } from "./boxes.ts";
 import { useStore } from "./context.ts";
@@ -70,14 +72,12 @@ export function BoxLayer({ size }: { size: Size }) {
     store.committer.end();
   };
 
-  const key = (event: KeyboardEvent) => {
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
+  const key = pictureKeys((event) => {
     const next = boxKey(event, box.peek(), size);
-    if (next === undefined) return;
+    if (next === undefined) return false;
     store.set("box", next);
-    event.preventDefault();
-    event.stopPropagation();
-  };
+    return true;
+  });
 
   const shown = box.value;
   return (

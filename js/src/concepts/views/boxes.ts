@@ -1,4 +1,6 @@
 /** Boxes on an image: drawn, moved, resized by pointer and by keys, always whole pixels inside the image. */
+import { clamp } from "../../shared/data/numbers.ts";
+import { arrows } from "../../shared/drawing/keys.ts";
 import type { Box } from "../types.ts";
 
 export interface Size {
@@ -16,8 +18,6 @@ export interface Grip {
 
 export const whole: Grip = { left: true, top: true, right: true, bottom: true };
 
-const within = (value: number, low: number, high: number) => Math.min(high, Math.max(low, value));
-
 /** The box between two corners in any order, at least one pixel wide and high. */
 export function boxBetween(a: [number, number], b: [number, number], { width, height }: Size): Box {
   const [left, right] = span(a[0], b[0], width);
@@ -26,8 +26,8 @@ export function boxBetween(a: [number, number], b: [number, number], { width, he
 }
 
 function span(a: number, b: number, size: number): [number, number] {
-  const low = within(Math.floor(Math.min(a, b)), 0, size - 1);
-  return [low, within(Math.ceil(Math.max(a, b)), low + 1, size)];
+  const low = clamp(Math.floor(Math.min(a, b)), 0, size - 1);
+  return [low, clamp(Math.ceil(Math.max(a, b)), low + 1, size)];
 }
 
 /** The box with the grip's sides moved by so many pixels; sides stop at the image's edges and at each other. */
@@ -44,11 +44,11 @@ function slide(
   size: number,
 ): [number, number] {
   if (first && second) {
-    const step = within(by, -low, size - high);
+    const step = clamp(by, -low, size - high);
     return [low + step, high + step];
   }
-  if (first) return [within(low + by, 0, high - 1), high];
-  if (second) return [low, within(high + by, low + 1, size)];
+  if (first) return [clamp(low + by, 0, high - 1), high];
+  if (second) return [low, clamp(high + by, low + 1, size)];
   return [low, high];
 }
 
@@ -72,13 +72,6 @@ export function cursorOf(grip: Grip | null): string {
   if ((right && top) || (left && bottom)) return "nesw-resize";
   return left || right ? "ew-resize" : "ns-resize";
 }
-
-const arrows: Record<string, [number, number]> = {
-  ArrowLeft: [-1, 0],
-  ArrowRight: [1, 0],
-  ArrowUp: [0, -1],
-  ArrowDown: [0, 1],
-};
 
 /**
  * Enter makes a box in the middle, arrows move it, Shift and an arrow resize it, Escape and Delete take it away.

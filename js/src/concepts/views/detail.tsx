@@ -1,5 +1,6 @@
 /** One concept: its name, where it acts on this image, the images that show it best, the classes that use it. */
 import { formatCount, formatNumber, formatPercent } from "../../shared/data/format.ts";
+import { aspectOf } from "../../shared/drawing/place.ts";
 import { shares } from "../state/ranked.ts";
 import { useStore } from "./context.ts";
 import { HeatCanvas } from "./heat-canvas.tsx";
@@ -36,7 +37,6 @@ function OwnHeatmap() {
   const map = store.heatmap.value;
   const { opacity, colormap, box } = store.state;
   const pixel = usePixel();
-  const aspect = focus ? focus.picture.width / focus.picture.height : 1;
   const waiting = store.canCompute.value ? "" : "not saved here: it needs a kernel";
   return (
     <figure class="xw-pane">
@@ -49,7 +49,7 @@ function OwnHeatmap() {
         role="img"
         aria-label="Heatmap of the concept on this image"
         data-stale={map === null}
-        style={{ "--xw-aspect": aspect }}
+        style={{ "--xw-aspect": aspectOf(focus?.picture) }}
         {...pixel.handlers}
       >
         <HeatCanvas

@@ -1,9 +1,9 @@
 /** A picture with its heatmap over it, or faded where the heatmap has little; whole or a part of it. */
+import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { fittingColormap } from "../../shared/data/colormaps.ts";
 import { aroundZero, type HeatMap, type Picture } from "../../shared/data/picture.ts";
-import { drawPart, keepSharp } from "../../shared/drawing/canvas.ts";
-import { FrameJob } from "../../shared/drawing/frames.ts";
+import { drawPart, keepDrawn } from "../../shared/drawing/canvas.ts";
 import { Painter } from "../../shared/drawing/painter.ts";
 import type { Box } from "../types.ts";
 import { veilOf } from "./veil.ts";
@@ -20,23 +20,18 @@ interface HeatCanvasProps {
 
 export function HeatCanvas(props: HeatCanvasProps) {
   const canvas = useRef<HTMLCanvasElement>(null);
-  const latest = useRef(props);
-  latest.current = props;
-  const job = useRef<FrameJob | null>(null);
+  const latest = useSignal(props);
 
   useEffect(() => {
-    const element = canvas.current!;
     const painter = new Painter();
-    const draw = new FrameJob(() => drawHeat(element.getContext("2d")!, painter, latest.current), "xw:draw");
-    job.current = draw;
-    const stop = keepSharp(element, () => draw.request());
-    return () => {
-      stop();
-      draw.dispose();
-    };
-  }, []);
+    const draw = (context: CanvasRenderingContext2D) => drawHeat(context, painter, latest.peek());
+    return keepDrawn(canvas.current!, draw, () => void latest.value, "xw:draw");
+  }, [latest]);
 
-  useEffect(() => job.current?.request());
+  // Every rendering brings new properties, and so a new drawing.
+  useEffect(() => {
+    latest.value = props;
+  });
   return <canvas ref={canvas} class="xw-canvas" />;
 }
 

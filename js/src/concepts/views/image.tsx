@@ -1,7 +1,9 @@
 /** The image under the heatmap of its class, and the box on it that asks: which concepts act here? */
+
 import { useRef } from "preact/hooks";
 import { Opacity } from "../../shared/controls/opacity.tsx";
 import { formatNumber, formatPercent } from "../../shared/data/format.ts";
+import { aspectOf } from "../../shared/drawing/place.ts";
 import { BoxLayer } from "./box.tsx";
 import { useStore } from "./context.ts";
 import { HeatCanvas } from "./heat-canvas.tsx";
@@ -14,7 +16,6 @@ export function ImagePane() {
   const { opacity, colormap } = store.state;
   const frame = useRef<HTMLDivElement>(null);
   const pixel = usePixel();
-  const aspect = result ? result.picture.width / result.picture.height : 1;
   return (
     <section class="xw-image" aria-label="Image">
       <figure class="xw-pane">
@@ -26,7 +27,7 @@ export function ImagePane() {
           ref={frame}
           class="xw-frame"
           data-stale={!current}
-          style={{ "--xw-aspect": aspect }}
+          style={{ "--xw-aspect": aspectOf(result?.picture) }}
           {...pixel.handlers}
         >
           <HeatCanvas

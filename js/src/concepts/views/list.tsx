@@ -1,7 +1,9 @@
 /** The concepts of a layer, ranked: how much of the relevance each has, over the image or inside the box. */
+
 import { useEffect, useRef } from "preact/hooks";
 import { Segmented } from "../../shared/controls/segmented.tsx";
 import { formatNumber, formatPercent } from "../../shared/data/format.ts";
+import { take } from "../../shared/drawing/keys.ts";
 import type { Ranked } from "../state/ranked.ts";
 import type { Order } from "../types.ts";
 import { useStore } from "./context.ts";
@@ -94,8 +96,7 @@ function onKeyDown(event: KeyboardEvent, store: Store, list: Ranked[]): void {
   };
   const next = list[places[event.key] ?? -1];
   if (!next) return;
-  event.preventDefault();
-  event.stopPropagation();
+  take(event);
   store.go(store.layer.peek()!.name, next.concept);
   const rows = (event.currentTarget as HTMLElement).querySelectorAll<HTMLElement>("[role=option]");
   rows[places[event.key]!]?.focus();

@@ -1,7 +1,10 @@
 /** The value under the pointer. */
+
 import { type Signal, useSignal } from "@preact/signals";
 import { formatNumber } from "../../shared/data/format.ts";
+import { cellAt } from "../../shared/data/numbers.ts";
 import type { HeatMap } from "../../shared/data/picture.ts";
+import { pointAt } from "../../shared/drawing/place.ts";
 
 export interface Pixel {
   /** Where the pointer is, as shares of the frame. */
@@ -14,9 +17,8 @@ export function usePixel(): Pixel {
   return {
     at,
     handlers: {
-      onPointerMove: ({ currentTarget, clientX, clientY }) => {
-        const box = (currentTarget as Element).getBoundingClientRect();
-        at.value = [(clientX - box.left) / box.width, (clientY - box.top) / box.height];
+      onPointerMove: (event) => {
+        at.value = pointAt(event.currentTarget as Element, event);
       },
       onPointerLeave: () => {
         at.value = null;
@@ -28,11 +30,9 @@ export function usePixel(): Pixel {
 export function PixelValue({ pixel, map }: { pixel: Pixel; map: HeatMap | null }) {
   const at = pixel.at.value;
   if (!at || !map) return <span class="xw-caption-value" />;
-  const within = (share: number, count: number) =>
-    Math.min(count - 1, Math.max(0, Math.floor(share * count)));
   return (
     <span class="xw-caption-value">
-      {formatNumber(map.at(within(at[0], map.width), within(at[1], map.height)))}
+      {formatNumber(map.at(cellAt(at[0], map.width), cellAt(at[1], map.height)))}
     </span>
   );
 }

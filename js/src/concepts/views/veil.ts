@@ -2,6 +2,7 @@
  * What fades a picture where its concept is not: dark wherever the smoothed relevance is below a share of its
  * maximum, as the CRP paper shows reference samples (arXiv 2206.03208).
  */
+import { clamp } from "../../shared/data/numbers.ts";
 import type { HeatMap } from "../../shared/data/picture.ts";
 
 const share = 0.2; // of the largest value: below it a pixel fades
@@ -29,7 +30,7 @@ function makeVeil({ values, width, height }: HeatMap): HTMLCanvasElement {
   const cut = most * share || Number.POSITIVE_INFINITY;
   for (let i = 0; i < smooth.length; i++) {
     // A short slope in place of an edge.
-    const shown = Math.min(1, Math.max(0, (smooth[i]! / cut - 0.6) / 0.8));
+    const shown = clamp((smooth[i]! / cut - 0.6) / 0.8, 0, 1);
     image.data[i * 4 + 3] = Math.round(255 * darkness * (1 - shown));
   }
   context.putImageData(image, 0, 0);

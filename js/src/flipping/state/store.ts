@@ -1,5 +1,7 @@
 /** The state of one widget in the browser, shared by all its views: traits, curves by request, orders, frames. */
+
 import { batch, computed, type ReadonlySignal, signal } from "@preact/signals";
+import { clamp } from "../../shared/data/numbers.ts";
 import { decodePicture, type Picture, pictureBytes } from "../../shared/data/picture.ts";
 import { type Bytes, parsePackets, toBase64 } from "../../shared/data/wire.ts";
 import type { Host, Message } from "../../shared/state/host.ts";
@@ -109,7 +111,7 @@ export class FlippingStore extends WidgetStore<FlippingState> {
 
   goTo(step: number): void {
     const steps = this.shown.peek().curves?.steps ?? 0;
-    this.set("step", Math.min(steps, Math.max(0, Math.round(step))));
+    this.set("step", clamp(Math.round(step), 0, steps));
   }
 
   toggle(method: string): void {

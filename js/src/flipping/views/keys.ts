@@ -1,9 +1,10 @@
 /** What keys do anywhere in the widget where no control takes them. */
+import { isCommand, take } from "../../shared/drawing/keys.ts";
 import type { ViewContext } from "./context.ts";
 
 export function keyDown(event: KeyboardEvent, { store, playing }: ViewContext): void {
   const target = event.target as HTMLElement;
-  if (event.ctrlKey || event.metaKey || event.altKey) return;
+  if (isCommand(event)) return;
   // Buttons take the space bar, fields take all keys, groups of choices the arrows.
   const tag = target.tagName;
   if (tag === "INPUT" || tag === "SELECT") return;
@@ -34,7 +35,6 @@ export function keyDown(event: KeyboardEvent, { store, playing }: ViewContext): 
   const action = actions[event.key];
   if (!action) return;
   if (event.key !== " ") playing.value = false;
-  event.preventDefault();
-  event.stopPropagation(); // the notebook has commands on the same keys
+  take(event);
   action();
 }

@@ -1,9 +1,13 @@
 /** The heatmap, and beside it the image as the model sees it at this step; newly flipped patches outlined on all. */
-import { computed, effect } from "@preact/signals";
+
+import { computed } from "@preact/signals";
 import { useEffect, useMemo, useRef } from "preact/hooks";
-import { keepSharp } from "../../shared/drawing/canvas.ts";
-import { FrameJob } from "../../shared/drawing/frames.ts";
+import { clamp } from "../../shared/data/numbers.ts";
+import { keepDrawn } from "../../shared/drawing/canvas.ts";
+import { arrows, pictureKeys } from "../../shared/drawing/keys.ts";
+import { aspectOf, pointAt } from "../../shared/drawing/place.ts";
 import { ColorBar } from "../../shared/views/colorbar.tsx";
+import type { Curves } from "../state/curves.ts";
 import { indexOf } from "../state/patches.ts";
 import { type CurveOrder, type Patch, random } from "../types.ts";
 import { useView } from "./context.ts";
@@ -39,71 +43,38 @@ function Pane({ pane, label }: PaneProps) {
   const canvas = useRef<HTMLCanvasElement>(null);
   const grid = store.shown.value.curves?.header.grid;
   const picture = store.picture.value;
-  const aspect = grid ? grid.width / grid.height : picture ? picture.width / picture.height : 1;
 
   useEffect(() => {
-    const element = canvas.current!;
-    const context = element.getContext("2d")!;
-    const draw = new FrameJob(() => drawPane(context, view, pane), "xw:frame");
-    const unsize = keepSharp(element, () => draw.request());
-    const stop = effect(() => {
-      // Read, so that a change of any of them draws again; the drawing itself waits for the frame.
+    const watch = () =>
       void [
         store.step.value,
         store.method.value,
         store.shown.value,
         store.frameVersion.value,
         store.picture.value,
-      ];
-      void [
         store.order(store.method.value),
         store.state.selection.value,
         hover.value,
         store.state.theme.value,
       ];
-      draw.request();
-    });
-    return () => {
-      stop();
-      unsize();
-      draw.dispose();
-    };
+    return keepDrawn(canvas.current!, (context) => drawPane(context, view, pane), watch, "xw:frame");
   }, [view, store, hover, pane]);
 
   const patchAt = (event: PointerEvent): Patch | null => {
     const { curves } = store.shown.peek();
     if (!curves) return null;
-    const box = canvas.current!.getBoundingClientRect();
+    const [u, v] = pointAt(canvas.current!, event);
     const { width, height, patch } = curves.header.grid;
-    const u = (event.clientX - box.left) / box.width;
-    const v = (event.clientY - box.top) / box.height;
     if (u < 0 || v < 0 || u >= 1 || v >= 1) return null;
     return { row: Math.floor((v * height) / patch), column: Math.floor((u * width) / patch) };
   };
-  const onKeyDown = (event: KeyboardEvent) => {
+  const onKeyDown = pictureKeys(({ key }) => {
     const { curves } = store.shown.peek();
-    if (!curves) return;
-    const at = store.state.selection.peek();
-    const moves: Record<string, [number, number]> = {
-      ArrowLeft: [0, -1],
-      ArrowRight: [0, 1],
-      ArrowUp: [-1, 0],
-      ArrowDown: [1, 0],
-    };
-    const by = moves[event.key];
-    const inside = (value: number, count: number) => Math.min(count - 1, Math.max(0, value));
-    if (event.key === "Escape") store.set("selection", null);
-    else if (by) {
-      const row = inside((at?.row ?? Math.floor(curves.rows / 2)) + (at ? by[0] : 0), curves.rows);
-      const column = inside(
-        (at?.column ?? Math.floor(curves.columns / 2)) + (at ? by[1] : 0),
-        curves.columns,
-      );
-      store.set("selection", { row, column });
-    } else return;
-    event.preventDefault();
-    event.stopPropagation();
-  };
+    const arrow = arrows[key];
+    if (!curves || (key !== "Escape" && !arrow)) return false;
+    store.set("selection", arrow ? moved(store.state.selection.peek(), arrow, curves) : null);
+    return true;
+  });
   return (
     <figure class="xw-pane" data-pane={pane}>
       <figcaption class="xw-caption">
@@ -117,7 +88,7 @@ function Pane({ pane, label }: PaneProps) {
         aria-roledescription="picture"
         aria-label={`${label}. Arrow keys move a mark from patch to patch, Escape takes it away.`}
         tabIndex={0}
-        style={{ "--xw-aspect": aspect }}
+        style={{ "--xw-aspect": aspectOf(grid ?? picture) }}
         onKeyDown={onKeyDown}
         onPointerMove={(event) => {
           const patch = patchAt(event);
@@ -142,6 +113,12 @@ function Pane({ pane, label }: PaneProps) {
       {isOrder(pane) ? <Score order={pane} /> : pane === "heat" ? <Legend /> : <Explained />}
     </figure>
   );
+}
+
+/** The mark a patch further; the first arrow puts it in the middle. */
+function moved(at: Patch | null, [dx, dy]: readonly [number, number], { rows, columns }: Curves): Patch {
+  if (!at) return { row: Math.floor(rows / 2), column: Math.floor(columns / 2) };
+  return { row: clamp(at.row + dy, 0, rows - 1), column: clamp(at.column + dx, 0, columns - 1) };
 }
 
 /** Whether the pointer is in the right half of the widget: what is said beside it must not be cut off. */

@@ -1,9 +1,8 @@
 /** Draws one pane: the picture, and the heatmap over it, and draws again when what they show has changed. */
-import { effect, type ReadonlySignal } from "@preact/signals";
+import type { ReadonlySignal } from "@preact/signals";
 import type { Picture } from "../../shared/data/picture.ts";
 import { type Viewport, visiblePart } from "../../shared/data/viewport.ts";
-import { drawPart, keepSharp } from "../../shared/drawing/canvas.ts";
-import { FrameJob } from "../../shared/drawing/frames.ts";
+import { drawPart, keepDrawn } from "../../shared/drawing/canvas.ts";
 import { Painter } from "../../shared/drawing/painter.ts";
 import type { HeatmapStore } from "../state/store.ts";
 import type { PaneContent } from "./panes.ts";
@@ -32,15 +31,14 @@ export function drawLayers(
 }
 
 /** Keeps a canvas in step with a store; returns what stops it. */
-export function keepDrawn(
+export function keepPaneDrawn(
   canvas: HTMLCanvasElement,
   store: HeatmapStore,
   content: ReadonlySignal<PaneContent | null>,
 ): () => void {
-  const context = canvas.getContext("2d")!;
   const painter = new Painter();
   const { opacity, zoom } = store.state;
-  const draw = new FrameJob(() => {
+  const draw = (context: CanvasRenderingContext2D) => {
     const now = content.peek();
     if (now) painter.paint(now.paint);
     drawLayers(context, {
@@ -49,16 +47,7 @@ export function keepDrawn(
       opacity: opacity.peek(),
       viewport: zoom.peek(),
     });
-  }, "xw:draw");
-  const unsize = keepSharp(canvas, () => draw.request());
-  const stop = effect(() => {
-    // Read, so that a change of any of them draws again; the drawing itself waits for the frame.
-    void [content.value, store.picture.value, opacity.value, zoom.value];
-    draw.request();
-  });
-  return () => {
-    stop();
-    unsize();
-    draw.dispose();
   };
+  const watch = () => void [content.value, store.picture.value, opacity.value, zoom.value];
+  return keepDrawn(canvas, draw, watch, "xw:draw");
 }

@@ -1,10 +1,14 @@
 /** One picture under its heatmap: canvas, gestures, keys, tooltip, pinned pixel and colour bar. */
+
 import { computed } from "@preact/signals";
 import { useEffect, useMemo, useRef } from "preact/hooks";
+import { cellAt } from "../../shared/data/numbers.ts";
 import { pictureAt } from "../../shared/data/viewport.ts";
 import { listenToGestures } from "../../shared/drawing/gestures.ts";
+import { pictureKeys } from "../../shared/drawing/keys.ts";
+import { aspectOf } from "../../shared/drawing/place.ts";
 import { useView } from "./context.ts";
-import { keepDrawn } from "./draw.ts";
+import { keepPaneDrawn } from "./draw.ts";
 import { pinKey, zoomKey } from "./keys.ts";
 import { PaneLegend } from "./legend.tsx";
 import { Markers, PointValue } from "./markers.tsx";
@@ -19,17 +23,15 @@ export function PaneView({ pane }: { pane: Pane }) {
   const picture = store.picture.value;
   const current = useMemo(() => computed(() => content.value?.current ?? false), [content]).value;
   const empty = useMemo(() => computed(() => content.value === null), [content]).value;
-  const aspect = picture ? picture.width / picture.height : 1;
 
-  useEffect(() => keepDrawn(canvas.current!, store, content), [store, content]);
+  useEffect(() => keepPaneDrawn(canvas.current!, store, content), [store, content]);
 
   useEffect(() => {
     const pixelAt = ([u, v]: [number, number]): { x: number; y: number } | null => {
       const map = content.peek()?.paint.map;
       if (!map || u < 0 || v < 0 || u > 1 || v > 1) return null;
       const [px, py] = pictureAt(store.state.zoom.peek(), u, v);
-      const within = (share: number, n: number) => Math.min(n - 1, Math.max(0, Math.floor(share * n)));
-      return { x: within(px, map.width), y: within(py, map.height) };
+      return { x: cellAt(px, map.width), y: cellAt(py, map.height) };
     };
     const stop = listenToGestures(frame.current!, {
       viewport: () => store.state.zoom.peek(),
@@ -53,17 +55,15 @@ export function PaneView({ pane }: { pane: Pane }) {
     };
   }, [store, content, pane, hover]);
 
-  const onKeyDown = (event: KeyboardEvent) => {
+  const onKeyDown = pictureKeys((event) => {
     const map = content.peek()?.paint.map;
-    if (event.ctrlKey || event.metaKey || event.altKey) return;
     const zoom = zoomKey(event, store.state.zoom.peek());
     const pin = map && pinKey(event, store.state.selection.peek(), store.state.zoom.peek(), map);
     if (zoom) store.set("zoom", zoom);
     else if (pin !== undefined) store.set("selection", pin);
-    else return;
-    event.preventDefault();
-    event.stopPropagation(); // the notebook has commands on the same keys
-  };
+    else return false;
+    return true;
+  });
 
   return (
     <figure class="xw-pane" data-pane={pane.key}>
@@ -81,7 +81,7 @@ export function PaneView({ pane }: { pane: Pane }) {
         aria-roledescription="heatmap"
         aria-label={`${pane.label}. Plus and minus zoom, arrows move, zero resets, Enter reads the middle pixel.`}
         tabIndex={0}
-        style={{ "--xw-aspect": aspect }}
+        style={{ "--xw-aspect": aspectOf(picture) }}
         onKeyDown={onKeyDown}
       >
         <canvas ref={canvas} class="xw-canvas" />

@@ -1,5 +1,7 @@
 /** A switch between a few choices, all visible: a radio group, so arrow keys move within it. */
+
 import { useRef } from "preact/hooks";
+import { take } from "../drawing/keys.ts";
 import { useUniqueId } from "./id.ts";
 
 export interface Choice {
@@ -34,8 +36,7 @@ export function Segmented({
   const onKeyDown = (event: KeyboardEvent) => {
     const step = steps[event.key];
     if (!step) return;
-    event.preventDefault();
-    event.stopPropagation();
+    take(event);
     const at = choices.findIndex((choice) => choice.value === value);
     const next = (at + step + choices.length) % choices.length;
     onChange(choices[next]!.value);

@@ -5,6 +5,8 @@
  * 11 bits of fraction: exact for maps that travelled as float16, and within 0.05 % for float32, however skewed
  * the values are.
  */
+import { clamp } from "./numbers.ts";
+
 const bins = 1 << 20;
 const counts = new Uint32Array(bins); // shared scratch: one megabin a call would churn memory while streaming
 
@@ -95,7 +97,7 @@ export class Distribution {
     const width = (to - from) / bars || 1;
     let before = 0;
     for (let i = 0; i < this.values.length; i++) {
-      const bar = Math.min(bars - 1, Math.max(0, Math.floor((this.values[i]! - from) / width)));
+      const bar = clamp(Math.floor((this.values[i]! - from) / width), 0, bars - 1);
       out[bar]! += (this.shares[i]! - before) * this.count;
       before = this.shares[i]!;
     }

@@ -1,4 +1,5 @@
 /** Numbers, shares and durations as people read them. */
+import { clamp } from "./numbers.ts";
 
 const minus = "−"; // the true minus sign: as wide as a plus
 
@@ -28,7 +29,7 @@ function scientific(size: number, digits: number): string {
 /** "0.713 ± 0.012": the value rounded to where its standard error is still worth reading. */
 export function formatWithError(value: number, error: number | null): string {
   if (error === null || !Number.isFinite(error) || error <= 0) return formatNumber(value);
-  const decimals = Math.min(8, Math.max(0, 1 - Math.floor(Math.log10(error))));
+  const decimals = clamp(1 - Math.floor(Math.log10(error)), 0, 8);
   if (decimals > 6 || Math.abs(value) >= 1e6) return `${formatNumber(value)} ± ${formatNumber(error, 2)}`;
   const text = Math.abs(value).toFixed(decimals);
   return `${value < 0 && Number(text) !== 0 ? minus : ""}${text} ± ${error.toFixed(decimals)}`;

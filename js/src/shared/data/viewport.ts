@@ -1,4 +1,6 @@
 /** Zoom and pan of a picture, as [scale, x, y]: how often magnified, and which point (0..1) is in the middle. */
+import { clamp } from "./numbers.ts";
+
 export type Viewport = [scale: number, x: number, y: number];
 
 export const wholePicture: Viewport = [1, 0.5, 0.5];
@@ -6,10 +8,10 @@ export const largestZoom = 32;
 
 /** The nearest viewport that shows nothing beyond the picture's edges. */
 export function clampViewport([scale, x, y]: Viewport): Viewport {
-  const s = Math.min(largestZoom, Math.max(1, Number.isFinite(scale) ? scale : 1));
+  const s = clamp(Number.isFinite(scale) ? scale : 1, 1, largestZoom);
   const half = 0.5 / s;
-  const clamp = (v: number) => (Number.isFinite(v) ? Math.min(1 - half, Math.max(half, v)) : 0.5);
-  return [s, clamp(x), clamp(y)];
+  const inside = (v: number) => (Number.isFinite(v) ? clamp(v, half, 1 - half) : 0.5);
+  return [s, inside(x), inside(y)];
 }
 
 /** The visible part of the picture: left, top and size, as shares of its width and height. */
@@ -33,7 +35,7 @@ export function frameAt(viewport: Viewport, px: number, py: number): [number, nu
 /** Zooms so that the picture stays under the frame's point (u, v). */
 export function zoomAround(viewport: Viewport, factor: number, u: number, v: number): Viewport {
   const [px, py] = pictureAt(viewport, u, v);
-  const scale = Math.min(largestZoom, Math.max(1, clampViewport(viewport)[0] * factor));
+  const scale = clamp(clampViewport(viewport)[0] * factor, 1, largestZoom);
   return clampViewport([scale, px + (0.5 - u) / scale, py + (0.5 - v) / scale]);
 }
 

@@ -1,9 +1,11 @@
 /** Canvases whose pixels follow their size on screen. */
+import { effect } from "@preact/signals";
+import { FrameJob } from "./frames.ts";
 
 const sharpest = 2; // device pixels a CSS pixel; more costs time and shows nothing
 
 /** Gives the canvas as many pixels as it takes up on screen, now and whenever that changes; then calls `changed`. */
-export function keepSharp(canvas: HTMLCanvasElement, changed: () => void): () => void {
+function keepSharp(canvas: HTMLCanvasElement, changed: () => void): () => void {
   // The size comes from the observer: asking the element while something moves would force a layout.
   const observer = new ResizeObserver(([entry]) => {
     const density = Math.min(sharpest, window.devicePixelRatio || 1);
@@ -13,6 +15,30 @@ export function keepSharp(canvas: HTMLCanvasElement, changed: () => void): () =>
   });
   observer.observe(canvas);
   return () => observer.disconnect();
+}
+
+/**
+ * Keeps a canvas in step with what it shows, drawing at most once a frame: `watch` reads the signals that a drawing
+ * depends on. Returns what stops it.
+ */
+export function keepDrawn(
+  canvas: HTMLCanvasElement,
+  draw: (context: CanvasRenderingContext2D) => void,
+  watch: () => void,
+  measure: string,
+): () => void {
+  const context = canvas.getContext("2d")!;
+  const job = new FrameJob(() => draw(context), measure);
+  const unsize = keepSharp(canvas, () => job.request());
+  const stop = effect(() => {
+    watch();
+    job.request();
+  });
+  return () => {
+    stop();
+    unsize();
+    job.dispose();
+  };
 }
 
 const crisp = 12; // screen pixels a data pixel; from here on people want to see the pixels themselves

@@ -2,7 +2,10 @@
  * Pointer, wheel and touch on a zoomable picture. Knows nothing of what is drawn: it reads and writes a
  * viewport, and tells where the pointer is.
  */
+import { clamp } from "../data/numbers.ts";
 import { panBy, type Viewport, wholePicture, zoomAround } from "../data/viewport.ts";
+import { take } from "./keys.ts";
+import { pointAt } from "./place.ts";
 
 export interface GestureTarget {
   viewport: () => Viewport;
@@ -25,11 +28,6 @@ export function listenToGestures(element: HTMLElement, target: GestureTarget): (
   let pointedAt = Number.NEGATIVE_INFINITY;
   let scrolledAt = Number.NEGATIVE_INFINITY;
 
-  const locate = ({ clientX, clientY }: { clientX: number; clientY: number }): [number, number] => {
-    const box = element.getBoundingClientRect();
-    return [(clientX - box.left) / box.width, (clientY - box.top) / box.height];
-  };
-
   const down = (event: PointerEvent) => {
     if (event.button !== 0) return;
     if (pointers.size === 0) {
@@ -44,7 +42,7 @@ export function listenToGestures(element: HTMLElement, target: GestureTarget): (
     pointedAt = event.timeStamp;
     const before = pointers.get(event.pointerId);
     if (!before) {
-      target.hover(locate(event));
+      target.hover(pointAt(element, event));
       return;
     }
     const box = element.getBoundingClientRect();
@@ -57,7 +55,7 @@ export function listenToGestures(element: HTMLElement, target: GestureTarget): (
     if (other) {
       const spread = (x: number, y: number) => Math.hypot(x - other.x, y - other.y) || 1;
       const factor = spread(event.clientX, event.clientY) / spread(before.x, before.y);
-      const [u, v] = locate({
+      const [u, v] = pointAt(element, {
         clientX: (event.clientX + other.x) / 2,
         clientY: (event.clientY + other.y) / 2,
       });
@@ -71,7 +69,7 @@ export function listenToGestures(element: HTMLElement, target: GestureTarget): (
   const up = (event: PointerEvent) => {
     if (!pointers.delete(event.pointerId) || pointers.size > 0) return;
     target.end();
-    if (event.type === "pointerup" && travelled <= clickSlop) target.click(locate(event));
+    if (event.type === "pointerup" && travelled <= clickSlop) target.click(pointAt(element, event));
   };
 
   const leave = () => target.hover(null);
@@ -82,15 +80,14 @@ export function listenToGestures(element: HTMLElement, target: GestureTarget): (
     const meant =
       event.ctrlKey || event.metaKey || element.contains(document.activeElement) || pointedAt > scrolledAt;
     if (!meant || (!zoomsIn && target.viewport()[0] <= 1)) return;
-    event.preventDefault();
-    event.stopPropagation();
+    take(event);
     if (wheelTimer === undefined) target.begin();
     clearTimeout(wheelTimer);
     wheelTimer = setTimeout(endWheel, wheelRest);
     const pixels = event.deltaY * (event.deltaMode === WheelEvent.DOM_DELTA_LINE ? 16 : 1);
     const speed = event.ctrlKey ? 0.01 : 0.002; // pinching a trackpad comes as small deltas with ctrlKey
-    const [u, v] = locate(event);
-    const factor = Math.exp(-Math.max(-240, Math.min(240, pixels)) * speed);
+    const [u, v] = pointAt(element, event);
+    const factor = Math.exp(-clamp(pixels, -240, 240) * speed);
     target.setViewport(zoomAround(target.viewport(), factor, u, v));
   };
 
