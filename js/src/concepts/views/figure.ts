@@ -2,12 +2,11 @@
  * The concept on screen as a figure for papers: the image, the concept on it, its first references, and the ranking.
  * Text and bars are vectors; always dark on white, whatever the notebook's theme.
  */
-import { cssColor } from "../../shared/data/colormaps.ts";
 import { formatNumber, formatPercent } from "../../shared/data/format.ts";
 import { aroundZero, type HeatMap, type Picture } from "../../shared/data/picture.ts";
 import { ticksOf } from "../../shared/data/ticks.ts";
 import { Painter } from "../../shared/drawing/painter.ts";
-import { element, type Figure, newFigure, serialised } from "../../shared/drawing/svg.ts";
+import { drawColorBar, element, type Figure, newFigure, serialised } from "../../shared/drawing/svg.ts";
 import type { ConceptsStore } from "../state/store.ts";
 import type { Box, ConceptsState } from "../types.ts";
 import { drawHeat } from "./heat-canvas.tsx";
@@ -94,16 +93,15 @@ function panel(
   element(group, "image", { ...frame, href: painted(picture, map, whole, heat) });
   if (!map) return;
   const legend = element(group, "g", { transform: `translate(0, ${tall + 30})` });
-  const ramp = element(element(legend, "defs", {}), "linearGradient", { id });
-  for (let i = 0; i <= 32; i++)
-    element(ramp, "stop", { offset: i / 32, "stop-color": cssColor(heat.colormap, i / 32) });
-  element(legend, "rect", { width: side, height: 8, fill: `url(#${id})` });
-  for (const tick of ticksOf(aroundZero(map.extent), 3)) {
-    const x = Math.round(tick.at * side * 10) / 10;
-    const anchor = tick.at < 0.03 ? "start" : tick.at > 0.97 ? "end" : "middle";
-    const style = { x, y: 8 + text.small + 3, "font-size": text.small, "text-anchor": anchor };
-    element(legend, "text", style, formatNumber(tick.value, 4));
-  }
+  drawColorBar(legend, ticksOf(aroundZero(map.extent), 3), {
+    id,
+    colormap: heat.colormap,
+    width: side,
+    height: 8,
+    size: text.small,
+    gap: 3,
+    lines: false,
+  });
 }
 
 function ranking(group: Element, store: ConceptsStore): void {

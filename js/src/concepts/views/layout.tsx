@@ -1,6 +1,4 @@
 /** The browser as a whole: where its parts stand. */
-import { useMemo } from "preact/hooks";
-import { GestureContext } from "../../shared/controls/gesture.ts";
 import { Messages } from "../../shared/views/messages.tsx";
 import { useStore } from "./context.ts";
 import { Detail } from "./detail.tsx";
@@ -12,23 +10,17 @@ import { ConceptList } from "./list.tsx";
 
 export function ConceptsView() {
   const store = useStore();
-  const gestures = useMemo(
-    () => ({ begin: () => store.committer.begin(), end: () => store.committer.end() }),
-    [store],
-  );
   return (
-    <GestureContext.Provider value={gestures}>
-      <div class="xw-body">
-        <Header />
-        <div class="xw-main">
-          <ImagePane />
-          <ConceptList />
-          <Detail />
-        </div>
-        <GraphPanel />
-        <Messages store={store} />
-        <Footer />
+    <div class="xw-body">
+      <Header />
+      <div class="xw-main">
+        <ImagePane />
+        <ConceptList />
+        <Detail />
       </div>
-    </GestureContext.Provider>
+      <GraphPanel />
+      <Messages store={store} />
+      <Footer />
+    </div>
   );
 }

@@ -5,7 +5,7 @@ import { Segmented } from "../../shared/controls/segmented.tsx";
 import { formatNumber, formatPercent } from "../../shared/data/format.ts";
 import { take } from "../../shared/drawing/keys.ts";
 import type { Ranked } from "../state/ranked.ts";
-import type { Order } from "../types.ts";
+
 import { useStore } from "./context.ts";
 import { Thumbs } from "./thumb.tsx";
 
@@ -42,7 +42,7 @@ export function ConceptList() {
                 : "Order by how active a concept is",
             },
           ]}
-          onChange={(value) => store.set("order", value as Order)}
+          onChange={(value) => store.set("order", value)}
         />
       </div>
       <div

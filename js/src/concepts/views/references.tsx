@@ -3,7 +3,7 @@ import { Checkbox } from "../../shared/controls/checkbox.tsx";
 import { Segmented } from "../../shared/controls/segmented.tsx";
 import { formatNumber } from "../../shared/data/format.ts";
 import type { Reference } from "../state/results.ts";
-import type { ConceptsState, Order, Pool } from "../types.ts";
+
 import { useStore } from "./context.ts";
 import { HeatCanvas } from "./heat-canvas.tsx";
 
@@ -52,7 +52,7 @@ function ReferenceControls() {
           },
           { value: "activation", label: "ActMax", title: "Images on which the concept is most active" },
         ]}
-        onChange={(value) => store.set("reference_by", value as Order)}
+        onChange={(value) => store.set("reference_by", value)}
       />
       <Segmented
         label="Over the image"
@@ -62,7 +62,7 @@ function ReferenceControls() {
           { value: "sum", label: "Sum", title: "Ranked by the sum over the image" },
           { value: "max", label: "Max", title: "Ranked by the strongest place in the image" },
         ]}
-        onChange={(value) => store.set("pool", value as Pool)}
+        onChange={(value) => store.set("pool", value)}
       />
       <Segmented
         label="Look"
@@ -73,7 +73,7 @@ function ReferenceControls() {
           { value: "heatmap", label: "Heatmap", title: "The concept's relevance over the image" },
           { value: "plain", label: "Plain", title: "The image alone" },
         ]}
-        onChange={(value) => store.set("look", value as ConceptsState["look"])}
+        onChange={(value) => store.set("look", value)}
       />
       <Checkbox label="Crop" value={crop.value} onChange={(value) => store.set("crop", value)} />
     </div>

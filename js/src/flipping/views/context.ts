@@ -1,7 +1,6 @@
 /** What every part of one view can reach: the store all views share, and what only this view knows. */
 import { type Signal, signal } from "@preact/signals";
-import { createContext } from "preact";
-import { useContext } from "preact/hooks";
+import { viewContext } from "../../shared/views/context.ts";
 import type { FlippingStore } from "../state/store.ts";
 import type { CurveOrder, Patch } from "../types.ts";
 
@@ -26,11 +25,4 @@ export function newContext(store: FlippingStore): ViewContext {
   return { store, hover: signal(null), playing: signal(false) };
 }
 
-const Context = createContext<ViewContext | null>(null);
-export const ViewProvider = Context.Provider;
-
-export function useView(): ViewContext {
-  const view = useContext(Context);
-  if (!view) throw new Error("a component of the flipping viewer was used outside its view");
-  return view;
-}
+export const [ViewProvider, useView] = viewContext<ViewContext>("flipping viewer");

@@ -1,7 +1,6 @@
 /** Progress with Stop and Go on, GAE, and Save. */
-import { MenuButton } from "../../shared/controls/menu.tsx";
 import { download, fileName } from "../../shared/page/download.ts";
-import { guarded, saveHtml, savePng, saveSvg } from "../../shared/page/save.ts";
+import { SaveMenu } from "../../shared/page/save-menu.tsx";
 import { ProgressBar } from "../../shared/views/progress.tsx";
 import { useView } from "./context.ts";
 import { csvOf } from "./csv.ts";
@@ -45,26 +44,13 @@ export function Footer() {
           Compute GAE
         </button>
       )}
-      <MenuButton
-        label="Save"
-        items={[
-          {
-            label: "PNG",
-            hint: "curves and pictures",
-            run: guarded(store, () => savePng(title, figureOf(store))),
-          },
-          {
-            label: "SVG",
-            hint: "for papers: vector curves",
-            run: guarded(store, () => saveSvg(title, figureOf(store))),
-          },
-          { label: "CSV", hint: "every point of every curve", run: guarded(store, csv) },
-          {
-            label: "HTML",
-            hint: "interactive, works offline",
-            run: guarded(store, () => saveHtml(store, "Pixel flipping")),
-          },
-        ]}
+      <SaveMenu
+        store={store}
+        figure={() => figureOf(store)}
+        name={title}
+        untitled="Pixel flipping"
+        hints={["curves and pictures", "for papers: vector curves"]}
+        more={[{ label: "CSV", hint: "every point of every curve", save: csv }]}
       />
     </footer>
   );

@@ -1,7 +1,7 @@
 /** Title, image, theme; below them what is asked of the model. */
 import { ClassChoice } from "../../shared/controls/class-choice.tsx";
 import { NumberInput } from "../../shared/controls/number.tsx";
-import { Segmented } from "../../shared/controls/segmented.tsx";
+import { type Choice, Segmented } from "../../shared/controls/segmented.tsx";
 import { Select } from "../../shared/controls/select.tsx";
 import { ImageStepper } from "../../shared/controls/stepper.tsx";
 import { ThemeSwitch } from "../../shared/controls/theme-switch.tsx";
@@ -28,7 +28,7 @@ export function Header() {
                 title: "Mean over all images, with intervals",
               },
             ]}
-            onChange={(value) => store.set("scope", value as FlippingState["scope"])}
+            onChange={(value) => store.set("scope", value)}
           />
           <ImageStepper
             image={image.value}
@@ -42,13 +42,13 @@ export function Header() {
   );
 }
 
-const orders = [
+const orders: readonly Choice<Order>[] = [
   { value: "morf", label: "MoRF", title: "Most relevant patches first: a low curve is good" },
   { value: "lerf", label: "LeRF", title: "Least relevant patches first: a high curve is good" },
   { value: "both", label: "Both", title: "Both orders: the gap between them is the figure to rank by" },
   { value: "random", label: "Random", title: "Patches in random order: what chance does" },
 ];
-const scores = [
+const scores: readonly Choice<FlippingState["score"]>[] = [
   { value: "logit", label: "Logit", title: "The class's score before the softmax" },
   { value: "probability", label: "Probability", title: "The class's share after the softmax" },
 ];
@@ -69,7 +69,7 @@ export function Questions() {
         label="Order"
         value={order.value}
         choices={orders}
-        onChange={(value) => store.ask({ order: value as Order })}
+        onChange={(value) => store.ask({ order: value })}
       />
       <Select
         label="Show instead"
@@ -97,7 +97,7 @@ export function Questions() {
         label="Score"
         value={score.value}
         choices={scores}
-        onChange={(value) => store.ask({ score: value as FlippingState["score"] })}
+        onChange={(value) => store.ask({ score: value })}
       />
     </fieldset>
   );

@@ -1,6 +1,4 @@
 /** The widget as a whole: where its parts stand, and what its keys do. */
-import { useMemo } from "preact/hooks";
-import { GestureContext } from "../../shared/controls/gesture.ts";
 import { Messages } from "../../shared/views/messages.tsx";
 import { Announcer } from "./announcer.tsx";
 import { Chart } from "./chart.tsx";
@@ -16,34 +14,23 @@ import { Table } from "./table.tsx";
 export function FlippingView() {
   const view = useView();
   const { store } = view;
-  const gestures = useMemo(
-    () => ({ begin: () => store.committer.begin(), end: () => store.committer.end() }),
-    [store],
-  );
   const { curves } = store.shown.value;
   return (
-    <GestureContext.Provider value={gestures}>
-      <div
-        class="xw-body"
-        role="group"
-        aria-label="Pixel flipping"
-        onKeyDown={(event) => keyDown(event, view)}
-      >
-        <Header />
-        <Questions />
-        <div class="xw-flip-main" data-panels={curves?.orders.length ?? 1}>
-          <section class="xw-curves" aria-label="Curves">
-            <Legend />
-            <Chart />
-            <Scrubber />
-          </section>
-          <Pictures />
-          <Table />
-        </div>
-        <Messages store={store} />
-        <Footer />
-        <Announcer />
+    <div class="xw-body" role="group" aria-label="Pixel flipping" onKeyDown={(event) => keyDown(event, view)}>
+      <Header />
+      <Questions />
+      <div class="xw-flip-main" data-panels={curves?.orders.length ?? 1}>
+        <section class="xw-curves" aria-label="Curves">
+          <Legend />
+          <Chart />
+          <Scrubber />
+        </section>
+        <Pictures />
+        <Table />
       </div>
-    </GestureContext.Provider>
+      <Messages store={store} />
+      <Footer />
+      <Announcer />
+    </div>
   );
 }

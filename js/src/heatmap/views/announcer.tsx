@@ -1,14 +1,13 @@
-/** Says the pixel under the pointer, or the pinned one, to screen readers: politely, and not too often. */
+/** Says the pixel under the pointer, or the pinned one, to screen readers. */
 import { computed } from "@preact/signals";
-import { useEffect, useMemo } from "preact/hooks";
+import { useMemo } from "preact/hooks";
+import { Announced } from "../../shared/views/announcer.tsx";
 import { useView } from "./context.ts";
 import { contentOf, panesOf } from "./panes.ts";
 import { readPixel } from "./reading.ts";
 
-const pause = 400; // ms of rest before something is said
-
 export function Announcer() {
-  const { store, hover, spoken } = useView();
+  const { store, hover } = useView();
   const sentence = useMemo(
     () =>
       computed(() => {
@@ -24,16 +23,5 @@ export function Announcer() {
     [store, hover],
   ).value;
 
-  useEffect(() => {
-    const timer = setTimeout(() => {
-      spoken.value = sentence;
-    }, pause);
-    return () => clearTimeout(timer);
-  }, [sentence, spoken]);
-
-  return (
-    <p class="xw-hidden" aria-live="polite">
-      {spoken.value}
-    </p>
-  );
+  return <Announced sentence={sentence} />;
 }

@@ -1,7 +1,7 @@
 /** Colours: the map, and what value range it spans. */
 
 import { NumberInput } from "../../shared/controls/number.tsx";
-import { Segmented } from "../../shared/controls/segmented.tsx";
+import { type Choice, Segmented } from "../../shared/controls/segmented.tsx";
 import { Select } from "../../shared/controls/select.tsx";
 import { Slider } from "../../shared/controls/slider.tsx";
 import { colormaps, fittingColormap } from "../../shared/data/colormaps.ts";
@@ -9,6 +9,15 @@ import { colorRange } from "../state/maps.ts";
 import type { HeatmapState, Method } from "../types.ts";
 import { useView } from "./context.ts";
 import { panesOf } from "./panes.ts";
+
+type Scale = Choice<HeatmapState["scale"]>;
+const imageScale: Scale = { value: "image", label: "Image", title: "Colours span the values of this image" };
+const sharedScale: Scale = {
+  value: "shared",
+  label: "Shared",
+  title: "The same colours stand for the same values on all images",
+};
+const fixedScale: Scale = { value: "fixed", label: "Fixed", title: "Colours span the range that you type" };
 
 export function Colours({ method }: { method: Method }) {
   const { store } = useView();
@@ -20,24 +29,12 @@ export function Colours({ method }: { method: Method }) {
   const shownMap = kinds.has("sequential")
     ? fittingColormap(colormap.value, kinds.size > 1 ? kindOf(colormap.value) : "sequential")
     : fittingColormap(colormap.value, "diverging");
-  const scales = [
-    { value: "image", label: "Image", title: "Colours span the values of this image" },
-    ...(images.value > 1
-      ? [
-          {
-            value: "shared",
-            label: "Shared",
-            title: "The same colours stand for the same values on all images",
-          },
-        ]
-      : []),
-    { value: "fixed", label: "Fixed", title: "Colours span the range that you type" },
-  ];
+  const scales = [imageScale, ...(images.value > 1 ? [sharedScale] : []), fixedScale];
 
-  const chooseScale = (value: string) => {
+  const chooseScale = (value: HeatmapState["scale"]) => {
     // A fixed range starts from what is on screen, so that nothing jumps.
     if (value === "fixed" && !fixed_range.value) store.set("fixed_range", presentRange() ?? [0, 1]);
-    store.set("scale", value as HeatmapState["scale"]);
+    store.set("scale", value);
   };
   const presentRange = (): [number, number] | null => {
     const view = method.views[0];

@@ -2,12 +2,11 @@
  * What is on screen as an SVG figure for papers: the pictures as images, all text, ticks and colour bars as
  * vectors. Always dark on white, whatever the notebook's theme.
  */
-import { cssColor } from "../../shared/data/colormaps.ts";
-import { formatNumber, formatPercent } from "../../shared/data/format.ts";
+import { formatPercent } from "../../shared/data/format.ts";
 import { ticksOf } from "../../shared/data/ticks.ts";
 import { visiblePart } from "../../shared/data/viewport.ts";
 import { Painter } from "../../shared/drawing/painter.ts";
-import { element, type Figure, newFigure, serialised } from "../../shared/drawing/svg.ts";
+import { drawColorBar, element, type Figure, newFigure, serialised } from "../../shared/drawing/svg.ts";
 import type { HeatmapStore } from "../state/store.ts";
 import { contentOf, type Pane, type PaneContent, panesOf, unitOf } from "./panes.ts";
 
@@ -78,16 +77,13 @@ function drawPane(
   });
 
   const legend = element(group, "g", { transform: `translate(0, ${text.caption + 8 + tall + bar.gap})` });
-  const ramp = element(element(legend, "defs", {}), "linearGradient", { id });
-  for (let i = 0; i <= 32; i++) {
-    element(ramp, "stop", { offset: i / 32, "stop-color": cssColor(paint.colormap, i / 32) });
-  }
-  element(legend, "rect", { width: side, height: bar.height, fill: `url(#${id})` });
-  for (const tick of ticksOf(paint.range)) {
-    const x = Math.round(tick.at * side * 10) / 10;
-    element(legend, "line", { x1: x, x2: x, y1: bar.height, y2: bar.height + 4, stroke: "#1a1a1a" });
-    const anchor = tick.at < 0.03 ? "start" : tick.at > 0.97 ? "end" : "middle";
-    const style = { x, y: bar.height + 4 + text.tick, "font-size": text.tick, "text-anchor": anchor };
-    element(legend, "text", style, formatNumber(tick.value, 4));
-  }
+  drawColorBar(legend, ticksOf(paint.range), {
+    id,
+    colormap: paint.colormap,
+    width: side,
+    height: bar.height,
+    size: text.tick,
+    gap: 4,
+    lines: true,
+  });
 }

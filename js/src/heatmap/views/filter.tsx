@@ -32,7 +32,7 @@ export function UncertaintyFilter({ method }: { method: Method }) {
             { value: "hide", label: "Hide", title: "Hide the pixels that are less sure" },
             { value: "fade", label: "Fade", title: "Fade the pixels that are less sure" },
           ]}
-          onChange={(mode) => store.set("filter_mode", mode as "hide" | "fade")}
+          onChange={(mode) => store.set("filter_mode", mode)}
         />
       </div>
       <HistogramSlider distribution={distribution} label={label} value={threshold.value} onChange={apply} />

@@ -1,6 +1,5 @@
 /** Progress with Stop and More, and Save. */
-import { MenuButton } from "../../shared/controls/menu.tsx";
-import { guarded, saveHtml, savePng, saveSvg } from "../../shared/page/save.ts";
+import { SaveMenu } from "../../shared/page/save-menu.tsx";
 import { ProgressBar } from "../../shared/views/progress.tsx";
 import { useView } from "./context.ts";
 import { figureOf } from "./figure.ts";
@@ -8,10 +7,6 @@ import { figureOf } from "./figure.ts";
 export function Footer() {
   const { store } = useView();
   const method = store.method.value;
-  const title = store.state.title.value;
-  const png = () => savePng(title, figureOf(store));
-  const svg = () => saveSvg(title, figureOf(store));
-  const html = () => saveHtml(store, "Heatmap");
   const live = store.canCompute.value;
   return (
     <footer class="xw-footer">
@@ -31,13 +26,12 @@ export function Footer() {
           Stop
         </button>
       )}
-      <MenuButton
-        label="Save"
-        items={[
-          { label: "PNG", hint: "picture with its legend", run: guarded(store, png) },
-          { label: "SVG", hint: "for papers: vector labels", run: guarded(store, svg) },
-          { label: "HTML", hint: "interactive, works offline", run: guarded(store, html) },
-        ]}
+      <SaveMenu
+        store={store}
+        figure={() => figureOf(store)}
+        name={store.state.title.value}
+        untitled="Heatmap"
+        hints={["picture with its legend", "for papers: vector labels"]}
       />
     </footer>
   );

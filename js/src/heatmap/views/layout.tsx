@@ -1,6 +1,4 @@
 /** The widget as a whole: where its parts stand. */
-import { useMemo } from "preact/hooks";
-import { GestureContext } from "../../shared/controls/gesture.ts";
 import { Opacity } from "../../shared/controls/opacity.tsx";
 import { Segmented } from "../../shared/controls/segmented.tsx";
 import { Messages } from "../../shared/views/messages.tsx";
@@ -17,28 +15,22 @@ import { Classes, MethodSettings } from "./questions.tsx";
 
 export function HeatmapView() {
   const { store } = useView();
-  const gestures = useMemo(
-    () => ({ begin: () => store.committer.begin(), end: () => store.committer.end() }),
-    [store],
-  );
   const method = store.method.value;
   return (
-    <GestureContext.Provider value={gestures}>
-      <div class="xw-body">
-        <Header />
-        <div class="xw-main" data-panes={Math.min(4, panesOf(store).length)}>
-          <div class="xw-pictures">
-            <Panes />
-            {method && <Notes method={method} />}
-          </div>
-          {method && <Panel method={method} />}
+    <div class="xw-body">
+      <Header />
+      <div class="xw-main" data-panes={Math.min(4, panesOf(store).length)}>
+        <div class="xw-pictures">
+          <Panes />
+          {method && <Notes method={method} />}
         </div>
-        {/* Beside the buttons that start and stop: what went wrong is said where the person looks. */}
-        <Messages store={store} />
-        <Footer />
-        <Announcer />
+        {method && <Panel method={method} />}
       </div>
-    </GestureContext.Provider>
+      {/* Beside the buttons that start and stop: what went wrong is said where the person looks. */}
+      <Messages store={store} />
+      <Footer />
+      <Announcer />
+    </div>
   );
 }
 

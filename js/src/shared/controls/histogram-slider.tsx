@@ -3,7 +3,7 @@
  * quantile (the share of the pixels kept), its axis the values themselves.
  */
 
-import { useContext, useMemo, useRef } from "preact/hooks";
+import { useMemo, useRef } from "preact/hooks";
 import type { Distribution } from "../data/distribution.ts";
 import { formatNumber, formatPercent } from "../data/format.ts";
 import { clamp } from "../data/numbers.ts";
@@ -11,7 +11,7 @@ import { take } from "../drawing/keys.ts";
 import { pointAt } from "../drawing/place.ts";
 import { AxisTicks } from "../views/axis.tsx";
 
-import { GestureContext } from "./gesture.ts";
+import { useGestures } from "./gesture.ts";
 
 interface HistogramSliderProps {
   distribution: Distribution;
@@ -42,7 +42,7 @@ function outline(counts: readonly number[]): string {
 export function HistogramSlider({ distribution, label, value, onChange }: HistogramSliderProps) {
   const track = useRef<HTMLDivElement>(null);
   const dragged = useRef(false);
-  const { begin, end } = useContext(GestureContext);
+  const gestures = useGestures();
   const { axis, path } = useMemo(() => {
     const range = axisOf(distribution);
     return { axis: range, path: outline(distribution.histogram(...range, bars)) };
@@ -99,12 +99,12 @@ export function HistogramSlider({ distribution, label, value, onChange }: Histog
           event.currentTarget.focus();
           event.preventDefault();
           dragged.current = true;
-          begin();
+          gestures.begin();
           moveTo(event);
         }}
         onPointerMove={(event) => dragged.current && moveTo(event)}
         onLostPointerCapture={() => {
-          if (dragged.current) end();
+          if (dragged.current) gestures.end();
           dragged.current = false;
         }}
       >

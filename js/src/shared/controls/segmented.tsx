@@ -4,31 +4,31 @@ import { useRef } from "preact/hooks";
 import { take } from "../drawing/keys.ts";
 import { useUniqueId } from "./id.ts";
 
-export interface Choice {
-  value: string;
+export interface Choice<Value extends string = string> {
+  value: Value;
   label: string;
   title?: string;
 }
 
-interface SegmentedProps {
+interface SegmentedProps<Value extends string> {
   label: string;
   /** Whether the label is also shown, or only said. */
   showLabel?: boolean;
   /** The label stands before the choices instead of above them. */
   inline?: boolean;
-  value: string;
-  choices: readonly Choice[];
-  onChange: (value: string) => void;
+  value: Value;
+  choices: readonly Choice<Value>[];
+  onChange: (value: Value) => void;
 }
 
-export function Segmented({
+export function Segmented<Value extends string>({
   label,
   showLabel = true,
   inline = false,
   value,
   choices,
   onChange,
-}: SegmentedProps) {
+}: SegmentedProps<Value>) {
   const id = useUniqueId();
   const group = useRef<HTMLDivElement>(null);
   const steps: Record<string, number> = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 };

@@ -1,5 +1,6 @@
 /** Puts one view of a widget into an element, and takes it out again. */
-import { type ComponentChildren, render } from "preact";
+import { type ComponentChildren, h, render } from "preact";
+import { GestureProvider } from "../controls/gesture.ts";
 import type { WidgetStore } from "../state/store.ts";
 import type { WidgetState } from "../types.ts";
 import { followTheme } from "./theme.ts";
@@ -18,7 +19,8 @@ export function mountWidget<State extends WidgetState>(
   root.addEventListener("keydown", (event) => event.stopPropagation());
   element.append(root);
   const stopTheme = followTheme(root, store.state.theme);
-  render(content, root);
+  // Controls hold changes back from Python while a gesture lasts.
+  render(h(GestureProvider, { value: store.committer }, content), root);
   store.hello();
   return () => {
     render(null, root);
