@@ -1,5 +1,4 @@
 /** Which concepts stand in the list, in what order, with what numbers. */
-
 import type { Order } from "../types.ts";
 import type { Ranking, Region } from "./results.ts";
 

@@ -1,5 +1,4 @@
 /** Everything this browser has received, as messages again: for a page of its own, without a kernel. */
-
 import type { HeatMap, MapHeader } from "../../shared/data/picture.ts";
 import { pictureBytes } from "../../shared/data/picture.ts";
 import { toBase64 } from "../../shared/data/wire.ts";

@@ -1,5 +1,4 @@
 /** The box on the image: drawn, moved and resized by pointer, touch and keys. */
-
 import { useRef } from "preact/hooks";
 import { pictureKeys } from "../../shared/drawing/keys.ts";
 import type { Box } from "../types.ts";

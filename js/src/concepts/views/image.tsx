@@ -1,5 +1,4 @@
 /** The image under the heatmap of its class, and the box on it that asks: which concepts act here? */
-
 import { useRef } from "preact/hooks";
 import { Opacity } from "../../shared/controls/opacity.tsx";
 import { formatNumber, formatPercent } from "../../shared/data/format.ts";

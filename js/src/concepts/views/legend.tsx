@@ -1,5 +1,4 @@
 /** The colours of the heatmaps: the same on the image and on a concept, each around its zero. */
-
 import { aroundZero, type HeatMap } from "../../shared/data/picture.ts";
 import { ColorBar } from "../../shared/views/colorbar.tsx";
 import { useStore } from "./context.ts";

@@ -1,5 +1,4 @@
 /** The concepts of a layer, ranked: how much of the relevance each has, over the image or inside the box. */
-
 import { useEffect, useRef } from "preact/hooks";
 import { Segmented } from "../../shared/controls/segmented.tsx";
 import { formatNumber, formatPercent } from "../../shared/data/format.ts";

@@ -1,5 +1,4 @@
 /** The value under the pointer. */
-
 import { type Signal, useSignal } from "@preact/signals";
 import { formatNumber } from "../../shared/data/format.ts";
 import { cellAt } from "../../shared/data/numbers.ts";

@@ -1,5 +1,4 @@
 /** The state of one widget in the browser, shared by all its views: traits, curves by request, orders, frames. */
-
 import { batch, computed, type ReadonlySignal, signal } from "@preact/signals";
 import { clamp } from "../../shared/data/numbers.ts";
 import { decodePicture, type Picture, pictureBytes } from "../../shared/data/picture.ts";

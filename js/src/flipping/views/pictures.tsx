@@ -1,5 +1,4 @@
 /** The heatmap, and beside it the image as the model sees it at this step; newly flipped patches outlined on all. */
-
 import { computed } from "@preact/signals";
 import { useEffect, useMemo, useRef } from "preact/hooks";
 import { clamp } from "../../shared/data/numbers.ts";

@@ -1,5 +1,4 @@
 /** The tooltip of the chart: what every method scores at the step under the pointer, the highest first. */
-
 import type { Series } from "../state/curves.ts";
 import type { CurveOrder } from "../types.ts";
 import { useView } from "./context.ts";

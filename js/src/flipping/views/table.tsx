@@ -1,5 +1,4 @@
 /** The ranking: areas, gap, intervals, ties, GAE; sortable, and linked with the chart. */
-
 import type { Row } from "../state/curves.ts";
 import { type CurveOrder, type Estimate, type GaeMessage, random } from "../types.ts";
 import { useView } from "./context.ts";

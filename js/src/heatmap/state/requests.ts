@@ -1,5 +1,4 @@
 /** Asking Python for new numbers: a moment after the last change, and only for what is not here yet. */
-
 import type { ReadonlySignal } from "@preact/signals";
 import type { Picture } from "../../shared/data/picture.ts";
 import type { WidgetStore } from "../../shared/state/store.ts";

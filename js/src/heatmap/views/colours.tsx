@@ -1,5 +1,4 @@
 /** Colours: the map, and what value range it spans. */
-
 import { NumberInput } from "../../shared/controls/number.tsx";
 import { type Choice, Segmented } from "../../shared/controls/segmented.tsx";
 import { Select } from "../../shared/controls/select.tsx";

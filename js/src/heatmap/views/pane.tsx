@@ -1,5 +1,4 @@
 /** One picture under its heatmap: canvas, gestures, keys, tooltip, pinned pixel and colour bar. */
-
 import { computed } from "@preact/signals";
 import { useEffect, useMemo, useRef } from "preact/hooks";
 import { cellAt } from "../../shared/data/numbers.ts";

@@ -1,5 +1,4 @@
 /** What is asked of the model: the class, the class it is held against, and the method's own settings. */
-
 import { Checkbox } from "../../shared/controls/checkbox.tsx";
 import { ClassChoice } from "../../shared/controls/class-choice.tsx";
 import { NumberInput } from "../../shared/controls/number.tsx";

@@ -2,7 +2,6 @@
  * A histogram that is itself a slider: a cut through it keeps the lowest values. The slider's value is a
  * quantile (the share of the pixels kept), its axis the values themselves.
  */
-
 import { useMemo, useRef } from "preact/hooks";
 import type { Distribution } from "../data/distribution.ts";
 import { formatNumber, formatPercent } from "../data/format.ts";

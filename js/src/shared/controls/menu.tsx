@@ -1,5 +1,4 @@
 /** A button that opens a short menu of actions. */
-
 import { useEffect, useRef, useState } from "preact/hooks";
 import { take } from "../drawing/keys.ts";
 import { useUniqueId } from "./id.ts";

@@ -1,5 +1,4 @@
 /** A switch between a few choices, all visible: a radio group, so arrow keys move within it. */
-
 import { useRef } from "preact/hooks";
 import { take } from "../drawing/keys.ts";
 import { useUniqueId } from "./id.ts";

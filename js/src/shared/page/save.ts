@@ -1,5 +1,4 @@
 /** Files that a person saves from a widget: the picture as PNG or SVG, the widget itself as a page. */
-
 import { type Figure, figurePng } from "../drawing/svg.ts";
 import type { StandInContent } from "../state/standin.ts";
 import type { WidgetStore } from "../state/store.ts";

@@ -1,5 +1,4 @@
 /** One self-contained page that works offline: the bundle, its style and what the kernel last said. */
-
 import { toBase64 } from "../data/wire.ts";
 import type { StandInContent } from "../state/standin.ts";
 import page from "./standalone.html";

@@ -1,5 +1,4 @@
 /** The colours of a heatmap with their numbers. */
-
 import { cssGradient } from "../data/colormaps.ts";
 import { formatNumber } from "../data/format.ts";
 import { AxisTicks } from "./axis.tsx";
