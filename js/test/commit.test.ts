@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { beforeEach, mock, test } from "node:test";
-import { Committer } from "../src/shared/commit.ts";
+import { Committer } from "../src/shared/state/commit.ts";
 
 let written: Record<string, unknown>[] = [];
 let committer: Committer;

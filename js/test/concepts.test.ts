@@ -1,14 +1,14 @@
 import assert from "node:assert/strict";
 import { beforeEach, mock, test } from "node:test";
-import { boxBetween, boxKey, dragged, gripAt, whole } from "../src/concepts/boxes.ts";
-import { layoutGraph } from "../src/concepts/graph-layout.ts";
-import { ranked, shares, strongest } from "../src/concepts/ranked.ts";
-import { keyOf } from "../src/concepts/results.ts";
-import { messagesOf } from "../src/concepts/snapshot.ts";
-import { ConceptsStore } from "../src/concepts/store.ts";
-import { smoothed } from "../src/concepts/veil.ts";
-import { Host, type Message } from "../src/shared/host.ts";
-import { StandInModel } from "../src/shared/standin.ts";
+import { ranked, shares, strongest } from "../src/concepts/state/ranked.ts";
+import { keyOf } from "../src/concepts/state/results.ts";
+import { ConceptsStore } from "../src/concepts/state/store.ts";
+import { boxBetween, boxKey, dragged, gripAt, whole } from "../src/concepts/views/boxes.ts";
+import { layoutGraph } from "../src/concepts/views/graph-layout.ts";
+import { smoothed } from "../src/concepts/views/veil.ts";
+import { parsePackets } from "../src/shared/data/wire.ts";
+import { Host, type Message } from "../src/shared/state/host.ts";
+import { StandInModel } from "../src/shared/state/standin.ts";
 
 const size = { width: 64, height: 48 };
 const numbers = (...values: number[]) => Float32Array.of(...values);
@@ -129,10 +129,10 @@ test("a damaged snapshot is none", () => {
   const blob = new Uint8Array(4 + text.length + 16);
   new DataView(blob.buffer).setUint32(0, text.length, true);
   blob.set(text, 4);
-  assert.equal(messagesOf(blob)[0]?.buffers[0]?.length, 4);
-  assert.deepEqual(messagesOf(blob.slice(0, 4 + text.length)), []);
-  assert.deepEqual(messagesOf("%%%"), []);
-  assert.deepEqual(messagesOf(null), []);
+  assert.equal(parsePackets(blob)[0]?.buffers[0]?.length, 4);
+  assert.deepEqual(parsePackets(blob.slice(0, 4 + text.length)), []);
+  assert.deepEqual(parsePackets("%%%"), []);
+  assert.deepEqual(parsePackets(null), []);
 });
 
 // -- what is asked of Python ---------------------------------------------------------------------------------------

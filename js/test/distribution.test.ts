@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Distribution } from "../src/shared/distribution.ts";
+import { Distribution } from "../src/shared/data/distribution.ts";
 
 /** The definition, slowly: the smallest value that at least the share q does not exceed. */
 function slowQuantile(values: number[], q: number): number {

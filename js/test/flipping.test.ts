@@ -1,16 +1,16 @@
 import assert from "node:assert/strict";
 import { beforeEach, mock, test } from "node:test";
-import { csvOf } from "../src/flipping/csv.ts";
-import { Curves } from "../src/flipping/curves.ts";
-import { domainOf, Geometry } from "../src/flipping/geometry.ts";
-import { markersPath, markOf } from "../src/flipping/marks.ts";
-import { boxOf, PatchOrder } from "../src/flipping/patches.ts";
-import { FlippingStore } from "../src/flipping/store.ts";
+import { Curves } from "../src/flipping/state/curves.ts";
+import { boxOf, PatchOrder } from "../src/flipping/state/patches.ts";
+import { FlippingStore } from "../src/flipping/state/store.ts";
 import type { CurvesMessage, MapMessage, Request } from "../src/flipping/types.ts";
-import { decimalsFor, fixed, stepText } from "../src/flipping/words.ts";
-import { Host } from "../src/shared/host.ts";
-import { StandInModel } from "../src/shared/standin.ts";
-import { parsePackets } from "../src/shared/wire.ts";
+import { csvOf } from "../src/flipping/views/csv.ts";
+import { domainOf, Geometry } from "../src/flipping/views/geometry.ts";
+import { markersPath, markOf } from "../src/flipping/views/marks.ts";
+import { decimalsFor, fixed, stepText } from "../src/flipping/views/words.ts";
+import { parsePackets } from "../src/shared/data/wire.ts";
+import { Host } from "../src/shared/state/host.ts";
+import { StandInModel } from "../src/shared/state/standin.ts";
 
 const request: Request = { order: "both", perturb: "zero", patch: 2, target: null, score: "logit" };
 const bytes = (values: number[]) => new Uint8Array(Float32Array.from(values).buffer);

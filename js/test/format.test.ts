@@ -1,15 +1,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { fileName } from "../src/shared/download.ts";
 import {
   formatCount,
   formatDuration,
   formatNumber,
   formatPercent,
   formatWithError,
-} from "../src/shared/format.ts";
-import { progressText } from "../src/shared/progress.tsx";
-import { ticksOf } from "../src/shared/ticks.ts";
+} from "../src/shared/data/format.ts";
+import { ticksOf } from "../src/shared/data/ticks.ts";
+import { fileName } from "../src/shared/page/download.ts";
+import { progressText } from "../src/shared/views/progress.tsx";
 
 test("numbers keep three digits and lose what says nothing", () => {
   const cases: [number, string][] = [

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { opaque } from "../src/shared/picture.ts";
+import { opaque } from "../src/shared/data/picture.ts";
 
 const drawn = (values: number[], channels: number): number[] => [
   ...opaque(Uint8Array.from(values), values.length / channels, channels),

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { Host } from "../src/shared/host.ts";
-import { standalonePage } from "../src/shared/standalone.ts";
-import { StandInModel, savedModel } from "../src/shared/standin.ts";
+import { standalonePage } from "../src/shared/page/standalone.ts";
+import { Host } from "../src/shared/state/host.ts";
+import { StandInModel, savedModel } from "../src/shared/state/standin.ts";
 
 test("it records what a widget sends and writes", () => {
   const model = new StandInModel({ opacity: 1 });

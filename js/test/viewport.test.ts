@@ -7,7 +7,7 @@ import {
   pictureAt,
   type Viewport,
   zoomAround,
-} from "../src/shared/viewport.ts";
+} from "../src/shared/data/viewport.ts";
 
 const near = (a: readonly number[], b: readonly number[]) => {
   for (const [i, value] of a.entries()) assert.ok(Math.abs(value - b[i]!) < 1e-9, `${a} is not ${b}`);

@@ -8,7 +8,7 @@ import {
   parseSnapshot,
   toBase64,
   toBytes,
-} from "../src/shared/wire.ts";
+} from "../src/shared/data/wire.ts";
 
 const bytes = (...values: number[]): Bytes => Uint8Array.from(values);
 

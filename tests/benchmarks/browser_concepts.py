@@ -12,8 +12,8 @@ from typing import Any
 
 from playwright.sync_api import Page, expect
 
-from tests.benchmarks.pages import lab_pages, p95
-from tests.browser.jupyterlab import Lab, Notebook
+from tests.benchmarks.pages import notebooks, p95
+from tests.browser.jupyterlab import Notebook
 
 CELL = """
 import torch, xaiwidgets as xw
@@ -28,11 +28,6 @@ browser
 """
 WATCH = """() => {
     const root = document.querySelector(".xw-concepts");
-    const painted = (then) => requestAnimationFrame(() => {
-        const channel = new MessageChannel();
-        channel.port1.onmessage = () => then(performance.now());
-        channel.port2.postMessage(null);
-    });
     const text = () => root.querySelector(".xw-box-line span")?.textContent + "|" + root.querySelector(".xw-box")?.style.cssText;
     window.moves = [];
     window.ranked = [];
@@ -72,19 +67,17 @@ def main() -> None:
         "| model | box → list p50 ms | p95 ms | click → heatmap p50 ms | p95 ms | click → 8 references p50 ms | p95 ms |"
     )
     print("|---|---|---|---|---|---|---|")
-    with lab_pages(1500, 1400) as (lab, new_page):
+    with notebooks(1500, 1400) as run_notebook:
         for case in CASES:
-            page = new_page()
-            print(f"| {case.model} | {measure(page, lab, case)} |", flush=True)
-            page.context.close()
+            name = case.model.split(":")[1]
+            cell = CELL.format(model=case.model, name=name, layer=case.layer, options=case.options, length=case.length)
+            with run_notebook(name, cell) as notebook:
+                print(f"| {case.model} | {measure(notebook, case)} |", flush=True)
 
 
-def measure(page: Page, lab: Lab, case: Case) -> str:
+def measure(notebook: Notebook, case: Case) -> str:
     """One row of the table."""
-    name = case.model.split(":")[1]
-    cell = CELL.format(model=case.model, name=name, layer=case.layer, options=case.options, length=case.length)
-    notebook = Notebook.open(page, lab, lab.write(f"{name}.ipynb", [cell]))
-    notebook.run_all()
+    page = notebook.page
     expect(page.locator(".xw-concepts")).to_be_visible(timeout=300_000)
     notebook.wait_until_run(300)
     quiet(notebook)
@@ -150,11 +143,6 @@ def drags(page: Page, notebook: Notebook) -> list[float]:
 
 CLICK = """async (row) => {
     const root = document.querySelector(".xw-concepts");
-    const painted = () => new Promise((done) => requestAnimationFrame(() => {
-        const channel = new MessageChannel();
-        channel.port1.onmessage = () => done(performance.now());
-        channel.port2.postMessage(null);
-    }));
     const option = root.querySelectorAll(".xw-row")[row];
     const before = performance.now();
     option.click();
@@ -162,7 +150,7 @@ CLICK = """async (row) => {
     const wanted = option.dataset.concept;
     const until = async (there) => {
         for (;;) {
-            if (detail().dataset.concept === wanted && there()) return (await painted()) - before;
+            if (detail().dataset.concept === wanted && there()) return (await new Promise(painted)) - before;
             await new Promise((next) => setTimeout(next, 2));
         }
     };

@@ -5,10 +5,10 @@ from __future__ import annotations
 import statistics
 import time
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
-from tests.benchmarks.pages import lab_pages, p95
-from tests.browser.jupyterlab import Lab, Notebook
+from tests.benchmarks.pages import notebooks, p95
+from tests.browser.jupyterlab import Notebook
 
 SETUP = """
 import torch, xaiwidgets as xw
@@ -52,14 +52,13 @@ WATCH = """() => {
 
 def main() -> None:
     """Print the milliseconds, and how many inputs were over the limit."""
-    with lab_pages(1500, 1300) as (lab, new_page):
-        measure(new_page(), lab)
+    with notebooks(1500, 1300) as run_notebook, run_notebook("scrub", SETUP) as notebook:
+        measure(notebook)
 
 
-def measure(page: Page, lab: Lab) -> None:
+def measure(notebook: Notebook) -> None:
     """First points, cached frames, new frames."""
-    notebook = Notebook.open(page, lab, lab.write("scrub.ipynb", [SETUP]))
-    notebook.run_all()
+    page = notebook.page
     notebook.wait_until_run()
     began = time.monotonic()
     notebook.run_new_cell(SHOW)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import statistics
 import time
 
-from playwright.sync_api import Page, expect
+from playwright.sync_api import expect
 
-from tests.benchmarks.pages import lab_pages, p95
-from tests.browser.jupyterlab import Lab, Notebook
+from tests.benchmarks.pages import notebooks, p95
+from tests.browser.jupyterlab import Notebook
 
 CELL = """
 import torch, xaiwidgets as xw
@@ -28,17 +28,15 @@ MOVES = 200
 def main() -> None:
     """Print p50 and p95 of the drawing, and of the time until the next frame, for two picture sizes."""
     print("| picture | draw p50 ms | draw p95 ms | input to next frame p95 ms | messages |\n|---|---|---|---|---|")
-    with lab_pages(1300, 1100) as (lab, new_page):
+    with notebooks(1300, 1100) as run_notebook:
         for side in (224, 1024):
-            page = new_page()
-            print(f"| {side}×{side} | {measure(page, lab, side)} |", flush=True)
-            page.context.close()
+            with run_notebook(f"slider{side}", CELL.format(side=side)) as notebook:
+                print(f"| {side}×{side} | {measure(notebook)} |", flush=True)
 
 
-def measure(page: Page, lab: Lab, side: int) -> str:
+def measure(notebook: Notebook) -> str:
     """One row of the table."""
-    notebook = Notebook.open(page, lab, lab.write(f"slider{side}.ipynb", [CELL.format(side=side)]))
-    notebook.run_all()
+    page = notebook.page
     slider = page.get_by_role("slider", name="Uncertainty threshold")
     expect(slider).to_be_visible(timeout=60_000)
     notebook.wait_until_run()
@@ -52,14 +50,9 @@ def measure(page: Page, lab: Lab, side: int) -> str:
         """() => {
             performance.clearMeasures();
             window.frameTimes = [];
-            // When an input's effects are on screen: after the frame in which it was handled was drawn.
             document.addEventListener('pointermove', () => {
                 const begin = performance.now();
-                requestAnimationFrame(() => {
-                    const channel = new MessageChannel();
-                    channel.port1.onmessage = () => window.frameTimes.push(performance.now() - begin);
-                    channel.port2.postMessage(null);
-                });
+                window.painted((at) => window.frameTimes.push(at - begin));
             }, true);
         }"""
     )

@@ -30,7 +30,7 @@ def declared(file: str, interface: str) -> list[str]:
     ("widget", "folder"), [(HeatmapOverlay, "heatmap"), (ConceptBrowser, "concepts"), (FlippingViewer, "flipping")]
 )
 def test_synced_traits_are_those_of_the_browser(widget: type[Widget], folder: str) -> None:
-    keys = declared("shared/store.ts", "WidgetState") + declared(f"{folder}/types.ts", f"{folder.title()}State")
+    keys = declared("shared/types.ts", "WidgetState") + declared(f"{folder}/types.ts", f"{folder.title()}State")
     synced = {name for name in widget.class_trait_names(sync=True) if not name.startswith("_")}
     assert sorted(keys) == sorted(synced - OF_THE_HOST)
 

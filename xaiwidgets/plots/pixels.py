@@ -12,7 +12,7 @@ from torch import Tensor
 def drawable(pixels: Tensor) -> Tensor:
     """A picture (C, H, W) as (1, H, W), grey, or (3, H, W), in colour.
 
-    Of 2 channels, or more than 3, nobody knows the colours: their mean is shown. js/src/shared/picture.ts does the same.
+    Of 2 channels, or more than 3, nobody knows the colours: their mean is shown. js/src/shared/data/picture.ts does the same.
     """
     return pixels if len(pixels) in (1, 3) else pixels.float().mean(0, keepdim=True)
 

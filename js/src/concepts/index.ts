@@ -1,15 +1,15 @@
 /** The concept browser, for its hosts. */
-import { anywidgetDoor, pageDoor } from "../shared/door.ts";
-import type { Host } from "../shared/host.ts";
-import { StandInModel } from "../shared/standin.ts";
-import { mount } from "./mount.tsx";
-import { ConceptsStore } from "./store.ts";
-import "../shared/base.css";
-import "../shared/layout.css";
-import "../shared/controls/controls.css";
-import "./detail.css";
-import "./graph.css";
-import "./concepts.css";
+import { anywidgetDoor, pageDoor } from "../shared/page/door.ts";
+import type { Host } from "../shared/state/host.ts";
+import { StandInModel } from "../shared/state/standin.ts";
+import { ConceptsStore } from "./state/store.ts";
+import { mount } from "./views/mount.tsx";
+import "../shared/styles/base.css";
+import "../shared/styles/layout.css";
+import "../shared/styles/controls.css";
+import "./views/detail.css";
+import "./views/graph.css";
+import "./views/styles.css";
 
 const create = (host: Host, options?: { standalone?: boolean }) => new ConceptsStore(host, options);
 

@@ -1,6 +1,6 @@
 /** What Python and the browser tell each other: the synced state, what is asked, and what is answered. */
-import type { MapHeader } from "../shared/picture.ts";
-import type { WidgetState } from "../shared/store.ts";
+import type { MapHeader } from "../shared/data/picture.ts";
+import type { WidgetState } from "../shared/types.ts";
 
 export type Order = "relevance" | "activation";
 export type Pool = "sum" | "max";

@@ -1,14 +1,14 @@
 /** The flipping viewer, for its hosts. */
-import { anywidgetDoor, pageDoor } from "../shared/door.ts";
-import type { Host } from "../shared/host.ts";
-import { StandInModel } from "../shared/standin.ts";
-import { mount } from "./mount.tsx";
-import { FlippingStore } from "./store.ts";
-import "../shared/base.css";
-import "../shared/layout.css";
-import "../shared/controls/controls.css";
-import "./flipping.css";
-import "./table.css";
+import { anywidgetDoor, pageDoor } from "../shared/page/door.ts";
+import type { Host } from "../shared/state/host.ts";
+import { StandInModel } from "../shared/state/standin.ts";
+import { FlippingStore } from "./state/store.ts";
+import { mount } from "./views/mount.tsx";
+import "../shared/styles/base.css";
+import "../shared/styles/layout.css";
+import "../shared/styles/controls.css";
+import "./views/styles.css";
+import "./views/table.css";
 
 const create = (host: Host, options?: { standalone?: boolean }) => new FlippingStore(host, options);
 

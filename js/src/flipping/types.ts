@@ -1,6 +1,6 @@
 /** What Python and the browser tell each other: the synced state, and the messages. */
-import type { MapHeader, PictureHeader } from "../shared/picture.ts";
-import type { WidgetState } from "../shared/store.ts";
+import type { MapHeader, PictureHeader } from "../shared/data/picture.ts";
+import type { WidgetState } from "../shared/types.ts";
 
 export type Order = "morf" | "lerf" | "both" | "random";
 /** An order that a curve can have. */

@@ -1,7 +1,7 @@
 /** What Python and the browser tell each other: the synced state, and the messages. */
-import type { ColorKind } from "../shared/colormaps.ts";
-import type { MapHeader, PictureHeader } from "../shared/picture.ts";
-import type { WidgetState } from "../shared/store.ts";
+import type { ColorKind } from "../shared/data/colormaps.ts";
+import type { MapHeader, PictureHeader } from "../shared/data/picture.ts";
+import type { WidgetState } from "../shared/types.ts";
 
 /** The synced traits; a test holds these keys equal to those of the Python class. */
 export interface HeatmapState extends WidgetState {

@@ -27,7 +27,7 @@ _OWN_AT_ONCE = 2
 """Heatmaps of one step: something more urgent can come between two steps."""
 FADE_BELOW, DARKNESS = 0.2, 0.7
 """A pixel fades below this share of the largest smoothed relevance, and gets so much darker: as `references(fade=True)` has it, and
-js/src/concepts/veil.ts."""
+js/src/concepts/views/veil.ts."""
 _LONG = 0.06
 """Seconds an image: from here on images are computed one at a time."""
 _LARGEST = 256

@@ -24,7 +24,7 @@ __all__ = ["ConceptPages"]
 _PAGE = 2**24
 """Bytes of answers in a saved page, beside those on screen."""
 _FIRST_ROWS = 20
-"""Concepts in the list at first, as in js/src/concepts/store.ts."""
+"""Concepts in the list at first, as in js/src/concepts/state/store.ts."""
 
 
 class ConceptPages(ConceptState):

@@ -7,19 +7,24 @@ export interface Gestures {
   end(): void;
 }
 
-export const GestureContext = createContext<Gestures>({ begin: () => undefined, end: () => undefined });
+const GestureContext = createContext<Gestures>({ begin: () => undefined, end: () => undefined });
+export const GestureProvider = GestureContext.Provider;
+
+export function useGestures(): Gestures {
+  return useContext(GestureContext);
+}
 
 /** Handlers that mark the time from pointer down to pointer up as one gesture. */
 export function useGesture(): { onPointerDown: () => void } {
-  const { begin, end } = useContext(GestureContext);
+  const gestures = useGestures();
   return {
     onPointerDown: () => {
-      begin();
+      gestures.begin();
       const over = () => {
         // The release may happen anywhere, also outside the control.
         window.removeEventListener("pointerup", over);
         window.removeEventListener("pointercancel", over);
-        end();
+        gestures.end();
       };
       window.addEventListener("pointerup", over);
       window.addEventListener("pointercancel", over);

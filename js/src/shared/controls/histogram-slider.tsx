@@ -2,12 +2,15 @@
  * A histogram that is itself a slider: a cut through it keeps the lowest values. The slider's value is a
  * quantile (the share of the pixels kept), its axis the values themselves.
  */
-import { useContext, useMemo, useRef } from "preact/hooks";
-import { AxisTicks } from "../axis.tsx";
-import type { Distribution } from "../distribution.ts";
-import { formatNumber, formatPercent } from "../format.ts";
+import { useMemo, useRef } from "preact/hooks";
+import type { Distribution } from "../data/distribution.ts";
+import { formatNumber, formatPercent } from "../data/format.ts";
+import { clamp } from "../data/numbers.ts";
+import { take } from "../drawing/keys.ts";
+import { pointAt } from "../drawing/place.ts";
+import { AxisTicks } from "../views/axis.tsx";
 
-import { GestureContext } from "./gesture.ts";
+import { useGestures } from "./gesture.ts";
 
 interface HistogramSliderProps {
   distribution: Distribution;
@@ -38,22 +41,21 @@ function outline(counts: readonly number[]): string {
 export function HistogramSlider({ distribution, label, value, onChange }: HistogramSliderProps) {
   const track = useRef<HTMLDivElement>(null);
   const dragged = useRef(false);
-  const { begin, end } = useContext(GestureContext);
+  const gestures = useGestures();
   const { axis, path } = useMemo(() => {
     const range = axisOf(distribution);
     return { axis: range, path: outline(distribution.histogram(...range, bars)) };
   }, [distribution]);
 
-  const shareOfAxis = (v: number) => Math.min(1, Math.max(0, (v - axis[0]) / (axis[1] - axis[0])));
+  const shareOfAxis = (v: number) => clamp((v - axis[0]) / (axis[1] - axis[0]), 0, 1);
   const at = value >= 1 ? 1 : value <= 0 ? 0 : shareOfAxis(distribution.quantile(value));
   const text =
     value >= 1
       ? "all pixels"
       : `surest ${formatPercent(value)} of pixels, ${label.toLowerCase()} ≤ ${formatNumber(distribution.quantile(value))}`;
 
-  const moveTo = (clientX: number) => {
-    const box = track.current!.getBoundingClientRect();
-    const share = (clientX - box.left) / box.width;
+  const moveTo = (event: PointerEvent) => {
+    const [share] = pointAt(track.current!, event);
     // The ends are all and nothing, whatever the axis leaves out.
     if (share >= 1) onChange(1);
     else if (share <= 0) onChange(0);
@@ -73,9 +75,8 @@ export function HistogramSlider({ distribution, label, value, onChange }: Histog
     };
     const step = steps[event.key];
     if (step === undefined) return;
-    event.preventDefault();
-    event.stopPropagation();
-    onChange(Math.min(1, Math.max(0, Math.round((value + step) * 1000) / 1000)));
+    take(event);
+    onChange(clamp(Math.round((value + step) * 1000) / 1000, 0, 1));
   };
 
   return (
@@ -97,12 +98,12 @@ export function HistogramSlider({ distribution, label, value, onChange }: Histog
           event.currentTarget.focus();
           event.preventDefault();
           dragged.current = true;
-          begin();
-          moveTo(event.clientX);
+          gestures.begin();
+          moveTo(event);
         }}
-        onPointerMove={(event) => dragged.current && moveTo(event.clientX)}
+        onPointerMove={(event) => dragged.current && moveTo(event)}
         onLostPointerCapture={() => {
-          if (dragged.current) end();
+          if (dragged.current) gestures.end();
           dragged.current = false;
         }}
       >

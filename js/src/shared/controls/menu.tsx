@@ -1,5 +1,6 @@
 /** A button that opens a short menu of actions. */
 import { useEffect, useRef, useState } from "preact/hooks";
+import { take } from "../drawing/keys.ts";
 import { useUniqueId } from "./id.ts";
 
 export interface MenuItem {
@@ -42,8 +43,7 @@ export function MenuButton({
     if (step) entries[(at + step + entries.length) % entries.length]?.focus();
     else if (event.key === "Escape") close();
     else return;
-    event.preventDefault();
-    event.stopPropagation();
+    take(event);
   };
 
   return (

@@ -1,6 +1,6 @@
 /** How much of the heatmap shows over its picture. */
 import type { Signal } from "@preact/signals";
-import { formatPercent } from "../format.ts";
+import { formatPercent } from "../data/format.ts";
 import { Slider } from "./slider.tsx";
 
 interface OpacityProps {

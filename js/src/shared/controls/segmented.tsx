@@ -1,32 +1,33 @@
 /** A switch between a few choices, all visible: a radio group, so arrow keys move within it. */
 import { useRef } from "preact/hooks";
+import { take } from "../drawing/keys.ts";
 import { useUniqueId } from "./id.ts";
 
-export interface Choice {
-  value: string;
+export interface Choice<Value extends string = string> {
+  value: Value;
   label: string;
   title?: string;
 }
 
-interface SegmentedProps {
+interface SegmentedProps<Value extends string> {
   label: string;
   /** Whether the label is also shown, or only said. */
   showLabel?: boolean;
   /** The label stands before the choices instead of above them. */
   inline?: boolean;
-  value: string;
-  choices: readonly Choice[];
-  onChange: (value: string) => void;
+  value: Value;
+  choices: readonly Choice<Value>[];
+  onChange: (value: Value) => void;
 }
 
-export function Segmented({
+export function Segmented<Value extends string>({
   label,
   showLabel = true,
   inline = false,
   value,
   choices,
   onChange,
-}: SegmentedProps) {
+}: SegmentedProps<Value>) {
   const id = useUniqueId();
   const group = useRef<HTMLDivElement>(null);
   const steps: Record<string, number> = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 };
@@ -34,8 +35,7 @@ export function Segmented({
   const onKeyDown = (event: KeyboardEvent) => {
     const step = steps[event.key];
     if (!step) return;
-    event.preventDefault();
-    event.stopPropagation();
+    take(event);
     const at = choices.findIndex((choice) => choice.value === value);
     const next = (at + step + choices.length) % choices.length;
     onChange(choices[next]!.value);

@@ -1,5 +1,4 @@
 /** A labelled slider with its value beside it; linear or logarithmic. */
-
 import { useGesture } from "./gesture.ts";
 import { useUniqueId } from "./id.ts";
 

@@ -1,4 +1,5 @@
 /** One of several images, by going to the next and the one before. */
+import { clamp } from "../data/numbers.ts";
 
 export function ImageStepper({
   image,
@@ -9,7 +10,7 @@ export function ImageStepper({
   images: number;
   onChange: (image: number) => void;
 }) {
-  const go = (to: number) => onChange(Math.min(images - 1, Math.max(0, to)));
+  const go = (to: number) => onChange(clamp(to, 0, images - 1));
   return (
     <span class="xw-stepper" role="group" aria-label="Image">
       <button

@@ -1,5 +1,5 @@
 /** Light, dark, or as the host says: for hosts that say nothing, and for those who want it otherwise. */
-import type { ThemeChoice } from "../theme.ts";
+import type { ThemeChoice } from "../types.ts";
 
 const next = { auto: "light", light: "dark", dark: "auto" } as const;
 

@@ -1,9 +1,0 @@
-/** The colours of the heatmaps: the same on the image and on a concept, each around its zero. */
-import { ColorBar } from "../shared/colorbar.tsx";
-import { aroundZero, type HeatMap } from "../shared/picture.ts";
-import { useStore } from "./context.ts";
-
-export function Relevance({ map }: { map: HeatMap }) {
-  const { colormap } = useStore().state;
-  return <ColorBar range={aroundZero(map.extent)} colormap={colormap.value} label="relevance" ticks={3} />;
-}

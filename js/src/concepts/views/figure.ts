@@ -1,0 +1,135 @@
+/**
+ * The concept on screen as a figure for papers: the image, the concept on it, its first references, and the ranking.
+ * Text and bars are vectors; always dark on white, whatever the notebook's theme.
+ */
+import { formatNumber, formatPercent } from "../../shared/data/format.ts";
+import { aroundZero, type HeatMap, type Picture } from "../../shared/data/picture.ts";
+import { ticksOf } from "../../shared/data/ticks.ts";
+import { Painter } from "../../shared/drawing/painter.ts";
+import { drawColorBar, element, type Figure, newFigure, serialised } from "../../shared/drawing/svg.ts";
+import type { ConceptsStore } from "../state/store.ts";
+import type { Box, ConceptsState } from "../types.ts";
+import { drawHeat } from "./heat-canvas.tsx";
+import { signedPercent } from "./list.tsx";
+
+const margin = 16;
+const gap = 20;
+const side = 230; // px, the two heatmaps
+const small = 105; // px, a reference
+const columns = 4;
+const rows = 12; // concepts in the ranking
+const rowHeight = 19;
+const listWidth = 250;
+const text = { title: 16, label: 13, small: 11 };
+const positive = "#b2182b";
+const negative = "#2166ac";
+const grey = "#5b616b";
+
+export function figureOf(store: ConceptsStore): Figure {
+  const focus = store.focus.value.result;
+  const layer = store.layer.value;
+  const concept = store.concept.value;
+  if (!focus || !layer || concept === null) throw new Error("there is no result to save yet");
+  const items = (store.references.value?.items ?? []).filter(({ picture }) => picture).slice(0, 8);
+  const top = margin + text.title + gap;
+  const gridWidth = items.length ? columns * small + (columns - 1) * 8 : 0;
+  const width = margin * 2 + side * 2 + gap * 2 + listWidth + (items.length ? gap + gridWidth : 0);
+  const tall = Math.round((side * focus.picture.height) / focus.picture.width);
+  const height = top + Math.max(tall + 64, 24 + rows * rowHeight, 24 + 2 * (small + 22)) + margin;
+
+  const root = newFigure(width, height);
+  const title = store.state.title.value || `${store.className(focus.target)}: ${layer.name}`;
+  element(
+    root,
+    "text",
+    { x: margin, y: margin + text.title - 2, "font-size": text.title, "font-weight": 600 },
+    title,
+  );
+  const { colormap, opacity } = store.state;
+  const heat = { colormap: colormap.value, opacity: opacity.value, look: "heatmap" as const };
+  const at = (x: number) => element(root, "g", { transform: `translate(${x}, ${top})` });
+  const said = `${store.className(focus.target)}, ${formatPercent(focus.probability)}`;
+  panel(at(margin), said, focus.picture, focus.map, tall, heat, "class");
+  const mine = at(margin + side + gap);
+  const name = `${store.nameOf(layer.name, concept)} (${layer.name} ${concept})`;
+  panel(mine, name, focus.picture, store.heatmap.value, tall, heat, "concept");
+  ranking(at(margin + 2 * (side + gap)), store);
+  const grid = at(margin + 2 * (side + gap) + listWidth + gap);
+  const { reference_by, crop, look } = store.state;
+  if (items.length)
+    label(grid, reference_by.value === "relevance" ? "RelMax references" : "ActMax references");
+  items.forEach(({ picture, map, box, target, score }, i) => {
+    const x = (i % columns) * (small + 8);
+    const y = 22 + Math.floor(i / columns) * (small + 22);
+    const part = crop.value && box ? box : ([0, 0, picture!.width, picture!.height] as Box);
+    const square = { x, y, width: small, height: small, preserveAspectRatio: "xMidYMid meet" };
+    const how = { ...heat, look: look.value };
+    element(grid, "image", { ...square, href: painted(picture!, map, part, how) });
+    const caption = `${target === null ? "" : store.className(target)} ${formatNumber(score, 2)}`;
+    element(grid, "text", { x, y: y + small + 13, "font-size": text.small, fill: grey }, caption);
+  });
+  return serialised(root);
+}
+
+type Heat = { colormap: string; opacity: number; look: ConceptsState["look"] };
+
+function label(group: Element, content: string): void {
+  element(group, "text", { y: text.label, "font-size": text.label, "font-weight": 600 }, content);
+}
+
+/** One picture under its heatmap, with its legend. */
+function panel(
+  group: Element,
+  title: string,
+  picture: Picture,
+  map: HeatMap | null,
+  tall: number,
+  heat: Heat,
+  id: string,
+): void {
+  label(group, title);
+  const whole: Box = [0, 0, picture.width, picture.height];
+  const frame = { y: 22, width: side, height: tall, preserveAspectRatio: "none" };
+  element(group, "image", { ...frame, href: painted(picture, map, whole, heat) });
+  if (!map) return;
+  const legend = element(group, "g", { transform: `translate(0, ${tall + 30})` });
+  drawColorBar(legend, ticksOf(aroundZero(map.extent), 3), {
+    id,
+    colormap: heat.colormap,
+    width: side,
+    height: 8,
+    size: text.small,
+    gap: 3,
+    lines: false,
+  });
+}
+
+function ranking(group: Element, store: ConceptsStore): void {
+  const layer = store.layer.value!.name;
+  const list = store.list.value.slice(0, rows);
+  const byShare = store.region.value.result !== null || store.state.order.value === "relevance";
+  const most = Math.abs(list[0]?.value ?? 0) || 1;
+  const half = listWidth - 56;
+  label(group, `Concepts of ${layer}`);
+  list.forEach(({ concept, value }, i) => {
+    const y = 22 + i * rowHeight;
+    const name = store.label(layer, concept)?.name || String(concept);
+    const weight = concept === store.concept.value ? 600 : 400;
+    const length = Math.max(1, (Math.abs(value) / most) * half);
+    element(group, "rect", { y: y + 13, width: length, height: 3, fill: value < 0 ? negative : positive });
+    element(group, "text", { y: y + 10, "font-size": text.small, "font-weight": weight }, name);
+    const end = { x: listWidth, y: y + 10, "font-size": text.small, "text-anchor": "end", fill: grey };
+    element(group, "text", end, byShare ? signedPercent(value) : formatNumber(value));
+  });
+}
+
+/** A part of a picture as on screen, as a PNG. */
+function painted(picture: Picture, map: HeatMap | null, part: Box, heat: Heat): string {
+  const canvas = document.createElement("canvas");
+  const [left, top, right, bottom] = part;
+  const scale = Math.max(1, Math.round(320 / (right - left)));
+  canvas.width = (right - left) * scale;
+  canvas.height = (bottom - top) * scale;
+  drawHeat(canvas.getContext("2d")!, new Painter(), { picture, map, part, ...heat });
+  return canvas.toDataURL("image/png");
+}

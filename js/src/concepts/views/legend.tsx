@@ -1,0 +1,9 @@
+/** The colours of the heatmaps: the same on the image and on a concept, each around its zero. */
+import { aroundZero, type HeatMap } from "../../shared/data/picture.ts";
+import { ColorBar } from "../../shared/views/colorbar.tsx";
+import { useStore } from "./context.ts";
+
+export function Relevance({ map }: { map: HeatMap }) {
+  const { colormap } = useStore().state;
+  return <ColorBar range={aroundZero(map.extent)} colormap={colormap.value} label="relevance" ticks={3} />;
+}

@@ -1,0 +1,161 @@
+/** The concepts of a layer, ranked: how much of the relevance each has, over the image or inside the box. */
+import { useEffect, useRef } from "preact/hooks";
+import { Segmented } from "../../shared/controls/segmented.tsx";
+import { formatNumber, formatPercent } from "../../shared/data/format.ts";
+import { take } from "../../shared/drawing/keys.ts";
+import type { Ranked } from "../state/ranked.ts";
+
+import { useStore } from "./context.ts";
+import { Thumbs } from "./thumb.tsx";
+
+const moreRows = 20;
+
+export function ConceptList() {
+  const store = useStore();
+  const list = store.list.value;
+  const layer = store.layer.value;
+  const { order, box } = store.state;
+  const region = store.region.value.result;
+  const inBox = box.value !== null && region !== null;
+  const shown = list.slice(0, store.rows.value);
+  const most = Math.abs(list[0]?.value ?? 0) || 1;
+  const largest = Math.max(most, ...shown.map(({ whole }) => Math.abs(whole ?? 0)));
+  const rest = list.length - shown.length;
+  return (
+    <section class="xw-list" aria-label="Concepts">
+      <div class="xw-list-head">
+        <h3>
+          {inBox ? "Inside the box" : "Concepts"} <small>{layer && `${layer.units} in ${layer.name}`}</small>
+        </h3>
+        <Segmented
+          label="Order by"
+          showLabel={false}
+          value={inBox ? "relevance" : order.value}
+          choices={[
+            { value: "relevance", label: "Relevance", title: "Order by how much of the class flows through" },
+            {
+              value: "activation",
+              label: "Activation",
+              title: inBox
+                ? "Inside a box, concepts are ordered by relevance"
+                : "Order by how active a concept is",
+            },
+          ]}
+          onChange={(value) => store.set("order", value)}
+        />
+      </div>
+      <div
+        class="xw-rows"
+        role="listbox"
+        aria-label={layer ? `Concepts of ${layer.name}` : "Concepts"}
+        data-stale={!store.ranking.value.current}
+        // The box that the numbers are of: while one is dragged, an answer behind.
+        data-region={inBox ? region.box.join() : undefined}
+        onKeyDown={(event) => onKeyDown(event, store, list)}
+      >
+        {shown.map((entry) => (
+          <Row
+            key={entry.concept}
+            entry={entry}
+            largest={largest}
+            share={inBox || order.value === "relevance"}
+          />
+        ))}
+        {list.length === 0 && <p class="xw-empty-list">{emptyText(store.canCompute.value)}</p>}
+      </div>
+      {rest > 0 && (
+        <button
+          type="button"
+          class="xw-button xw-more-rows"
+          onClick={() => {
+            store.rows.value += moreRows;
+          }}
+        >
+          {rest} more
+        </button>
+      )}
+    </section>
+  );
+}
+
+type Store = ReturnType<typeof useStore>;
+
+function emptyText(canCompute: boolean): string {
+  return canCompute ? "waiting for the first numbers" : "not saved here: it needs a kernel";
+}
+
+function onKeyDown(event: KeyboardEvent, store: Store, list: Ranked[]): void {
+  const at = list.findIndex(({ concept }) => concept === store.concept.peek());
+  const last = Math.min(store.rows.peek(), list.length) - 1;
+  const places: Record<string, number> = {
+    ArrowDown: Math.min(last, at + 1),
+    ArrowUp: Math.max(0, at - 1),
+    Home: 0,
+    End: last,
+  };
+  const next = list[places[event.key] ?? -1];
+  if (!next) return;
+  take(event);
+  store.go(store.layer.peek()!.name, next.concept);
+  const rows = (event.currentTarget as HTMLElement).querySelectorAll<HTMLElement>("[role=option]");
+  rows[places[event.key]!]?.focus();
+}
+
+function Row({ entry, largest, share }: { entry: Ranked; largest: number; share: boolean }) {
+  const store = useStore();
+  const row = useRef<HTMLDivElement>(null);
+  const { concept, value, whole } = entry;
+  const layer = store.layer.value!;
+  const selected = store.concept.value === concept;
+  const label = store.label(layer.name, concept);
+  const text = share ? signedPercent(value) : formatNumber(value);
+  const choose = () => store.go(layer.name, concept);
+  const width = (of: number) => `${(Math.abs(of) / largest) * 100}%`;
+
+  // A concept chosen elsewhere, in the graph or by search, comes into view.
+  useEffect(() => {
+    if (!selected || !row.current) return;
+    const rows = row.current.parentElement!;
+    const { offsetTop, offsetHeight } = row.current;
+    const hidden =
+      offsetTop < rows.scrollTop || offsetTop + offsetHeight > rows.scrollTop + rows.clientHeight;
+    if (hidden) rows.scrollTop = offsetTop - rows.clientHeight / 3;
+  }, [selected]);
+
+  return (
+    <div
+      ref={row}
+      class="xw-row"
+      role="option"
+      tabIndex={selected ? 0 : -1}
+      aria-selected={selected}
+      aria-label={`${store.nameOf(layer.name, concept)}, ${text}`}
+      data-concept={concept}
+      data-value={value}
+      onClick={choose}
+      onKeyDown={(event) => event.key === "Enter" && choose()}
+    >
+      <Thumbs layer={layer.name} concept={concept} />
+      <span class="xw-row-text">
+        <span class="xw-row-head">
+          <span class="xw-row-name" data-named={Boolean(label?.name)}>
+            {label?.name || concept}
+            {label?.name && <small> {concept}</small>}
+          </span>
+          <span class="xw-value">{text}</span>
+        </span>
+        <span class="xw-share" data-sign={value < 0 ? "minus" : "plus"}>
+          {whole !== null && <i class="xw-share-whole" style={{ width: width(whole) }} />}
+          <i style={{ width: width(value) }} />
+        </span>
+      </span>
+    </div>
+  );
+}
+
+/** A share with a true minus; small ones keep a digit. */
+export function signedPercent(value: number): string {
+  const size = Math.abs(value);
+  const text = size >= 0.0005 && size < 0.1 ? `${(size * 100).toFixed(1)} %` : formatPercent(size);
+  return value < 0 ? `−${text}` : text;
+}

@@ -1,0 +1,102 @@
+/** All maps of a result, and the store of what has already been computed. */
+import type { ColorKind } from "../../shared/data/colormaps.ts";
+import { aroundZero, HeatMap } from "../../shared/data/picture.ts";
+import type { Bytes } from "../../shared/data/wire.ts";
+import type { HeatmapState, MapsMessage, Method, Question, View } from "../types.ts";
+
+/** All maps of one result. */
+export interface MapSet {
+  maps: ReadonlyMap<string, HeatMap>;
+  sharedRange: Record<string, [number, number]>;
+  final: boolean;
+}
+
+export function decodeMaps(
+  message: Pick<MapsMessage, "maps" | "shared_range" | "final">,
+  buffers: Bytes[],
+): MapSet {
+  const maps = new Map<string, HeatMap>();
+  message.maps.forEach((header, i) => {
+    maps.set(header.name, new HeatMap(header, buffers[i]!));
+  });
+  return { maps, sharedRange: message.shared_range ?? {}, final: message.final ?? true };
+}
+
+/** The value range that the colours span. */
+export function colorRange(
+  view: View,
+  method: Method,
+  set: MapSet,
+  map: HeatMap,
+  state: Pick<HeatmapState, "scale" | "fixed_range" | "clip">,
+): [number, number] {
+  // A fixed range is in the unit of the method's first map; other maps (its uncertainty) have their own.
+  const isMain = view.map === method.views[0]?.map;
+  let range: [number, number];
+  if (state.scale === "fixed" && state.fixed_range && isMain) return state.fixed_range;
+  if (state.scale === "shared" && set.sharedRange[map.name]) range = set.sharedRange[map.name]!;
+  else range = clippedRange(map, state.clip, view.kind);
+  return view.kind === "diverging" ? aroundZero(range) : range;
+}
+
+function clippedRange(map: HeatMap, clip: number, kind: ColorKind): [number, number] {
+  // Without clipping no quantiles are needed, which saves time while results stream in.
+  if (clip >= 100) return map.extent;
+  const { distribution } = map;
+  const low = distribution.quantile(1 - clip / 100);
+  const high = distribution.quantile(clip / 100);
+  // Sparse maps may have all quantiles at zero; clipping them away entirely would show nothing.
+  const empty = kind === "diverging" ? low === 0 && high === 0 : low === high;
+  return empty ? map.extent : [low, high];
+}
+
+/** A text that is equal for equal questions; the class counts only for methods that ask about classes. */
+export function questionKey(question: Question, usesClasses: boolean): string {
+  const parameters = Object.entries(question.parameters).sort(([a], [b]) => (a < b ? -1 : 1));
+  return JSON.stringify([
+    question.image,
+    question.method,
+    usesClasses ? question.target : null,
+    usesClasses ? question.against : null,
+    parameters,
+  ]);
+}
+
+/** Keeps the latest results within a budget of pixels, so that going back needs no kernel. */
+export class MapCache {
+  private readonly sets = new Map<string, MapSet>();
+
+  constructor(private readonly budget = 24e6) {}
+
+  get(key: string): MapSet | undefined {
+    return this.sets.get(key);
+  }
+
+  /** The newest result of a method for an image, whatever else was asked. */
+  newest({ image, method }: Pick<Question, "image" | "method">): MapSet | undefined {
+    const start = `${JSON.stringify([image, method]).slice(0, -1)},`;
+    return [...this.sets].findLast(([key]) => key.startsWith(start))?.[1];
+  }
+
+  put(key: string, set: MapSet): void {
+    this.sets.delete(key);
+    this.sets.set(key, set);
+    let total = 0;
+    for (const kept of this.sets.values()) total += pixelCount(kept);
+    for (const [oldest, kept] of this.sets) {
+      if (total <= this.budget || oldest === key) break;
+      total -= pixelCount(kept);
+      this.sets.delete(oldest);
+    }
+  }
+
+  clear(): void {
+    this.sets.clear();
+  }
+}
+
+function pixelCount(set: MapSet): number {
+  let total = 0;
+  for (const map of set.maps.values()) total += map.values.length;
+  return total;
+}

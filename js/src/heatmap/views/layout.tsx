@@ -1,0 +1,98 @@
+/** The widget as a whole: where its parts stand. */
+import { Opacity } from "../../shared/controls/opacity.tsx";
+import { Segmented } from "../../shared/controls/segmented.tsx";
+import { Messages } from "../../shared/views/messages.tsx";
+import { compare, type Method, sideBySide } from "../types.ts";
+import { Announcer } from "./announcer.tsx";
+import { Colours } from "./colours.tsx";
+import { useView } from "./context.ts";
+import { UncertaintyFilter } from "./filter.tsx";
+import { Footer } from "./footer.tsx";
+import { Header } from "./header.tsx";
+import { PaneView } from "./pane.tsx";
+import { panesOf, shownView } from "./panes.ts";
+import { Classes, MethodSettings } from "./questions.tsx";
+
+export function HeatmapView() {
+  const { store } = useView();
+  const method = store.method.value;
+  return (
+    <div class="xw-body">
+      <Header />
+      <div class="xw-main" data-panes={Math.min(4, panesOf(store).length)}>
+        <div class="xw-pictures">
+          <Panes />
+          {method && <Notes method={method} />}
+        </div>
+        {method && <Panel method={method} />}
+      </div>
+      {/* Beside the buttons that start and stop: what went wrong is said where the person looks. */}
+      <Messages store={store} />
+      <Footer />
+      <Announcer />
+    </div>
+  );
+}
+
+function Panes() {
+  const { store } = useView();
+  return (
+    <div class="xw-panes">
+      {panesOf(store).map((pane) => (
+        <PaneView key={pane.key} pane={pane} />
+      ))}
+    </div>
+  );
+}
+
+function Notes({ method }: { method: Method }) {
+  const { store } = useView();
+  const lines = store.state.notes.value[method.name] ?? [];
+  if (lines.length === 0) return null;
+  return (
+    <dl class="xw-notes">
+      {lines.map(([label, text]) => (
+        <div key={label}>
+          <dt>{label}</dt>
+          <dd>{text}</dd>
+        </div>
+      ))}
+    </dl>
+  );
+}
+
+function Panel({ method }: { method: Method }) {
+  const { store } = useView();
+  const comparing = store.state.show.value === compare;
+  const shown = comparing ? store.state.methods.value : [method];
+  const sure = shown.find((each) => each.filter);
+  return (
+    <div class="xw-panel">
+      {!comparing && <ViewChoice method={method} />}
+      <div class="xw-parts">
+        {shown.some((each) => each.classes) && <Classes contrast={shown.some((each) => each.contrast)} />}
+        <Opacity
+          label="Opacity"
+          value={store.state.opacity}
+          onInput={(value) => store.set("opacity", value)}
+        />
+        {sure && <UncertaintyFilter method={sure} />}
+        <Colours method={method} />
+        {store.canCompute.value &&
+          shown.map((each) => <MethodSettings key={each.name} method={each} open={!comparing} />)}
+      </div>
+    </div>
+  );
+}
+
+function ViewChoice({ method }: { method: Method }) {
+  const { store } = useView();
+  const { show } = store.state;
+  if (method.views.length < 2) return null;
+  const choices = method.views.map(({ name, label }) => ({ value: name, label }));
+  choices.push({ value: sideBySide, label: "Side by side" });
+  const value = show.value === sideBySide ? sideBySide : (shownView(method, show.value)?.name ?? "");
+  return (
+    <Segmented label="Show" value={value} choices={choices} onChange={(view) => store.set("show", view)} />
+  );
+}

@@ -1,0 +1,26 @@
+/** The legend of one pane: colours with numbers, label and unit. */
+import { computed } from "@preact/signals";
+import { useMemo } from "preact/hooks";
+import { ColorBar } from "../../shared/views/colorbar.tsx";
+import { type contentOf, type Pane, unitOf } from "./panes.ts";
+
+export function PaneLegend({
+  pane,
+  content,
+}: {
+  pane: Pane;
+  content: { readonly value: ReturnType<typeof contentOf> };
+}) {
+  // Only what the bar shows: it must not render again while the threshold moves.
+  const legend = useMemo(
+    () =>
+      computed(() =>
+        content.value ? JSON.stringify([content.value.paint.range, content.value.paint.colormap]) : "",
+      ),
+    [content],
+  ).value;
+  const [range, colormap] = legend ? (JSON.parse(legend) as [[number, number], string]) : [null, ""];
+  const { label } = pane.view;
+  const unit = unitOf(pane.view);
+  return <ColorBar range={range} colormap={colormap} label={unit ? `${label} (${unit})` : label} />;
+}

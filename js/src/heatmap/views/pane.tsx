@@ -1,0 +1,101 @@
+/** One picture under its heatmap: canvas, gestures, keys, tooltip, pinned pixel and colour bar. */
+import { computed } from "@preact/signals";
+import { useEffect, useMemo, useRef } from "preact/hooks";
+import { cellAt } from "../../shared/data/numbers.ts";
+import { pictureAt } from "../../shared/data/viewport.ts";
+import { listenToGestures } from "../../shared/drawing/gestures.ts";
+import { pictureKeys } from "../../shared/drawing/keys.ts";
+import { aspectOf } from "../../shared/drawing/place.ts";
+import { useView } from "./context.ts";
+import { keepPaneDrawn } from "./draw.ts";
+import { pinKey, zoomKey } from "./keys.ts";
+import { PaneLegend } from "./legend.tsx";
+import { Markers, PointValue } from "./markers.tsx";
+import { contentOf, type Pane, unitOf } from "./panes.ts";
+
+export function PaneView({ pane }: { pane: Pane }) {
+  const { store, hover } = useView();
+  const frame = useRef<HTMLDivElement>(null);
+  const canvas = useRef<HTMLCanvasElement>(null);
+  // One signal a pane: the canvas, the tooltip and the colour bar all read the same content.
+  const content = useMemo(() => computed(() => contentOf(store, pane)), [store, pane]);
+  const picture = store.picture.value;
+  const current = useMemo(() => computed(() => content.value?.current ?? false), [content]).value;
+  const empty = useMemo(() => computed(() => content.value === null), [content]).value;
+
+  useEffect(() => keepPaneDrawn(canvas.current!, store, content), [store, content]);
+
+  useEffect(() => {
+    const pixelAt = ([u, v]: [number, number]): { x: number; y: number } | null => {
+      const map = content.peek()?.paint.map;
+      if (!map || u < 0 || v < 0 || u > 1 || v > 1) return null;
+      const [px, py] = pictureAt(store.state.zoom.peek(), u, v);
+      return { x: cellAt(px, map.width), y: cellAt(py, map.height) };
+    };
+    const stop = listenToGestures(frame.current!, {
+      viewport: () => store.state.zoom.peek(),
+      setViewport: (viewport) => store.set("zoom", viewport),
+      begin: () => store.committer.begin(),
+      end: () => store.committer.end(),
+      hover: (at) => {
+        const pixel = at && pixelAt(at);
+        hover.value = pixel ? { ...pixel, pane: pane.key } : null;
+      },
+      click: (at) => {
+        const pixel = pixelAt(at);
+        const pinned = store.state.selection.peek();
+        const again = pixel && pinned && pixel.x === pinned.x && pixel.y === pinned.y;
+        store.set("selection", again ? null : pixel);
+      },
+    });
+    return () => {
+      stop();
+      if (hover.peek()?.pane === pane.key) hover.value = null;
+    };
+  }, [store, content, pane, hover]);
+
+  const onKeyDown = pictureKeys((event) => {
+    const map = content.peek()?.paint.map;
+    const zoom = zoomKey(event, store.state.zoom.peek());
+    const pin = map && pinKey(event, store.state.selection.peek(), store.state.zoom.peek(), map);
+    if (zoom) store.set("zoom", zoom);
+    else if (pin !== undefined) store.set("selection", pin);
+    else return false;
+    return true;
+  });
+
+  return (
+    <figure class="xw-pane" data-pane={pane.key}>
+      <figcaption class="xw-caption">
+        <span class="xw-caption-label">
+          {pane.label} {unitOf(pane.view) && <small>{unitOf(pane.view)}</small>}
+        </span>
+        <PointValue pane={pane} content={content} />
+      </figcaption>
+      <div
+        ref={frame}
+        class="xw-frame"
+        data-stale={!current}
+        role="application"
+        aria-roledescription="heatmap"
+        aria-label={`${pane.label}. Plus and minus zoom, arrows move, zero resets, Enter reads the middle pixel.`}
+        tabIndex={0}
+        style={{ "--xw-aspect": aspectOf(picture) }}
+        onKeyDown={onKeyDown}
+      >
+        <canvas ref={canvas} class="xw-canvas" />
+        <Markers pane={pane} content={content} />
+        {!current && <Waiting empty={empty} picture={picture !== null} />}
+      </div>
+      <PaneLegend pane={pane} content={content} />
+    </figure>
+  );
+}
+
+/** Why there is nothing to see, or not yet what was asked for. */
+function Waiting({ empty, picture }: { empty: boolean; picture: boolean }) {
+  const { store } = useView();
+  if (!store.canCompute.value) return <p class="xw-empty xw-note">not saved here: it needs a kernel</p>;
+  if (!empty) return null;
+  return <p class="xw-empty">{picture ? "waiting for the first result" : "waiting for the picture"}</p>;
+}

@@ -1,0 +1,95 @@
+/** What is asked of the model: the class, the class it is held against, and the method's own settings. */
+import { Checkbox } from "../../shared/controls/checkbox.tsx";
+import { ClassChoice } from "../../shared/controls/class-choice.tsx";
+import { NumberInput } from "../../shared/controls/number.tsx";
+import { Select } from "../../shared/controls/select.tsx";
+import { Slider } from "../../shared/controls/slider.tsx";
+import { formatNumber } from "../../shared/data/format.ts";
+import type { Control, Method, ParameterValue } from "../types.ts";
+import { useView } from "./context.ts";
+
+export function Classes({ contrast }: { contrast: boolean }) {
+  const { store } = useView();
+  const { class_names, target, against } = store.state;
+  const names = class_names.value;
+  return (
+    <section class="xw-classes" aria-label="Class">
+      <ClassChoice
+        label="Class"
+        names={names}
+        value={target.value}
+        none="predicted class"
+        onChange={(value) => store.ask({ target: value })}
+      />
+      {contrast && (
+        <ClassChoice
+          label="Against"
+          names={names}
+          value={against.value}
+          none="nothing"
+          onChange={(value) => store.ask({ against: value })}
+        />
+      )}
+    </section>
+  );
+}
+
+export function MethodSettings({ method, open }: { method: Method; open: boolean }) {
+  const { store } = useView();
+  if (method.controls.length === 0) return null;
+  const values = store.state.parameters.value[method.name] ?? {};
+  return (
+    <details class="xw-settings" open={open}>
+      <summary>{method.label} settings</summary>
+      <div class="xw-settings-body">
+        {method.controls.map((control) => (
+          <Setting
+            key={control.name}
+            control={control}
+            value={values[control.name] ?? control.value}
+            onChange={(value) => store.setParameter(method.name, control.name, value)}
+          />
+        ))}
+      </div>
+    </details>
+  );
+}
+
+interface SettingProps {
+  control: Control;
+  value: ParameterValue;
+  onChange: (value: ParameterValue) => void;
+}
+
+function Setting({ control, value, onChange }: SettingProps) {
+  const { label, type, min, max, step, log } = control;
+  if (type === "bool") return <Checkbox label={label} value={Boolean(value)} onChange={onChange} />;
+  if (type === "choice") {
+    const options = (control.options ?? []).map((option) =>
+      typeof option === "object" ? option : { value: String(option), label: String(option) },
+    );
+    return <Select label={label} value={String(value)} choices={options} onChange={onChange} />;
+  }
+  const whole = type === "int";
+  const read = (raw: number) => (whole ? Math.round(raw) : raw);
+  const number = Number(value);
+  if (min === undefined || max === undefined) {
+    return (
+      <div class="xw-field xw-inline">
+        <NumberInput label={label} value={number} onChange={(typed) => onChange(read(typed))} />
+      </div>
+    );
+  }
+  return (
+    <Slider
+      label={label}
+      value={number}
+      min={min}
+      max={max}
+      step={step ?? (whole ? 1 : (max - min) / 100)}
+      log={log ?? false}
+      text={formatNumber(number)}
+      onInput={(raw) => onChange(read(raw))}
+    />
+  );
+}

@@ -1,0 +1,39 @@
+/** What every widget and Python tell each other: the synced traits that all widgets have, and how things stand. */
+
+export type ThemeChoice = "auto" | "light" | "dark";
+
+/** The traits that every widget has: see the Python class `Widget`. */
+export interface WidgetState {
+  theme: ThemeChoice;
+  title: string;
+  status: Status;
+}
+
+/** How far a computation is. */
+export interface Progress {
+  state: string;
+  done?: number;
+  total?: number | null;
+  unit?: string;
+  seconds_left?: number | null;
+  largest_error?: number | null;
+}
+
+export interface Status extends Omit<Progress, "state"> {
+  state: "idle" | "running" | "done" | "stopped" | "error";
+  message?: string;
+  hint?: string;
+  request?: number | null;
+}
+
+/** A file that Python wrote, or why it could not; the file itself is the buffer. */
+export interface ExportMessage {
+  type: "export";
+  id: number;
+  format: string;
+  name: string;
+  error?: string;
+}
+
+/** How things stand with the kernel: not known yet, answering, not answering, or none by design. */
+export type Connection = "waiting" | "live" | "silent" | "none";
