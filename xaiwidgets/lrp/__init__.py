@@ -1,6 +1,6 @@
 """Layer-wise relevance propagation: rules and composites as data over the graph engine, LRP and absLRP as explainers."""
 
-from xaiwidgets.lrp.abslrp import AbsLRP
+from xaiwidgets.lrp.absolute.explainer import AbsLRP
 from xaiwidgets.lrp.composites import COMPOSITES, Composite, assign, make_composite
 from xaiwidgets.lrp.explainer import LRP
 from xaiwidgets.lrp.report import Report, check

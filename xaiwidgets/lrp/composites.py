@@ -304,7 +304,7 @@ def _cp_lrp(gamma: float = 0.0, gamma_first: float | None = None, epsilon: float
 
 
 def _abs_lrp(epsilon: float = 1e-9) -> dict[str, Any]:
-    from xaiwidgets.lrp.abs_rules import abs_treatments
+    from xaiwidgets.lrp.absolute.rules import abs_treatments
 
     at_least_zero("epsilon", epsilon)
     return {"treatments": abs_treatments(epsilon)}

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from xaiwidgets.errors import check_keywords, unknown, whole
 from xaiwidgets.graph import Graph, Propagator
-from xaiwidgets.lrp.abs_contrast import abs_maps, abs_starts, batch_leads, for_and_against
+from xaiwidgets.lrp.absolute.contrast import abs_maps, abs_starts, batch_leads, for_and_against
 from xaiwidgets.lrp.account import Account
 from xaiwidgets.lrp.composites import COMPOSITES, Composite, assign, make_composite, parameter_defaults
 from xaiwidgets.lrp.result import Attribution

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from xaiwidgets.graph import Graph
-from xaiwidgets.lrp.abs_rules import normalise
+from xaiwidgets.lrp.absolute.rules import normalise
 from xaiwidgets.lrp.starts import class_starts
 
 __all__ = ["abs_maps", "abs_starts", "batch_leads", "for_and_against"]
