@@ -14,10 +14,10 @@ from torch import Tensor
 from xaiwidgets.errors import check_keywords, unknown
 from xaiwidgets.graph import Graph, GraphError, Operation
 from xaiwidgets.graph.kinds import TABLE, kind_of
-from xaiwidgets.graph.local import Local, Pass, Surroundings
+from xaiwidgets.graph.local import STABILISER, Local, Pass, Surroundings
 from xaiwidgets.graph.moves import Move
 from xaiwidgets.lrp.attention import FusedAttention, MatrixProduct, Softmax
-from xaiwidgets.lrp.rules import STABILISER, AlphaBeta, Epsilon, Flat, Gamma, Rule, ZBox, ZPlus, at_least_zero
+from xaiwidgets.lrp.rules import AlphaBeta, Epsilon, Flat, Gamma, Rule, ZBox, ZPlus, at_least_zero
 from xaiwidgets.lrp.treatments import (
     Hold,
     Normalise,

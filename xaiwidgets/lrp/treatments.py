@@ -9,13 +9,11 @@ import torch
 from torch import Tensor
 
 from xaiwidgets.graph.linear import CONVOLUTIONS
-from xaiwidgets.graph.local import Into, Local, Pass, Site, divided, expand_to, stabilise, sum_to
+from xaiwidgets.graph.local import STABILISER, Into, Local, Pass, Site, divided, expand_to, stabilise, sum_to
 from xaiwidgets.graph.moves import argument
 from xaiwidgets.graph.operation import Operation, Value, fill
 
 __all__ = ["Hold", "Normalise", "Product", "Share", "Shifted", "Spread", "Winner"]
-
-STABILISER = 1e-6
 
 
 class Hold(Local):
