@@ -26,7 +26,7 @@ from xaiwidgets.crp.index import ReferenceIndex, References
 from xaiwidgets.crp.storage import packed, write_atomically
 from xaiwidgets.errors import unknown, whole
 from xaiwidgets.graph import Propagator
-from xaiwidgets.lrp.composites import Composite, assign
+from xaiwidgets.lrp import Composite, assign
 from xaiwidgets.lrp.rules import Flat
 from xaiwidgets.results import Result
 

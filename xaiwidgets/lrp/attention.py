@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from xaiwidgets.graph.local import STABILISER, Into, Local, Site, stabilise
-from xaiwidgets.graph.moves import argument
+from xaiwidgets.graph.operation import argument
 
 __all__ = ["FusedAttention", "MatrixProduct", "Softmax"]
 
