@@ -10,7 +10,7 @@ import torch
 from tests.lrp.zoo import QUICK, SLOW, build
 from xaiwidgets.graph import Propagator, export
 from xaiwidgets.lrp import assign, check, make_composite
-from xaiwidgets.lrp.abs_contrast import batch_leads
+from xaiwidgets.lrp.absolute.contrast import batch_leads
 from xaiwidgets.model import ImageModel
 
 MODELS = [*QUICK, *[pytest.param(name, marks=pytest.mark.slow) for name in SLOW]]

@@ -22,6 +22,7 @@ from xaiwidgets.errors import unknown, whole
 from xaiwidgets.graph import Propagator
 from xaiwidgets.lrp import LRP, Composite
 from xaiwidgets.lrp.explainer import names_of
+from xaiwidgets.lrp.starts import entries
 from xaiwidgets.model import ImageModel
 from xaiwidgets.results import Provenance
 
@@ -198,7 +199,7 @@ class CRP(LRP):
         """Where relevance begins for x: at classes, unless a layer or a tensor is given."""
         if origin != "output" or start is not None:
             return given_start(self.model, self.known(x), origin, start, len(x))
-        return class_start(self.model, self.start, self._entries(target, len(x)), self._entries(against, len(x)))
+        return class_start(self.model, self.start, entries(target, len(x)), entries(against, len(x)))
 
     # -- questions of one pass -------------------------------------------------------------------------------------------
 

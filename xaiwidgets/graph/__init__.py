@@ -10,7 +10,7 @@ Values go by the name of the layer that gives them ("layer4.1.conv2"; a block is
 ("scaled_dot_product_attention_3"), of an attention module's heads ("blocks.3.attn:heads"), "input", "output", or by index.
 A batch norm that was folded shares its convolution's value.
 
-    propagator = Propagator(graph, assign(make_composite("epsilon_plus_flat"), graph))     # both from xaiwidgets.lrp.composites
+    propagator = Propagator(graph, assign(make_composite("epsilon_plus_flat"), graph))     # both from xaiwidgets.lrp
     record = propagator.record(x, keep=["layer4.1.conv2"], memory=True)   # one forward pass; memory=True: several passes follow
     record.output, record.values[graph.index("layer4.1.conv2")]           # recorded activations, (N, …)
 

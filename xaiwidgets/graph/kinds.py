@@ -1,4 +1,5 @@
-"""The operations the engine knows, by kind. Adding one is adding its ATen name to a row.
+"""The operations the engine knows, by kind, and what else is known of them. Adding one is adding its ATen name to a row of `TABLE`;
+to that of `AT_ZERO` too where it is element-wise and not zero at zero.
 
 What a kind means for relevance (a composite may say otherwise for any of them):
 
@@ -16,9 +17,11 @@ What a kind means for relevance (a composite may say otherwise for any of them):
 
 from __future__ import annotations
 
+from torch import Tensor
+
 from xaiwidgets.graph.operation import Operation
 
-__all__ = ["KINDS", "TABLE", "kind_of"]
+__all__ = ["AT_ZERO", "KEEPS_SIGN", "KINDS", "NEVER_NEGATIVE", "TABLE", "kind_of", "offset_of"]
 
 TABLE: dict[str, str] = {
     "linear": """
@@ -59,6 +62,21 @@ TABLE: dict[str, str] = {
     """,
 }
 
+AT_ZERO: dict[str, float] = {"sigmoid": 0.5, "hardsigmoid": 0.5, "softplus": 0.6931471805599453, "exp": 1.0, "cos": 1.0}
+"""The value at zero of element-wise operations where it is not zero: a constant that keeps its share of relevance."""
+
+NEVER_NEGATIVE = frozenset(
+    {"relu", "relu6", "sigmoid", "hardsigmoid", "softmax", "abs", "square", "exp", "linalg_vector_norm"}
+)
+"""Operations whose results cannot be negative: what reads them may take a short cut. Leaving one out costs time only."""
+
+KEEPS_SIGN = frozenset({
+    "max_pool2d", "avg_pool2d", "adaptive_avg_pool2d", "adaptive_max_pool2d", "mean", "amax", "dropout", "feature_dropout",
+    "view", "reshape", "flatten", "unflatten", "permute", "transpose", "squeeze", "unsqueeze", "slice", "select", "cat",
+    "add", "mul", "expand", "roll",
+})  # fmt: skip
+"""Operations whose results cannot be negative where no argument is."""
+
 KINDS: dict[str, str] = {target: kind for kind, row in TABLE.items() for target in row.split()}
 
 
@@ -69,3 +87,10 @@ def kind_of(operation: Operation) -> str | None:
     if not operation.tensor:
         return "size"
     return KINDS.get(operation.target)
+
+
+def offset_of(operation: Operation) -> Tensor | float | None:
+    """The constant in an element-wise step: its value at zero, or an added tensor; None where there is none."""
+    if operation.target == "addcmul":
+        return operation.args[0] if isinstance(operation.args[0], Tensor) else None
+    return AT_ZERO.get(operation.target)

@@ -15,7 +15,10 @@ from torch import Tensor
 
 from xaiwidgets.graph.operation import Operation
 
-__all__ = ["Into", "Local", "Pass", "Site", "Surroundings", "divided", "expand_to", "stabilise", "sum_to"]
+__all__ = ["STABILISER", "Into", "Local", "Pass", "Site", "Surroundings", "divided", "expand_to", "stabilise", "sum_to"]
+
+STABILISER = 1e-6
+"""Added to denominators with their sign, unless a rule says otherwise; zennit's."""
 
 Shape = tuple[int, ...]
 Result = TypeVar("Result")

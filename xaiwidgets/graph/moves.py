@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from xaiwidgets.graph.local import Into, Local, Site, expand_to, sum_to
-from xaiwidgets.graph.operation import Operation, fill
+from xaiwidgets.graph.operation import Operation, argument, fill
 
 __all__ = ["Move"]
 
@@ -53,12 +53,6 @@ class Move(Local):
     @staticmethod
     def _first(relevance: Tensor | Into, at: Site) -> list[Tensor | Into | None]:
         return [relevance, *[None] * (len(at.shapes) - 1)]
-
-
-def argument(operation: Operation, position: int, name: str, default: Any) -> Any:
-    if len(operation.args) > position:
-        return operation.args[position]
-    return operation.kwargs.get(name, default)
 
 
 def _order(at: Site) -> list[int]:

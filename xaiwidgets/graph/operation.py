@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import Tensor
 
-__all__ = ["GraphError", "Operation", "Value", "constants_in", "fill", "rewrite", "values_in"]
+__all__ = ["GraphError", "Operation", "Value", "argument", "constants_in", "fill", "rewrite", "values_in"]
 
 
 class GraphError(RuntimeError):
@@ -57,6 +57,13 @@ class Operation:
     def with_arguments(self, change: Callable[[Any], Any]) -> Operation:
         """The same operation with every value and tensor among its arguments replaced by `change` of it."""
         return replace(self, args=rewrite(self.args, change), kwargs=rewrite(self.kwargs, change))
+
+
+def argument(operation: Operation, position: int, name: str, default: Any) -> Any:
+    """An argument of the call, given by position or by name."""
+    if len(operation.args) > position:
+        return operation.args[position]
+    return operation.kwargs.get(name, default)
 
 
 def rewrite(tree: Any, change: Callable[[Any], Any]) -> Any:

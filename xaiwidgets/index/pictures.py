@@ -27,7 +27,7 @@ from xaiwidgets.index.reference_index import ReferenceIndex
 from xaiwidgets.index.request import check_same
 from xaiwidgets.index.results import References
 from xaiwidgets.index.storage import packed, write_atomically
-from xaiwidgets.lrp.composites import Composite, assign
+from xaiwidgets.lrp import Composite, assign
 from xaiwidgets.lrp.rules import Flat
 from xaiwidgets.results import Result
 

@@ -1,8 +1,12 @@
-"""Layer-wise relevance propagation: rules and composites as data over the graph engine, LRP and absLRP as explainers."""
+"""Layer-wise relevance propagation: rules and composites are data over the graph engine, LRP and absLRP explainers over both:
+`preparing` gives every operation of a model its rule, once; `passing` is the way of images up and of relevance down, once a call.
+It may import `graph`, `model`, `targets`, `results` and `errors`, and is imported by those who explain with it.
+"""
 
-from xaiwidgets.lrp.abslrp import AbsLRP
-from xaiwidgets.lrp.composites import COMPOSITES, Composite, assign, make_composite
+from xaiwidgets.lrp.absolute.explainer import AbsLRP
+from xaiwidgets.lrp.composites import COMPOSITES, Composite, make_composite
 from xaiwidgets.lrp.explainer import LRP
+from xaiwidgets.lrp.preparing import assign
 from xaiwidgets.lrp.report import Report, check
 from xaiwidgets.lrp.result import Attribution, Conservation, Leak
 from xaiwidgets.lrp.rules import RULES, AlphaBeta, Epsilon, Flat, Gamma, PassRule, Rule, WSquare, ZBox, ZPlus, make_rule

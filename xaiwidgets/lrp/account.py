@@ -8,12 +8,11 @@ import torch
 from torch import Tensor
 
 from xaiwidgets.graph import Graph, Operation
-from xaiwidgets.graph.kinds import kind_of
+from xaiwidgets.graph.kinds import kind_of, offset_of
 from xaiwidgets.graph.local import Into
 from xaiwidgets.graph.operation import constants_in
 from xaiwidgets.graph.propagate import Propagator
 from xaiwidgets.lrp.result import Conservation, Leak
-from xaiwidgets.lrp.treatments import offset_of
 
 __all__ = ["Account", "leaks_into"]
 

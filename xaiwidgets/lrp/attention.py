@@ -8,9 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from xaiwidgets.graph.local import Into, Local, Site, stabilise
-from xaiwidgets.graph.moves import argument
-from xaiwidgets.lrp.treatments import STABILISER
+from xaiwidgets.graph.local import STABILISER, Into, Local, Site, stabilise
+from xaiwidgets.graph.operation import argument
 
 __all__ = ["FusedAttention", "MatrixProduct", "Softmax"]
 

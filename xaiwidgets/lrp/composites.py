@@ -1,36 +1,22 @@
-"""Composites: which rule every operation of a model gets. A composite is data; `assign` puts it on a graph."""
+"""Composites: which rule every operation of a model gets, as data; and those with a name. `preparing` puts one on a graph."""
 
 from __future__ import annotations
 
 import dataclasses
-import fnmatch
-from collections import Counter
+import inspect
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from torch import Tensor
-
 from xaiwidgets.errors import check_keywords, unknown
-from xaiwidgets.graph import Graph, GraphError, Operation
-from xaiwidgets.graph.kinds import TABLE, kind_of
-from xaiwidgets.graph.local import Local, Pass, Surroundings
-from xaiwidgets.graph.moves import Move
-from xaiwidgets.lrp.attention import FusedAttention, MatrixProduct, Softmax
-from xaiwidgets.lrp.rules import STABILISER, AlphaBeta, Epsilon, Flat, Gamma, Rule, ZBox, ZPlus, at_least_zero
-from xaiwidgets.lrp.treatments import (
-    Hold,
-    Normalise,
-    Product,
-    Share,
-    Shifted,
-    Spread,
-    Winner,
-    never_negative,
-    offset_of,
-)
+from xaiwidgets.graph import Operation
+from xaiwidgets.graph.kinds import TABLE
+from xaiwidgets.graph.local import STABILISER, Local, Surroundings
+from xaiwidgets.lrp.absolute.rules import abs_treatments
+from xaiwidgets.lrp.gradient import gradient_treatments
+from xaiwidgets.lrp.rules import AlphaBeta, Epsilon, Flat, Gamma, Rule, ZBox, ZPlus, at_least_zero
 
-__all__ = ["COMPOSITES", "Composite", "assign", "make_composite"]
+__all__ = ["COMPOSITES", "Composite", "make_composite", "parameter_defaults"]
 
 ATTENTION = ("attn", "cp")
 RULED = ("conv", *TABLE["linear"].split())
@@ -112,125 +98,6 @@ class Composite:
         treated = {"treatments": sorted(self.treatments)} if self.treatments else {}
         return rules | treated | {"attention": self.attention, "zero_bias": self.zero_bias}
 
-    def check_layers(self, graph: Graph) -> None:
-        """Raise ValueError for a name or glob in `layers` that no linear step of the graph has."""
-        steps = [operation for operation in graph.operations if kind_of(operation) == "linear"]
-        for pattern in self.layers:
-            if not any(_matches(operation, pattern) for operation in steps):
-                raise unknown("layers", pattern, [operation.layer or operation.name for operation in steps])
-
-    def rule_for(self, operation: Operation, place: float, first: bool, last: bool) -> Rule:
-        """The rule of one linear step; `place` in [0, 1] counts linear steps from the input."""
-        rule = self._choose(operation, place, first, last)
-        return dataclasses.replace(rule, zero_bias=True) if self.zero_bias else rule
-
-    def _choose(self, operation: Operation, place: float, first: bool, last: bool) -> Rule:
-        for pattern, rule in self.layers.items():
-            if _matches(operation, pattern):
-                return rule
-        if first and self.first is not None:
-            return self.first
-        if last and self.last is not None:
-            return self.last
-        for up_to, rule in self.steps:
-            if place <= up_to:
-                return rule
-        return self.kinds.get(operation.target) or self.kinds.get(_family(operation)) or self.default
-
-
-def _matches(operation: Operation, pattern: str) -> bool:
-    return any(fnmatch.fnmatchcase(name, pattern) for name in (operation.layer, operation.name))
-
-
-def _family(operation: Operation) -> str:
-    return "conv" if operation.target.startswith("conv") else operation.target
-
-
-def assign(composite: Composite, graph: Graph) -> list[Local | None]:
-    """The `Local` of each operation of the graph. Raises `GraphError` for operations that have no rule, all at once."""
-    locals_, without = assign_known(composite, graph)
-    if without:
-        lines = "; ".join(f"{o.target} ({o.name!r} in {o.layer or 'the model itself'!r})" for o in without[:8])
-        raise GraphError(
-            f"{len(without)} operation(s) have no rule: {lines}. Give one in Composite(treatments={{{without[0].target!r}: …}}), "
-            "or add the ATen name to the row of its kind in xaiwidgets/graph/kinds.py."
-        )
-    return locals_
-
-
-def assign_known(composite: Composite, graph: Graph) -> tuple[list[Local | None], list[Operation]]:
-    """As `assign`, with the operations that have no rule listed instead of raised."""
-    composite.check_layers(graph)
-    linear = [o.index for o in graph.operations if kind_of(o) == "linear"]
-    place = {index: number / max(1, len(linear) - 1) for number, index in enumerate(linear)}
-    firsts, positive = _first_linear(graph), never_negative(graph.operations)
-    from_input = _from_input(graph)
-    readers = Counter(index for operation in graph.operations for index in operation.inputs)
-    plain = not any(o.target == "add" and len(o.inputs) == 2 for o in graph.operations)
-    result: list[Local | None] = []
-    without: list[Operation] = []
-
-    def surroundings(index: int) -> Surroundings:
-        source = graph.operations[index].inputs[0]
-        return Surroundings(positive[source], readers[source] != 1 or source == 0, plain)
-
-    for operation in graph.operations:
-        kind, index, local = kind_of(operation), operation.index, None
-        if kind not in {"input", "size"} and from_input[index]:
-            if operation.target in composite.treatments:
-                local = composite.treatments[operation.target](operation, surroundings(index))
-            elif kind == "linear" and isinstance(operation.args[1], Tensor):
-                rule = composite.rule_for(operation, place[index], index in firsts, index == linear[-1])
-                local = rule.prepare(operation, positive[operation.inputs[0]])
-            elif kind is not None and kind != "linear":
-                local = treatment(kind, operation, composite)
-            if local is None:
-                without.append(operation)
-        result.append(local)
-    return result, without
-
-
-def treatment(kind: str, operation: Operation, composite: Composite) -> Local:
-    """What a kind other than linear gets."""
-    if kind == "sum":
-        if operation.target not in {"add", "sub", "rsub"}:
-            return Spread(composite.stabiliser)
-        constant = len(operation.inputs) < 2
-        return Pass() if constant and composite.zero_bias else Share(composite.stabiliser)
-    if kind == "pass":
-        offset = None if composite.zero_bias else offset_of(operation)
-        return Pass() if offset is None else Shifted(offset, composite.stabiliser)
-    if kind == "norm":
-        return Normalise(operation, composite.stabiliser, composite.zero_bias)
-    if kind == "attention":
-        held = composite.attention == "cp"
-        fused = operation.target == "scaled_dot_product_attention"
-        matrix = FusedAttention(held, composite.stabiliser) if fused else MatrixProduct(composite.stabiliser)
-        return (Hold() if held else Softmax()) if operation.target == "softmax" else matrix
-    return {"move": Move, "winner": Winner, "product": Product, "statistic": Hold}[kind]()
-
-
-def _from_input(graph: Graph) -> list[bool]:
-    """For each operation, whether its value depends on the input's values."""
-    flags: list[bool] = []
-    for operation in graph.operations:
-        kind = kind_of(operation)
-        flags.append(operation.index == 0 or (kind != "size" and any(flags[i] for i in operation.inputs)))
-    return flags
-
-
-def _first_linear(graph: Graph) -> frozenset[int]:
-    """Linear steps between which and the input lies no other linear step."""
-    passed: list[bool] = []
-    first = set()
-    for operation in graph.operations:
-        below = any(passed[i] for i in operation.inputs)
-        linear = kind_of(operation) == "linear"
-        if linear and not below:
-            first.add(operation.index)
-        passed.append(below or linear)
-    return frozenset(first)
-
 
 # -- by name --------------------------------------------------------------------------------------------------------
 
@@ -282,8 +149,6 @@ def _lrp_tutorial(
 
 
 def _gradient_x_input() -> dict[str, Any]:
-    from xaiwidgets.lrp.gradient import gradient_treatments
-
     return {"treatments": gradient_treatments()}
 
 
@@ -304,8 +169,6 @@ def _cp_lrp(gamma: float = 0.0, gamma_first: float | None = None, epsilon: float
 
 
 def _abs_lrp(epsilon: float = 1e-9) -> dict[str, Any]:
-    from xaiwidgets.lrp.abs_rules import abs_treatments
-
     at_least_zero("epsilon", epsilon)
     return {"treatments": abs_treatments(epsilon)}
 
@@ -339,9 +202,4 @@ def make_composite(composite: str | Composite, **parameters: Any) -> Composite:
 
 def parameter_defaults(composite: str) -> dict[str, Any]:
     """Name and default of each parameter a composite takes."""
-    import inspect
-
     return {name: p.default for name, p in inspect.signature(COMPOSITES[composite]).parameters.items()}
-
-
-KNOWN_OPERATIONS = frozenset(name for row in TABLE.values() for name in row.split())

@@ -12,7 +12,8 @@ from torch import nn
 from xaiwidgets.graph import Graph
 from xaiwidgets.graph.kinds import kind_of
 from xaiwidgets.lrp.account import leaks_into
-from xaiwidgets.lrp.composites import Composite, assign_known, make_composite
+from xaiwidgets.lrp.composites import Composite, make_composite
+from xaiwidgets.lrp.preparing import assign_known
 from xaiwidgets.model import ImageModel
 
 __all__ = ["Report", "ReportRow", "check"]

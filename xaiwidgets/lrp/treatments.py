@@ -8,14 +8,21 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from xaiwidgets.graph.linear import CONVOLUTIONS
-from xaiwidgets.graph.local import Into, Local, Pass, Site, divided, expand_to, stabilise, sum_to
-from xaiwidgets.graph.moves import argument
-from xaiwidgets.graph.operation import Operation, Value, fill
+from xaiwidgets.graph.local import STABILISER, Into, Local, Pass, Site, divided, expand_to, stabilise, sum_to
+from xaiwidgets.graph.operation import Operation, Value, argument, fill
 
-__all__ = ["Hold", "Normalise", "Product", "Share", "Shifted", "Spread", "Winner"]
-
-STABILISER = 1e-6
+__all__ = [
+    "Hold",
+    "Normalise",
+    "Product",
+    "Share",
+    "Shifted",
+    "Spread",
+    "Winner",
+    "centred",
+    "linear_down",
+    "norm_scale",
+]
 
 
 class Hold(Local):
@@ -100,15 +107,6 @@ class Shifted(Local):
 
     def up(self, above: Sequence[Tensor | None], at: Site) -> Tensor:
         return Pass().up(above, at) * at.remember("ratio", lambda: self._ratio(at))
-
-
-def offset_of(operation: Operation) -> Tensor | float | None:
-    """The constant in an element-wise step: its value at zero, or an added tensor; None where there is none."""
-    if operation.target == "addcmul":
-        return operation.args[0] if isinstance(operation.args[0], Tensor) else None
-    return {"sigmoid": 0.5, "hardsigmoid": 0.5, "softplus": 0.6931471805599453, "exp": 1.0, "cos": 1.0}.get(
-        operation.target
-    )
 
 
 class Spread(Proportional):
@@ -334,38 +332,3 @@ def norm_scale(at: Site) -> tuple[Tensor, Tensor | None]:
         gain = None if gain is None else gain.reshape(column)
         bias = None if bias is None else bias.reshape(column)
     return (scale if gain is None else scale * gain), bias
-
-
-def never_negative(operations: Sequence[Operation]) -> list[bool]:
-    """For each value, whether it cannot be negative, from the operations alone."""
-    flags: list[bool] = []
-    positive = {"relu", "relu6", "sigmoid", "hardsigmoid", "softmax", "abs", "square", "exp", "linalg_vector_norm"}
-    keeps = {
-        "max_pool2d", "avg_pool2d", "adaptive_avg_pool2d", "adaptive_max_pool2d", "mean", "amax", "dropout", "feature_dropout",
-        "view", "reshape", "flatten", "unflatten", "permute", "transpose", "squeeze", "unsqueeze", "slice", "select", "cat",
-        "add", "mul", "expand", "roll",
-    }  # fmt: skip
-    for operation in operations:
-        target = operation.target
-        if target in positive:
-            flags.append(True)
-        elif target == "hardtanh":
-            flags.append(argument(operation, 1, "min_val", -1) >= 0)
-        elif target in keeps and operation.inputs:
-            from xaiwidgets.graph.operation import constants_in
-
-            tensors = [i for i in operation.inputs if operations[i].tensor]
-            numbers = (
-                [a for a in operation.args[1:2] if isinstance(a, (int, float))] if target in {"add", "mul"} else []
-            )
-            flags.append(
-                all(flags[i] for i in tensors)
-                and all(bool((c >= 0).all()) for c in constants_in(operation.args))
-                and all(number >= 0 for number in numbers)
-            )
-        else:
-            flags.append(False)
-    return flags
-
-
-__all__ += ["CONVOLUTIONS", "Pass", "centred", "never_negative", "norm_scale"]

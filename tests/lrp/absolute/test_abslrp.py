@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from tests.lrp.tiny import TinyResNet, TinyViT, tiny_vgg
 from xaiwidgets.graph import Propagator, export
 from xaiwidgets.lrp import LRP, AbsLRP, assign, make_composite
-from xaiwidgets.lrp.abs_contrast import batch_leads
-from xaiwidgets.lrp.abs_rules import normalise
+from xaiwidgets.lrp.absolute.contrast import batch_leads
+from xaiwidgets.lrp.absolute.rules import normalise
 from xaiwidgets.model import ImageModel
 
 EPSILON = 1e-9

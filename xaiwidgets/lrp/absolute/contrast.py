@@ -6,21 +6,15 @@ import torch
 from torch import Tensor
 
 from xaiwidgets.graph import Graph
-from xaiwidgets.lrp.abs_rules import normalise
-from xaiwidgets.lrp.starts import class_starts
+from xaiwidgets.lrp.absolute.rules import normalise
 
-__all__ = ["abs_maps", "abs_starts", "batch_leads", "for_and_against"]
-
-
-def abs_starts(output: Tensor, targets: Tensor) -> Tensor:
-    """Starts (2K, N, classes) for targets (K, N): each class, and all others in equal parts."""
-    one = class_starts(output, targets, "one")
-    return _alternating(one, (1 - one) / max(1, output.shape[1] - 1))
+__all__ = ["abs_maps", "batch_leads", "for_and_against"]
 
 
 def for_and_against(begin: Tensor) -> Tensor:
     """Signed starts (K, N, classes) as their positive and negative parts, (2K, N, classes)."""
-    return _alternating(begin.clamp(min=0), -begin.clamp(max=0))
+    both = torch.stack([begin.clamp(min=0), -begin.clamp(max=0)], 1).flatten(0, 1)
+    return normalise(both, both.shape[1])
 
 
 def abs_maps(rows: Tensor, batch: int) -> Tensor:
@@ -40,8 +34,3 @@ def batch_leads(graph: Graph) -> bool:
             if before and operation.shape and before[0] is not None and operation.shape[0] is None:
                 return False
     return True
-
-
-def _alternating(first: Tensor, second: Tensor) -> Tensor:
-    both = torch.stack([first, second], 1).flatten(0, 1)
-    return normalise(both, both.shape[1])

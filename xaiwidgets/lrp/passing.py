@@ -1,0 +1,114 @@
+"""The pass, once a call: images go up a prepared graph in chunks, relevance comes down, and both are put together for all images."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from xaiwidgets.graph import Propagator
+from xaiwidgets.lrp.absolute.contrast import abs_maps, batch_leads, for_and_against
+from xaiwidgets.lrp.account import Account
+from xaiwidgets.lrp.result import Attribution, Conservation
+from xaiwidgets.lrp.starts import Start
+from xaiwidgets.results import Provenance
+
+__all__ = ["Passed", "explain"]
+
+
+def explain(
+    propagator: Propagator,
+    x: Tensor,
+    start: Start,
+    layers: Sequence[str] = (),
+    *,
+    batch: int,
+    chunk: int | None = None,
+    contrast: bool = False,
+) -> Passed:
+    """Every start carried down, for images x (N, C, H, W).
+
+    Args:
+        start: where relevance begins, K rows an image.
+        layers: names of layers whose relevance and activations to return as well.
+        batch: images at once.
+        chunk: of several rows an image, how many go down at once; what depends on activations alone is then worked out once. None for one
+            row, of which an account is kept.
+        contrast: absLRP's: what is for and what is against go down beside each other, and their difference is returned.
+    """
+    names = tuple(dict.fromkeys([*layers, "input"]))
+    asked = {propagator.index(name): name for name in names}  # a layer may share its value with another
+    account = None if contrast or chunk else Account(propagator)
+    chunks = []
+    for part in _parts(len(x), 1 if contrast and not batch_leads(propagator.graph) else batch):
+        record = propagator.record(x[part], keep=layers, memory=chunk is not None)
+        begin, targets = start(record.output, part)
+        rows = for_and_against(begin) if contrast else begin
+        found = propagator.down(record, {"output": rows}, [*asked.values()], chunk=chunk, trace=account)
+        relevance = {name: found[asked[propagator.index(name)]] for name in names}
+        if contrast:
+            relevance = {name: abs_maps(tensor, record.batch) for name, tensor in relevance.items()}
+        activations = {name: record.values[propagator.index(name)] for name in layers}
+        chunks.append(_Chunk(relevance, activations, record.output, targets, begin.sum()))
+    return _together(chunks, account)
+
+
+@dataclass(frozen=True)
+class Passed:
+    """K rows of relevance for N images.
+
+    Attributes:
+        rows: K times name -> (N, …), of the layers asked for and of "input". targets: (K, N), None where relevance began with a tensor.
+        output: (N, classes). activations: name -> (N, …), of the layers asked for.
+        conservation: the account of the one row; None for several.
+    """
+
+    rows: tuple[dict[str, Tensor], ...]
+    targets: Tensor | None
+    output: Tensor
+    activations: dict[str, Tensor]
+    conservation: Conservation | None
+
+    def row(self, k: int, provenance: Provenance) -> Attribution:
+        """One row as a result."""
+        relevance, target = self.rows[k], None if self.targets is None else self.targets[k]
+        layers = {name: relevance[name] for name in self.activations}
+        return Attribution(
+            provenance, relevance["input"], target, self.output, layers, self.activations, self.conservation
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Chunk:
+    """What some of the images gave."""
+
+    relevance: dict[str, Tensor]
+    activations: dict[str, Tensor]
+    output: Tensor
+    targets: Tensor | None
+    begun: Tensor  # the sum of what relevance began with
+
+
+def _parts(count: int, batch: int) -> list[slice]:
+    return [slice(first, first + batch) for first in range(0, count, batch)]
+
+
+def _together(chunks: Sequence[_Chunk], account: Account | None) -> Passed:
+    """All images, in float32."""
+    first = chunks[0]
+    rows = tuple(
+        {name: torch.cat([chunk.relevance[name][k] for chunk in chunks]) for name in first.relevance}
+        for k in range(len(first.relevance["input"]))
+    )
+    activations = {name: torch.cat([chunk.activations[name] for chunk in chunks]) for name in first.activations}
+    targets = [chunk.targets for chunk in chunks if chunk.targets is not None]
+    begun, reached = sum(chunk.begun for chunk in chunks), rows[0]["input"].sum()
+    return Passed(
+        tuple({name: tensor.float() for name, tensor in row.items()} for row in rows),
+        torch.cat(targets, 1) if targets else None,
+        torch.cat([chunk.output for chunk in chunks]).float(),
+        {name: tensor.float() for name, tensor in activations.items()},
+        None if account is None else account.close(float(begun), float(reached)),
+    )
