@@ -54,7 +54,7 @@ def test_one_method_that_fails_keeps_no_other_from_its_curve(
     assert w.wait(30)
     assert (w.status["state"], w.status["message"]) == ("error", "bad: no room")
     assert w.status["done"] == w.status["total"]
-    assert "MemoryError in test_flipping_trouble.py" in w.status["hint"]
+    assert "MemoryError in test_trouble.py" in w.status["hint"]
     assert w.result is not None
     assert not any(w.result.curves["morf"][name].isnan().any() for name in ("a", "g"))
     # What is missing can be tried again.

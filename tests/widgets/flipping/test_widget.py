@@ -400,7 +400,7 @@ def test_the_snapshot_and_saved_files(
 def test_large_sets_send_the_image_on_screen(
     viewer: Viewer, small: ImageModel, images: Tensor, heat: Tensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("xaiwidgets.widgets.flipping.widget._SENT", 10)
+    monkeypatch.setattr("xaiwidgets.widgets.flipping.pages._SENT", 10)
     w = viewer(small, images, {"a": heat}, patch=4)
     assert w.wait(30)
     assert w.packets("curves")[-1][0]["images"] == [0]

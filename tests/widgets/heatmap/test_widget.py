@@ -214,7 +214,7 @@ def test_an_error_mid_run_is_shown_and_the_last_good_picture_stays(
     assert w.wait(20)
     assert w.status["state"] == "error"
     assert w.status["message"] == "the encoder ran out of luck"
-    assert "RuntimeError in test_heatmap.py, line" in w.status["hint"]
+    assert "RuntimeError in test_widget.py, line" in w.status["hint"]
     assert w.result.n_masks == 32
     broken[0] = False
     relax._similarity = lambda h, reference: h @ reference
