@@ -9,7 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from xaiwidgets.graph import Propagator, export
-from xaiwidgets.lrp import AlphaBeta, Composite, Epsilon, Flat, Gamma, Rule, WSquare, ZBox, ZPlus, assign
+from xaiwidgets.lrp import RULES as REGISTERED
+from xaiwidgets.lrp import AlphaBeta, Composite, Epsilon, Flat, Gamma, PassRule, Rule, WSquare, ZBox, ZPlus, assign
 
 EPSILON = 1e-6
 LAYERS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
@@ -82,6 +83,8 @@ def w_square(x: Tensor, w: Tensor, b: Tensor, r: Tensor, mask: Tensor) -> Tensor
     return share(w.square(), w.square().sum(0) + b.square(), r)
 
 
+# A row a rule: the rule, and its formula for one sample: inputs x (i,), the dense matrix w (i, j), bias b (j,), relevance r (j,), and
+# where the matrix has a weight at all -> relevance (i,).
 RULES: dict[str, tuple[Rule, Callable[..., Tensor]]] = {
     "epsilon": (Epsilon(epsilon=EPSILON), epsilon_rule),
     "alpha2_beta1": (AlphaBeta(), alpha_beta(2, 1)),
@@ -152,7 +155,7 @@ def test_up_is_the_adjoint_of_down(kind: str, name: str) -> None:
         assert difference <= 1e-10 * v.norm() * down.norm()
 
 
-@pytest.mark.parametrize("name", ["epsilon", "z_plus", "alpha2_beta1", "gamma"])
+@pytest.mark.parametrize("name", RULES)
 def test_positive_inputs_take_the_short_cut_to_the_same_result(name: str) -> None:
     torch.manual_seed(5)
     net = nn.Sequential(nn.ReLU(), nn.Conv2d(3, 4, 3, padding=1)).double()
@@ -178,3 +181,13 @@ def test_zero_bias_conserves(rule: Rule) -> None:
 def test_alpha_minus_beta_must_be_one() -> None:
     with pytest.raises(ValueError, match="alpha − beta must be 1"):
         AlphaBeta(alpha=2, beta=2)
+
+
+def test_every_rule_has_a_row() -> None:
+    assert {type(rule) for rule, _ in RULES.values()} == set(REGISTERED.values()) - {PassRule}
+
+
+def test_pass_leaves_relevance_as_it_is() -> None:
+    r = torch.randn(3, 2, 5)
+    found, _ = propagate(nn.Linear(5, 5), PassRule(), torch.randn(2, 5), r)
+    assert torch.equal(found, r)

@@ -90,7 +90,8 @@ class LRP:
         """
         x, layers = self.model.validate(x), names_of(layers)
         begin = self._start(len(x), [target], against, start)
-        passed = explain(self.propagator(x), x, begin, layers, batch=self.batch, contrast=self._contrasts)
+        propagator = self.propagator(x)
+        passed = explain(propagator, x, begin, layers, batch=self.batch, contrast=self._contrasts)
         call = {name: given for name, given in (("against", against), ("start", start)) if given is not None}
         return passed.row(0, self.provenance.asked(target=target, **call))
 
@@ -106,8 +107,9 @@ class LRP:
         targets = targets.tolist() if hasattr(targets, "tolist") else targets
         if not isinstance(targets, list | tuple | range) or not len(targets):
             raise ValueError(f"targets={targets!r} must list at least one class, such as [0, 3]")
-        begin, how = self._start(len(x), targets), {"batch": self.batch, "chunk": self.batch}
-        passed = explain(self.propagator(x), x, begin, layers, **how, contrast=self._contrasts)
+        begin, propagator = self._start(len(x), targets), self.propagator(x)
+        how: dict[str, Any] = {"batch": self.batch, "chunk": self.batch, "contrast": self._contrasts}
+        passed = explain(propagator, x, begin, layers, **how)
         return tuple(passed.row(k, self.provenance.asked(target=target)) for k, target in enumerate(targets))
 
     def propagator(self, x: Tensor) -> Propagator:
