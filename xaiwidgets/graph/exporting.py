@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from xaiwidgets.graph.fold import fold_batch_norms
-from xaiwidgets.graph.graph import Graph
+from xaiwidgets.graph.graph import Graph, Unfolded
 from xaiwidgets.graph.operation import GraphError, Operation, Value
 from xaiwidgets.graph.reading import Reader, ViewWritten
 
@@ -57,8 +57,13 @@ def _export(module: nn.Module, example: Tensor) -> Graph:
         reading = Reader(program).read()
     except ViewWritten:
         reading = Reader(program.run_decompositions({})).read()
-    operations, output, names = _without_dead_steps(*fold_batch_norms(*_without_dead_steps(*reading)))
-    return Graph(operations, output, names, example_shape=tuple(example.shape[1:]))
+    plain = _without_dead_steps(*reading)
+    folded, merged = fold_batch_norms(*plain)
+    size = tuple(example.shape[1:])
+    if not merged:
+        return Graph(*plain, example_shape=size)
+    same = frozenset(operation.name for operation in plain[0]) - merged
+    return Graph(*_without_dead_steps(*folded), example_shape=size, before=Unfolded(Graph(*plain, size), same))
 
 
 def _private_copy(module: nn.Module) -> nn.Module:

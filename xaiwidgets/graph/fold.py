@@ -15,12 +15,14 @@ __all__ = ["fold_batch_norms"]
 FOLDABLE = frozenset({"conv1d", "conv2d", "conv3d", "linear"})
 
 
-def fold_batch_norms(
-    operations: list[Operation], output: int, names: dict[str, int]
-) -> tuple[list[Operation], int, dict[str, int]]:
-    """Operations, output and names with each batch norm that alone reads a linear step's result merged into that step.
+Steps = tuple[list[Operation], int, dict[str, int]]
 
-    The merged step goes by both names; the batch norm stays in the list, unread. A batch norm in any other place is kept.
+
+def fold_batch_norms(operations: list[Operation], output: int, names: dict[str, int]) -> tuple[Steps, frozenset[str]]:
+    """Operations, output and names with each batch norm that alone reads a linear step's result merged into that step; and
+    the names of the steps that batch norms were merged into.
+
+    The merged step goes by both layers' names; the batch norm stays in the list, unread. A batch norm in any other place is kept.
     """
     readers = [0] * len(operations)
     readers[output] += 1
@@ -43,7 +45,8 @@ def fold_batch_norms(
             result[source.index] = _merge(source, operation)
             merged[operation.index] = source.index
     names = {name: merged.get(index, index) for name, index in names.items()}
-    return result, merged.get(output, output), names
+    into = frozenset(result[index].name for index in merged.values())
+    return (result, merged.get(output, output), names), into
 
 
 def _folds_along_channels(source: Operation) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -55,6 +56,17 @@ OVERWRITING: dict[str, Callable[..., Any]] = {
 }
 
 
+_unfold_lock = threading.Lock()
+
+
+@dataclass(frozen=True, slots=True)
+class Unfolded:
+    """A graph as it was before its batch norms were folded, with the names of the steps whose constants folding left alone."""
+
+    graph: Graph
+    same: frozenset[str]
+
+
 @dataclass(frozen=True, slots=True)
 class Step:
     """What the interpreter does for one operation: call, store, forget what nobody reads any more."""
@@ -88,6 +100,7 @@ class Graph:
         *,
         dtype: torch.dtype | None = None,
         memory_format: torch.memory_format = torch.contiguous_format,
+        before: Unfolded | None = None,
     ) -> None:
         self.operations = tuple(operations)
         self.output = output
@@ -101,9 +114,11 @@ class Graph:
         self._by_step = {operation.name: operation.index for operation in operations} | self.heads
         self._plans: dict[tuple[int, frozenset[int] | None, bool], tuple[Step, ...]] = {}
         self._linear = {o.index: LinearMap(o) for o in self.operations if is_linear(o)}
+        self._before = before
+        self._unfolded: Graph | None = None
 
     def _constants(self) -> list[Tensor]:
-        return [c for operation in self.operations for c in constants_in((operation.args, operation.kwargs))]
+        return [constant for operation in self.operations for constant in _constants_of(operation)]
 
     @property
     def layer_names(self) -> tuple[str, ...]:
@@ -154,15 +169,40 @@ class Graph:
         """A graph with its weights converted once, for example to bfloat16 and `torch.channels_last`. This one stays."""
         dtype, memory_format = dtype or self.dtype, memory_format or self.memory_format
 
-        def convert(leaf: Any) -> Any:
-            if not isinstance(leaf, Tensor):
-                return leaf
-            leaf = leaf.to(dtype) if leaf.is_floating_point() else leaf
-            return leaf.contiguous(memory_format=memory_format) if leaf.ndim == 4 else leaf
+        operations = [_converted(operation, dtype, memory_format) for operation in self.operations]
+        options: dict[str, Any] = {"dtype": dtype, "memory_format": memory_format, "before": self._before}
+        return Graph(operations, self.output, self.layers, self.example_shape, **options)
 
-        with torch.no_grad():
-            operations = [operation.with_arguments(convert) for operation in self.operations]
-        return Graph(operations, self.output, self.layers, self.example_shape, dtype=dtype, memory_format=memory_format)
+    @property
+    def unfolded(self) -> Graph:
+        """The same model with every batch norm a step of its own; this graph where none was folded. Made when first asked for.
+
+        What folding left alone is shared, weights in the kernels' layout included.
+        """
+        if self._before is None:
+            return self
+        with _unfold_lock:
+            if self._unfolded is None:
+                self._unfolded = self._unfold(self._before)
+            return self._unfolded
+
+    def _unfold(self, before: Unfolded) -> Graph:
+        mine = {operation.name: operation for operation in self.operations if operation.name in before.same}
+        operations = []
+        for plain in before.graph.operations:
+            if plain.name in mine:
+                constants = iter(_constants_of(mine[plain.name]))
+                operations.append(
+                    plain.with_arguments(lambda leaf, c=constants: leaf if isinstance(leaf, Value) else next(c))
+                )
+            else:
+                operations.append(_converted(plain, self.dtype, self.memory_format))
+        options: dict[str, Any] = {"dtype": self.dtype, "memory_format": self.memory_format}
+        graph = Graph(operations, before.graph.output, before.graph.layers, self.example_shape, **options)
+        for operation in graph.operations:
+            if operation.index in graph._linear and operation.name in mine:
+                graph._linear[operation.index] = self._linear[mine[operation.name].index]
+        return graph
 
     def check_input(self, x: Tensor) -> None:
         if not isinstance(x, Tensor):
@@ -273,6 +313,23 @@ class Graph:
             f"this model does not end in a classifier (a linear layer or 1×1 convolution): its last step is {operation.name!r} in "
             f"{operation.layer or 'the model itself'!r}. Name a layer to take the representation from; its own output is one."
         )
+
+
+def _constants_of(operation: Operation) -> list[Tensor]:
+    return list(constants_in((operation.args, operation.kwargs)))
+
+
+def _converted(operation: Operation, dtype: torch.dtype, memory_format: torch.memory_format) -> Operation:
+    """The step with its constants in another precision and memory format."""
+
+    def convert(leaf: Value | Tensor) -> Value | Tensor:
+        if not isinstance(leaf, Tensor):
+            return leaf
+        leaf = leaf.to(dtype) if leaf.is_floating_point() else leaf
+        return leaf.contiguous(memory_format=memory_format) if leaf.ndim == 4 else leaf
+
+    with torch.no_grad():
+        return operation.with_arguments(convert)
 
 
 def _heads(operations: tuple[Operation, ...]) -> Iterator[tuple[str, int]]:

@@ -67,12 +67,13 @@ class Surroundings:
     """What a rule may want to know of an operation's place in the graph when it is prepared.
 
     `positive`: its first input cannot be negative. `shared`: that input has other readers, or is the model's input. `plain`: the
-    model is a chain without residual sums.
+    model is a chain without residual sums. `placed`: its first input is a sum with a constant tensor, such as position embeddings.
     """
 
     positive: bool = False
     shared: bool = True
     plain: bool = False
+    placed: bool = False
 
 
 class Local:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from xaiwidgets.errors import check_keywords, unknown
-from xaiwidgets.graph import Operation
+from xaiwidgets.graph import Graph, Operation
 from xaiwidgets.graph.kinds import TABLE
 from xaiwidgets.graph.local import STABILISER, Local, Surroundings
 from xaiwidgets.lrp.absolute.rules import abs_treatments
@@ -36,6 +36,7 @@ class Composite:
         attention: "attn" (AttnLRP: softmax and both factors take part) or "cp" (attention weights held constant).
         treatments: ATen name -> function giving the `Local` of an operation; goes before everything else. It is called with the
             operation and its `Surroundings`.
+        folds: whether a batch norm is part of the linear step before it, or (absLRP) a step of its own.
         zero_bias: keep biases and added constants from taking relevance, everywhere. Sums are then conserved, but under the ε-rule
             magnitudes grow from layer to layer, since an output that is mostly bias divides by what little its inputs gave: with
             γ > 0 or z⁺ they do not. z⁺ loses what comes to outputs without any positive contribution (depthwise convolutions).
@@ -57,6 +58,7 @@ class Composite:
     stabiliser: float = STABILISER
     zero_bias: bool = False
     treatments: Mapping[str, Callable[[Operation, Surroundings], Local]] = field(default_factory=dict)
+    folds: bool = True
     parameters: Mapping[str, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -97,6 +99,10 @@ class Composite:
         rules: dict[str, Any] = {where: str(rule) for where, rule in self._rules()}
         treated = {"treatments": sorted(self.treatments)} if self.treatments else {}
         return rules | treated | {"attention": self.attention, "zero_bias": self.zero_bias}
+
+    def view(self, graph: Graph) -> Graph:
+        """The graph as this composite reads it: with batch norms folded, or not."""
+        return graph if self.folds else graph.unfolded
 
 
 # -- by name --------------------------------------------------------------------------------------------------------
@@ -170,7 +176,7 @@ def _cp_lrp(gamma: float = 0.0, gamma_first: float | None = None, epsilon: float
 
 def _abs_lrp(epsilon: float = 1e-9) -> dict[str, Any]:
     at_least_zero("epsilon", epsilon)
-    return {"treatments": abs_treatments(epsilon)}
+    return {"treatments": abs_treatments(epsilon), "folds": False}
 
 
 COMPOSITES: dict[str, Callable[..., dict[str, Any]]] = {

@@ -115,7 +115,7 @@ class LRP:
     def propagator(self, x: Tensor) -> Propagator:
         """The composite on the model's graph for images of x's size; prepared once."""
         dtype = torch.bfloat16 if self.precision == "bfloat16" else torch.float32
-        graph, prepared = self.model.graph_for(x, dtype=dtype), self._prepared
+        graph, prepared = self.composite.view(self.model.graph_for(x, dtype=dtype)), self._prepared
         if prepared is None or prepared.graph is not graph:
             prepared = self._prepared = prepare(self.composite, graph, self.model.name)
         return prepared

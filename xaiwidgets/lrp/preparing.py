@@ -18,7 +18,7 @@ from typing import Any
 from torch import Tensor
 
 from xaiwidgets.errors import unknown
-from xaiwidgets.graph import Graph, GraphError, Operation, Propagator
+from xaiwidgets.graph import Graph, GraphError, Operation, Propagator, Value
 from xaiwidgets.graph.kinds import KEEPS_SIGN, NEVER_NEGATIVE, kind_of, offset_of
 from xaiwidgets.graph.local import Local, Pass, Surroundings
 from xaiwidgets.graph.moves import Move
@@ -125,6 +125,7 @@ def survey(graph: Graph) -> list[Step]:
         past_linear.append(kind == "linear" or any(past_linear[i] for i in sources))
         positive.append(_never_negative(operation, [positive[i] for i in sources if operations[i].tensor]))
         source = sources[0] if sources else 0
+        placed = _adds_constant(operations[source], from_input)
         steps.append(
             Step(
                 operation,
@@ -133,10 +134,17 @@ def survey(graph: Graph) -> list[Step]:
                 first=kind == "linear" and not any(past_linear[i] for i in sources),
                 last=bool(linear) and index == linear[-1],
                 place=place.get(index, 0.0),
-                surroundings=Surroundings(positive[source], readers[source] != 1 or source == 0, plain),
+                surroundings=Surroundings(positive[source], readers[source] != 1 or source == 0, plain, placed),
             )
         )
     return steps
+
+
+def _adds_constant(operation: Operation, from_input: Sequence[bool]) -> bool:
+    """Whether a step adds a tensor that does not depend on the input to one that does."""
+    tensors = [item for item in operation.args[:2] if isinstance(item, Value | Tensor)]
+    moving = [isinstance(item, Value) and from_input[item.index] for item in tensors]
+    return operation.target == "add" and sorted(moving) == [False, True]
 
 
 def _never_negative(operation: Operation, positive: Sequence[bool]) -> bool:

@@ -93,7 +93,7 @@ def check(model: ImageModel | nn.Module, composite: str | Composite = "epsilon_p
     """
     model = model if isinstance(model, ImageModel) else ImageModel(model)
     chosen = make_composite(composite, **parameters)
-    graph = model.graph_for(torch.zeros(1, model.channels, *model.input_size))
+    graph = chosen.view(model.graph_for(torch.zeros(1, model.channels, *model.input_size)))
     return Report(model.name, chosen.name, tuple(_rows(graph, chosen)))
 
 

@@ -46,7 +46,9 @@ class AbsRule(Local):
 
     light = False  # whether N₁ may be left out where nothing is added to the result
 
-    def __init__(self, place: Surroundings, epsilon: float = EPSILON, divide: bool = True) -> None:
+    def __init__(
+        self, operation: Operation, place: Surroundings, epsilon: float = EPSILON, divide: bool = True
+    ) -> None:
         self.positive, self.epsilon, self.divide = place.positive, epsilon, divide
         self.normalises = place.shared or not self.light
         self.needs_output = divide
@@ -70,7 +72,7 @@ class AbsLinear(AbsRule):
 
     def __init__(self, operation: Operation, place: Surroundings, epsilon: float) -> None:
         self.light = operation.target == "linear"
-        super().__init__(place, epsilon)
+        super().__init__(operation, place, epsilon)
         weight = weight_of(operation)
         self.plain = LinearMap(operation)
         self.modified = LinearMap(operation, weight.clamp(min=0) if place.positive else weight.abs())
@@ -106,7 +108,7 @@ class AbsElementwise(AbsRule):
 
     def __init__(self, operation: Operation, place: Surroundings, epsilon: float) -> None:
         self.gates = operation.target in {"relu", "dropout", "feature_dropout"}
-        super().__init__(place, epsilon, divide=not self.gates)
+        super().__init__(operation, place, epsilon, divide=not self.gates)
         if self.gates:  # what comes out tells as well; what goes in need not be recorded
             self.needs_inputs, self.needs_output = False, True
 
@@ -130,13 +132,19 @@ def _slope(x: Tensor, at: Site) -> Tensor:
 
 
 class AbsWinner(AbsRule):
+    """As published, a plain chain of convolutions (VGG) does not divide by |y| here."""
+
+    def __init__(self, operation: Operation, place: Surroundings, epsilon: float) -> None:
+        super().__init__(operation, place, epsilon, divide=not place.plain)
+
     def shares(self, s: Tensor, at: Site) -> list[Tensor | None]:
-        """Max-pooling |x| has winners of its own; for x ≥ 0 they are the same."""
-        x, winner = at.inputs[0], Winner()
+        """Max-pooling |x| has winners of its own; for x ≥ 0 they are the same. Entries of −∞, which pad, win in neither."""
+        x, winner = finite(at.inputs[0]), Winner()
         share = self._back(winner, s, at) * x
         if self.positive:
             return [share]
-        magnitudes = replace(at, inputs=(x.abs(), *at.inputs[1:]), memory=None)
+        sizes = x.abs().masked_fill_(torch.isneginf(at.inputs[0]), float("-inf"))
+        magnitudes = replace(at, inputs=(sizes, *at.inputs[1:]), memory=None)
         return [share + self._back(winner, s, magnitudes) * x.abs(), *[None] * (len(at.shapes) - 1)]
 
     @staticmethod
@@ -147,12 +155,26 @@ class AbsWinner(AbsRule):
 
 
 class AbsNorm(AbsRule):
-    """Mean and deviation held constant, so that only the gain is left: x ⊙ (c + sign(x)|c|) ⊙ s."""
+    """(x c(x) + |x| |c(|x|)|) ⊙ s with c the gain over the deviation, which is held constant: that of x, and for |x| its own.
+
+    A batch norm has the same statistics for both, which leaves 2(xc)⁺ ⊙ s.
+    """
+
+    def __init__(self, operation: Operation, place: Surroundings, epsilon: float) -> None:
+        self.light = operation.target == "batch_norm"
+        super().__init__(operation, place, epsilon)
 
     def shares(self, s: Tensor, at: Site) -> list[Tensor | None]:
-        scale, _ = at.remember("scale", lambda: norm_scale(at))
-        product = at.inputs[0] * scale
-        return [s * product.clamp(min=0)]
+        return [s * at.remember("factor", lambda: self._factor(at))]
+
+    def _factor(self, at: Site) -> Tensor:
+        x = at.inputs[0]
+        product = x * norm_scale(at)[0]
+        if self.light or self.positive:
+            return product.clamp_(min=0)
+        magnitude = x.abs()
+        scale, _ = norm_scale(replace(at, inputs=(magnitude, *at.inputs[1:])))
+        return product.addcmul_(magnitude, scale.abs())
 
 
 class AbsProduct(AbsRule):
@@ -241,26 +263,39 @@ class AbsSelect(AbsRule):
 def abs_treatments(epsilon: float = EPSILON) -> dict[str, Callable[[Operation, Surroundings], Local]]:
     """The rule for every operation, by ATen name."""
 
-    def of_kind(kind: str) -> Callable[[Operation, Surroundings], Local]:
-        def make(operation: Operation, place: Surroundings) -> Local:
-            if kind in {"move", "statistic"}:
-                token = operation.target == "select" and _picks_token(operation)
-                return AbsSelect(place, epsilon) if token else {"move": Move, "statistic": Hold}[kind]()
-            if kind == "linear":
-                return AbsLinear(operation, place, epsilon)
-            if kind == "pass":
-                return AbsElementwise(operation, place, epsilon)
-            if kind == "winner":  # as published: a plain chain of convolutions (VGG) does not divide here
-                return AbsWinner(place, epsilon, divide=not place.plain)
-            return RULES.get(operation.target, RULES[kind])(place, epsilon)
+    def maker(rule: Rule) -> Callable[[Operation, Surroundings], Local]:
+        return lambda operation, place: rule(operation, place, epsilon)
 
-        return make
-
-    return {target: of_kind(kind) for target, kind in KINDS.items() if kind != "size"}
+    return {target: maker(RULES.get(target, RULES[kind])) for target, kind in KINDS.items() if kind != "size"}
 
 
-RULES: dict[str, type[AbsRule]] = {
+def _move(*_: Any) -> Local:
+    return Move()
+
+
+def _hold(*_: Any) -> Local:
+    return Hold()
+
+
+def _select(operation: Operation, place: Surroundings, epsilon: float) -> Local:
+    return AbsSelect(operation, place, epsilon) if _picks_token(operation) else Move()
+
+
+def _dropout(operation: Operation, place: Surroundings, epsilon: float) -> Local:
+    """As published, there is no such layer after the position embedding."""
+    return Pass() if place.placed else AbsElementwise(operation, place, epsilon)
+
+
+Rule = Callable[[Operation, Surroundings, float], Local]
+RULES: dict[str, Rule] = {
+    "move": _move,
+    "select": _select,
+    "statistic": _hold,
+    "linear": AbsLinear,
     "sum": AbsSum,
+    "pass": AbsElementwise,
+    "dropout": _dropout,
+    "winner": AbsWinner,
     "norm": AbsNorm,
     "product": AbsProduct,
     "attention": AbsMatrixProduct,
