@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,6 +77,7 @@ class Graph:
         heads: "name of an attention module:heads" -> index of the step that gives its heads' outputs (N, heads, T, D).
         example_shape: (C, H, W) the graph was exported for.
         dtype, memory_format: of the weights; inputs are converted to them.
+        maps: (argument) linear maps of other graphs, by their keys, to use instead of making the same.
     """
 
     def __init__(
@@ -88,22 +89,31 @@ class Graph:
         *,
         dtype: torch.dtype | None = None,
         memory_format: torch.memory_format = torch.contiguous_format,
+        maps: Mapping[Any, LinearMap] | None = None,
     ) -> None:
         self.operations = tuple(operations)
         self.output = output
         self.layers = dict(sorted(layers.items(), key=lambda item: item[1]))
         self.example_shape = example_shape
         self.dtype = dtype or next(
-            (c.dtype for c in self._constants() if c.is_floating_point()), torch.get_default_dtype()
+            (c.dtype for c in self.constants if c.is_floating_point()), torch.get_default_dtype()
         )
         self.memory_format = memory_format
         self.heads = dict(_heads(self.operations))
         self._by_step = {operation.name: operation.index for operation in operations} | self.heads
         self._plans: dict[tuple[int, frozenset[int] | None, bool], tuple[Step, ...]] = {}
-        self._linear = {o.index: LinearMap(o) for o in self.operations if is_linear(o)}
+        made = {o.index: LinearMap(o) for o in self.operations if is_linear(o)}
+        self._linear = {index: (maps or {}).get(entry.key, entry) for index, entry in made.items()}
 
-    def _constants(self) -> list[Tensor]:
+    @property
+    def constants(self) -> list[Tensor]:
+        """Weights, tables and all other tensors that do not come from the input."""
         return [c for operation in self.operations for c in constants_in((operation.args, operation.kwargs))]
+
+    @property
+    def linear_maps(self) -> list[LinearMap]:
+        """The linear steps with the weights of the model, prepared for speed as they are used."""
+        return list(self._linear.values())
 
     @property
     def layer_names(self) -> tuple[str, ...]:
@@ -154,14 +164,8 @@ class Graph:
         """A graph with its weights converted once, for example to bfloat16 and `torch.channels_last`. This one stays."""
         dtype, memory_format = dtype or self.dtype, memory_format or self.memory_format
 
-        def convert(leaf: Any) -> Any:
-            if not isinstance(leaf, Tensor):
-                return leaf
-            leaf = leaf.to(dtype) if leaf.is_floating_point() else leaf
-            return leaf.contiguous(memory_format=memory_format) if leaf.ndim == 4 else leaf
-
         with torch.no_grad():
-            operations = [operation.with_arguments(convert) for operation in self.operations]
+            operations = [operation.to(dtype, memory_format) for operation in self.operations]
         return Graph(operations, self.output, self.layers, self.example_shape, dtype=dtype, memory_format=memory_format)
 
     def check_input(self, x: Tensor) -> None:
