@@ -37,6 +37,8 @@ from xaiwidgets.graph.exporting import export
 from xaiwidgets.graph.graph import Graph
 from xaiwidgets.graph.operation import GraphError, Operation, Value
 from xaiwidgets.graph.propagate import Masks, Propagator, Record
+from xaiwidgets.graph.reach import Reach
+from xaiwidgets.graph.sharing import own_bytes, sharing
 
 __all__ = [
     "Graph",
@@ -44,10 +46,13 @@ __all__ = [
     "Masks",
     "Operation",
     "Propagator",
+    "Reach",
     "Record",
     "Value",
     "channel_axis",
     "conditions",
     "export",
+    "own_bytes",
+    "sharing",
     "units",
 ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import io
 import logging
 import sys
@@ -16,10 +15,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from xaiwidgets.graph.fold import fold_batch_norms
+from xaiwidgets.graph.copying import unwrapped
+from xaiwidgets.graph.fold import Steps, fold_batch_norms
 from xaiwidgets.graph.graph import Graph, Unfolded
+from xaiwidgets.graph.inlining import inline_regions
 from xaiwidgets.graph.operation import GraphError, Operation, Value
+from xaiwidgets.graph.proof import Proof
+from xaiwidgets.graph.reach import Reach
 from xaiwidgets.graph.reading import Reader, ViewWritten
+from xaiwidgets.graph.trial import Trial, apart
 
 __all__ = ["export"]
 
@@ -27,69 +31,97 @@ __all__ = ["export"]
 _export_lock = threading.Lock()
 
 
-def export(module: nn.Module, example: Tensor) -> Graph:
-    """The computation of `module` in evaluation mode as a `Graph`.
+def export(module: nn.Module, example: Tensor, reach: Reach | None = None) -> Graph:
+    """The computation of `module` in evaluation mode as a `Graph`, which was seen to give the module's answers.
 
     `example` (N, C, H, W) gives channels, size, dtype and device; its values do not matter and the batch size stays free.
-    The module itself is not touched: what is traced is a copy that shares its parameters.
+    The module itself is not touched: what is traced and run is a copy that shares its parameters. `reach`, of the module, learns
+    which places a forward pass writes to.
 
-    Raises `GraphError` when the module cannot be exported, naming why and what to do.
+    Raises `GraphError` when the module cannot be exported, naming why and what to do, and when the graph gives another answer
+    than the module: then it names the first step that differs.
     """
     if not isinstance(module, nn.Module):
         raise GraphError(f"module is a {type(module).__name__}: give a torch.nn.Module.")
     if not isinstance(example, Tensor) or example.ndim < 2 or example.shape[0] < 1:
         shape = tuple(example.shape) if isinstance(example, Tensor) else type(example).__name__
         raise GraphError(f"example is {shape}: give one batch of inputs, (N, C, H, W) with N ≥ 1.")
-    with _export_lock:
-        return _export(module, example.detach()[:1].repeat(2, *[1] * (example.ndim - 1)))
+    reach = Reach(module) if reach is None else reach
+    with _export_lock, apart(reach, example.device), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        trial = Trial(module, example, reach)
+        try:
+            graph = _export(trial, hooks=False)
+            if not trial.faithful(reach):
+                raise GraphError(
+                    f"{type(module).__name__} cannot become a graph: a copy of it, which is what is traced, gives another answer than "
+                    "the module itself. Keep what it computes with in its parameters, buffers and attributes."
+                )
+            return graph
+        except GraphError:
+            if trial.hooks.count == len(trial.hooks.taking_part):
+                raise
+            # A hook may take part in ways that do not show where it hangs.
+            return _export(trial, hooks=True)
+        finally:
+            reach.put_back(trial.shares)
 
 
-def _export(module: nn.Module, example: Tensor) -> Graph:
-    program = _program(_private_copy(module), example, type(module))
+def _export(trial: Trial, *, hooks: bool) -> Graph:
+    name, example = type(unwrapped(trial.module)).__name__, trial.x
+    program = _program(trial, name, hooks)
     structure = program.call_spec.out_spec
     if structure is not None and not structure.is_leaf():
         # Taking one of several outputs unasked would explain something else than what was meant.
         raise GraphError(
-            f"{type(module).__name__} returns a {getattr(structure.type, '__name__', structure.type)}, not one tensor: "
+            f"{name} returns a {getattr(structure.type, '__name__', structure.type)}, not one tensor: "
             "wrap the module so that it returns the one tensor to explain."
         )
+    inline_regions(program.graph_module)
     try:
         reading = Reader(program).read()
     except ViewWritten:
-        reading = Reader(program.run_decompositions({})).read()
-    plain = _without_dead_steps(*reading)
+        program = program.run_decompositions({})
+        inline_regions(program.graph_module)
+        reading = Reader(program).read()
+    operations, output, names = _without_dead_steps(*reading)
+    operations = [_plainly(operation) for operation in operations]
+
+    def make(dtype: torch.dtype | None = None, fold: bool = True) -> Graph:
+        steps = (operations if dtype is None else [operation.to(dtype) for operation in operations], output, names)
+        size = tuple(example.shape[1:])
+        graph = _folded(steps, size) if fold else Graph(*steps, example_shape=size)
+        return graph.to(graph.dtype)
+
+    graph = make()
+    Proof(name, graph, make(fold=False), program, trial, make).check()
+    return graph
+
+
+def _folded(plain: Steps, size: tuple[int, ...]) -> Graph:
+    """A graph with its batch norms merged into the steps before them, which knows what it was before."""
     folded, merged = fold_batch_norms(*plain)
-    size = tuple(example.shape[1:])
     if not merged:
         return Graph(*plain, example_shape=size)
     same = frozenset(operation.name for operation in plain[0]) - merged
     return Graph(*_without_dead_steps(*folded), example_shape=size, before=Unfolded(Graph(*plain, size), same))
 
 
-def _private_copy(module: nn.Module) -> nn.Module:
-    """A copy in evaluation mode with modules of its own and the same tensors."""
-    shared: dict[int, Any] = {}
-    for part in module.modules():
-        for value in [*vars(part).values(), *part._parameters.values(), *part._buffers.values()]:
-            if isinstance(value, Tensor):
-                shared[id(value)] = value
-    try:
-        return copy.deepcopy(module, shared).eval()
-    except Exception as error:
-        raise GraphError(
-            f"{type(module).__name__} cannot be copied ({type(error).__name__}: {error}). The copy keeps your module "
-            "untouched while it is traced; remove the attribute that cannot be copied."
-        ) from error
+def _plainly(operation: Operation) -> Operation:
+    """An instance norm on running statistics as the batch norm in evaluation mode that it is."""
+    if operation.target != "instance_norm" or operation.args[5]:
+        return operation
+    return replace(operation, target="batch_norm", function=torch.ops.aten.batch_norm.default)
 
 
-def _program(module: nn.Module, example: Tensor, kind: type) -> torch.export.ExportedProgram:
+def _program(trial: Trial, name: str, hooks: bool) -> torch.export.ExportedProgram:
     batch = torch.export.Dim.DYNAMIC
-    with warnings.catch_warnings(), torch.no_grad(), _silence():
-        warnings.simplefilter("ignore")
+    with torch.no_grad(), _silence():
         try:
-            return torch.export.export(module, (example,), dynamic_shapes=({0: batch},), strict=False)
+            module = trial.fresh(hooks=hooks)
+            return torch.export.export(module, (trial.x,), dynamic_shapes=({0: batch},), strict=False)
         except Exception as error:
-            raise GraphError(_explain(error, module, example, kind)) from error
+            raise GraphError(_explain(error, trial, name)) from error
 
 
 CHATTER = ("torch.fx.experimental.symbolic_shapes", "torch._subclasses.fake_tensor", "torch.export._trace")
@@ -126,8 +158,8 @@ class _OtherThreads(io.TextIOBase):
         self.stream.flush()
 
 
-def _explain(error: Exception, module: nn.Module, example: Tensor, kind: type) -> str:
-    name, text, size = kind.__name__, str(error), ", ".join(map(str, example.shape[1:]))
+def _explain(error: Exception, trial: Trial, name: str) -> str:
+    text, example, failure = str(error), trial.x, trial.failure
     first = next((line.strip() for line in text.splitlines() if line.strip()), type(error).__name__)[:200]
     if any(
         sign in text for sign in ("data-dependent", "GuardOnDataDependent", "Could not guard", "_local_scalar_dense")
@@ -138,17 +170,16 @@ def _explain(error: Exception, module: nn.Module, example: Tensor, kind: type) -
         )
     elif "Constraints violated" in text or "specializ" in text.lower():
         reason = "it only works at one batch size: use x.shape[0] or -1 for the batch size (len(x) fixes it as well)"
+    elif "fake tensor in the exported program constant" in text:
+        reason = "it uses `.data` of an activation, which leaves no trace: use the tensor itself, or .detach()"
+    elif failure is not None:  # the model does not run at all on this input
+        size, said = ", ".join(map(str, example.shape[1:])), str(failure).strip().rstrip(".!")
+        return (
+            f"x of shape (N, {size}) in {example.dtype} on {example.device} does not run through {name}: "
+            f"{type(failure).__name__}: {said}. Give images of the size, channels, dtype and device it was built for "
+            "(many transformers take one size only)."
+        )
     else:
-        try:
-            with torch.no_grad():
-                module(example)
-        except Exception as failure:  # the model does not run at all on this input
-            said = str(failure).strip().rstrip(".!")
-            return (
-                f"x of shape (N, {size}) in {example.dtype} on {example.device} does not run through {name}: "
-                f"{type(failure).__name__}: {said}. Give images of the size, channels, dtype and device it was built for "
-                "(many transformers take one size only)."
-            )
         reason = "torch.export cannot trace it"
     return f"{name} cannot become a graph: {reason}. torch.export says: {first}"
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from xaiwidgets.graph.operation import Operation, Value
 
-__all__ = ["fold_batch_norms"]
+__all__ = ["Steps", "fold_batch_norms"]
 
 FOLDABLE = frozenset({"conv1d", "conv2d", "conv3d", "linear"})
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,6 +89,7 @@ class Graph:
         heads: "name of an attention module:heads" -> index of the step that gives its heads' outputs (N, heads, T, D).
         example_shape: (C, H, W) the graph was exported for.
         dtype, memory_format: of the weights; inputs are converted to them.
+        maps: (argument) linear maps of other graphs, by their keys, to use instead of making the same.
     """
 
     def __init__(
@@ -101,24 +102,33 @@ class Graph:
         dtype: torch.dtype | None = None,
         memory_format: torch.memory_format = torch.contiguous_format,
         before: Unfolded | None = None,
+        maps: Mapping[Any, LinearMap] | None = None,
     ) -> None:
         self.operations = tuple(operations)
         self.output = output
         self.layers = dict(sorted(layers.items(), key=lambda item: item[1]))
         self.example_shape = example_shape
         self.dtype = dtype or next(
-            (c.dtype for c in self._constants() if c.is_floating_point()), torch.get_default_dtype()
+            (c.dtype for c in self.constants if c.is_floating_point()), torch.get_default_dtype()
         )
         self.memory_format = memory_format
         self.heads = dict(_heads(self.operations))
         self._by_step = {operation.name: operation.index for operation in operations} | self.heads
         self._plans: dict[tuple[int, frozenset[int] | None, bool], tuple[Step, ...]] = {}
-        self._linear = {o.index: LinearMap(o) for o in self.operations if is_linear(o)}
-        self._before = before
+        made = {o.index: LinearMap(o) for o in self.operations if is_linear(o)}
+        self._linear = {index: (maps or {}).get(entry.key, entry) for index, entry in made.items()}
+        self.before = before
         self._unfolded: Graph | None = None
 
-    def _constants(self) -> list[Tensor]:
+    @property
+    def constants(self) -> list[Tensor]:
+        """Weights, tables and all other tensors that do not come from the input."""
         return [constant for operation in self.operations for constant in _constants_of(operation)]
+
+    @property
+    def linear_maps(self) -> list[LinearMap]:
+        """The linear steps with the weights of the model, prepared for speed as they are used."""
+        return list(self._linear.values())
 
     @property
     def layer_names(self) -> tuple[str, ...]:
@@ -169,8 +179,9 @@ class Graph:
         """A graph with its weights converted once, for example to bfloat16 and `torch.channels_last`. This one stays."""
         dtype, memory_format = dtype or self.dtype, memory_format or self.memory_format
 
-        operations = [_converted(operation, dtype, memory_format) for operation in self.operations]
-        options: dict[str, Any] = {"dtype": dtype, "memory_format": memory_format, "before": self._before}
+        with torch.no_grad():
+            operations = [operation.to(dtype, memory_format) for operation in self.operations]
+        options: dict[str, Any] = {"dtype": dtype, "memory_format": memory_format, "before": self.before}
         return Graph(operations, self.output, self.layers, self.example_shape, **options)
 
     @property
@@ -179,11 +190,11 @@ class Graph:
 
         What folding left alone is shared, weights in the kernels' layout included.
         """
-        if self._before is None:
+        if self.before is None:
             return self
         with _unfold_lock:
             if self._unfolded is None:
-                self._unfolded = self._unfold(self._before)
+                self._unfolded = self._unfold(self.before)
             return self._unfolded
 
     def _unfold(self, before: Unfolded) -> Graph:
@@ -191,12 +202,10 @@ class Graph:
         operations = []
         for plain in before.graph.operations:
             if plain.name in mine:
-                constants = iter(_constants_of(mine[plain.name]))
-                operations.append(
-                    plain.with_arguments(lambda leaf, c=constants: leaf if isinstance(leaf, Value) else next(c))
-                )
+                operations.append(plain.with_arguments(_from(iter(_constants_of(mine[plain.name])), self.dtype)))
             else:
-                operations.append(_converted(plain, self.dtype, self.memory_format))
+                with torch.no_grad():
+                    operations.append(plain.to(self.dtype, self.memory_format))
         options: dict[str, Any] = {"dtype": self.dtype, "memory_format": self.memory_format}
         graph = Graph(operations, before.graph.output, before.graph.layers, self.example_shape, **options)
         for operation in graph.operations:
@@ -315,21 +324,19 @@ class Graph:
         )
 
 
+def _from(constants: Iterator[Tensor], dtype: torch.dtype) -> Callable[[Any], Any]:
+    """Replaces each constant of a step by the next one given, and each floating-point type it asks for."""
+
+    def change(leaf: Any) -> Any:
+        if isinstance(leaf, torch.dtype):
+            return dtype if leaf.is_floating_point else leaf
+        return next(constants) if isinstance(leaf, Tensor) else leaf
+
+    return change
+
+
 def _constants_of(operation: Operation) -> list[Tensor]:
     return list(constants_in((operation.args, operation.kwargs)))
-
-
-def _converted(operation: Operation, dtype: torch.dtype, memory_format: torch.memory_format) -> Operation:
-    """The step with its constants in another precision and memory format."""
-
-    def convert(leaf: Value | Tensor) -> Value | Tensor:
-        if not isinstance(leaf, Tensor):
-            return leaf
-        leaf = leaf.to(dtype) if leaf.is_floating_point() else leaf
-        return leaf.contiguous(memory_format=memory_format) if leaf.ndim == 4 else leaf
-
-    with torch.no_grad():
-        return operation.with_arguments(convert)
 
 
 def _heads(operations: tuple[Operation, ...]) -> Iterator[tuple[str, int]]:

@@ -52,10 +52,14 @@ class LinearMap:
         self.operation, self.weight = operation, weight_of(operation) if weight is None else weight
         self.axes = 0 if operation.target == "linear" else CONVOLUTIONS[operation.target][2]
         self.kernel = tuple(self.weight.shape[2:])
+        self.uneven: list[int] = []  # entries of padding more at the end of each axis than at its beginning
         if self.axes:
             self.options = _options(operation, self.axes)
             self.options["groups"] = self.options["groups"] if groups is None else groups
+            self.uneven = self.options.pop("uneven")
             self.plain = {name: value for name, value in self.options.items() if name != "output_padding"}
+        # What two maps agree in that do the same: the weights themselves and how they are applied.
+        self.key = (operation.target, id(self.weight), repr(getattr(self, "options", None)), tuple(self.uneven))
         self.in_patches = operation.target == "conv2d" and _in_patches(self.weight, **self.options)
         self.channels = -1 if not self.axes else 1  # the axis of the channels in (N, …)
         self._packed: dict[str, Callable[..., Tensor] | None] = {}
@@ -67,7 +71,7 @@ class LinearMap:
             return F.linear(x, self.weight, bias) if fast is None else fast(x, bias)
         forward = CONVOLUTIONS[self.operation.target][0]
         call = fast or (lambda batch, bias: forward(batch, self.weight, bias, **self.options))
-        return _on_batch(lambda batch: call(batch, bias), x, self.axes)
+        return _on_batch(lambda batch: call(self._padded(batch), bias), x, self.axes)
 
     def transpose(self, s: Tensor, shape: Shape) -> Tensor:
         """Wᵀ s for s (…, *output shape); `shape` is that of the step's input, needed where strides lose it."""
@@ -77,12 +81,26 @@ class LinearMap:
         backward = CONVOLUTIONS[self.operation.target][1]
         if self.operation.target.startswith("conv_transpose"):
             return _on_batch(lambda batch: backward(batch, self.weight, None, **self.plain), s, self.axes)
-        lost = self._lost(s, shape)
+        padded = (
+            *shape[: -self.axes],
+            *(size + extra for size, extra in zip(shape[-self.axes :], self.uneven, strict=True)),
+        )
+        lost = self._lost(s, padded)
         if self.in_patches:
             return _on_batch(lambda batch: self._to_patches(batch, lost), s, self.axes)
         fast = self._fast("transpose", s, None, packed.convolution_transposed)
         call = fast or (lambda batch, lost: backward(batch, self.weight, None, **self.plain, output_padding=lost))
-        return _on_batch(lambda batch: call(batch, lost), s, self.axes)
+        return _on_batch(lambda batch: self._unpadded(call(batch, lost)), s, self.axes)
+
+    def _padded(self, batch: Tensor) -> Tensor:
+        if not any(self.uneven):
+            return batch
+        return F.pad(batch, [size for extra in reversed(self.uneven) for size in (0, extra)])
+
+    def _unpadded(self, batch: Tensor) -> Tensor:
+        for axis, extra in enumerate(self.uneven, start=batch.ndim - self.axes):
+            batch = batch.narrow(axis, 0, batch.shape[axis] - extra) if extra else batch
+        return batch
 
     def _lost(self, s: Tensor, shape: Shape) -> list[int]:
         """How many entries at the end of each axis of the input the stride leaves out."""
@@ -140,7 +158,8 @@ def _format_of(batch: Tensor) -> torch.memory_format:
 
 
 def _options(operation: Operation, axes: int) -> dict[str, Any]:
-    """Stride, padding, dilation and groups of a convolution as full lists, whatever form the call had."""
+    """Stride, padding, dilation and groups of a convolution as full lists, whatever form the call had; and as "uneven" what
+    padding="same" has more at the end of an axis, where kernel and dilation ask for an odd number."""
     transposed = operation.target.startswith("conv_transpose")
     names = (
         ["stride", "padding", "output_padding", "groups", "dilation"]
@@ -150,7 +169,7 @@ def _options(operation: Operation, axes: int) -> dict[str, Any]:
     given = dict(zip(names, operation.args[3:], strict=False)) | {
         k: v for k, v in operation.kwargs.items() if k in names
     }
-    options: dict[str, Any] = {"groups": given.get("groups", 1)}
+    options: dict[str, Any] = {"groups": given.get("groups", 1), "uneven": [0] * axes}
     for name in names:
         if name == "groups":
             continue
@@ -159,7 +178,8 @@ def _options(operation: Operation, axes: int) -> dict[str, Any]:
             value = 0
         elif value == "same":
             kernel, dilation = weight_of(operation).shape[2:], _full(given.get("dilation", 1), axes)
-            value = [dilation[i] * (kernel[i] - 1) // 2 for i in range(axes)]
+            both = [dilation[i] * (kernel[i] - 1) for i in range(axes)]
+            value, options["uneven"] = [total // 2 for total in both], [total % 2 for total in both]
         options[name] = _full(value, axes)
     return options
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
+import torch
 from torch import Tensor
 
 __all__ = ["GraphError", "Operation", "Value", "argument", "constants_in", "fill", "rewrite", "values_in"]
@@ -55,8 +56,21 @@ class Operation:
         return self.function(*fill(self.args, values), **fill(self.kwargs, values))
 
     def with_arguments(self, change: Callable[[Any], Any]) -> Operation:
-        """The same operation with every value and tensor among its arguments replaced by `change` of it."""
+        """The same operation with every value, tensor and dtype among its arguments replaced by `change` of it."""
         return replace(self, args=rewrite(self.args, change), kwargs=rewrite(self.kwargs, change))
+
+    def to(self, dtype: torch.dtype, memory_format: torch.memory_format | None = None) -> Operation:
+        """The same operation in one precision: every floating-point constant, and every type it asks for."""
+
+        def convert(leaf: Any) -> Any:
+            if isinstance(leaf, torch.dtype):
+                return dtype if leaf.is_floating_point else leaf
+            if not isinstance(leaf, Tensor):
+                return leaf
+            leaf = leaf.to(dtype) if leaf.is_floating_point() else leaf
+            return leaf.contiguous(memory_format=memory_format) if memory_format and leaf.ndim == 4 else leaf
+
+        return self.with_arguments(convert)
 
 
 def argument(operation: Operation, position: int, name: str, default: Any) -> Any:
@@ -67,8 +81,8 @@ def argument(operation: Operation, position: int, name: str, default: Any) -> An
 
 
 def rewrite(tree: Any, change: Callable[[Any], Any]) -> Any:
-    """`tree` (nested tuples, lists, dicts) with `change` applied to each value and tensor in it."""
-    if isinstance(tree, (Value, Tensor)):
+    """`tree` (nested tuples, lists, dicts) with `change` applied to each value, tensor and dtype in it."""
+    if isinstance(tree, (Value, Tensor, torch.dtype)):
         return change(tree)
     if isinstance(tree, tuple):
         return tuple(rewrite(item, change) for item in tree)

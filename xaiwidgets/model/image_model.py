@@ -252,11 +252,13 @@ class ImageModel:
         """A fast forward pass for images of x's size up to ``layer``: no autograd, batch norm folded, channels last."""
         if precision not in _DTYPES:
             raise unknown("precision", precision, _DTYPES)
-        stop = None if layer == "output" else layer
-        if stop is None and not self._exports(x):
-            return self._plain_forward(_DTYPES[precision])
-        dtype = _DTYPES[precision]
-        graph = self.graph_for(x, dtype=dtype)
+        stop, dtype = None if layer == "output" else layer, _DTYPES[precision]
+        try:
+            graph = self.graph_for(x, dtype=dtype)
+        except GraphError:
+            if stop is not None:
+                raise
+            return self._plain_forward(dtype)  # the output can be had by calling the module
         graph.check_stop(stop)
 
         def forward(batch: Tensor) -> Any:
@@ -296,14 +298,6 @@ class ImageModel:
 
     # -- inner works -------------------------------------------------------------------------------------------------
 
-    def _exports(self, x: Tensor) -> bool:
-        """Whether the module has a graph; where it has none, its output can still be had by calling it."""
-        try:
-            self.graph_for(x)
-        except GraphError:
-            return False
-        return True
-
     def _has_classifier(self, x: Tensor) -> bool:
         """Whether there is a classifier whose input is the representation; an encoder's output is one already."""
         try:
@@ -314,7 +308,9 @@ class ImageModel:
 
     def _plain_forward(self, dtype: torch.dtype) -> Callable[[Tensor], Any]:
         def forward(batch: Tensor) -> Any:
-            with self.lock, evaluating(self.module), torch.inference_mode():
+            # A module may keep what it computes, and inference tensors could be used in no training afterwards.
+            with self._graphs.running(), evaluating(self.module), torch.inference_mode(False), torch.no_grad():
+                batch = batch.clone() if batch.is_inference() else batch
                 try:
                     if dtype == torch.float32:
                         return self.module(batch)

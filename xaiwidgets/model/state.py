@@ -1,27 +1,24 @@
-"""What state a module is in: its mode, and whether it is still the one that was exported."""
+"""What state a module is in: its mode, and whether it still computes what was exported."""
 
 from __future__ import annotations
 
-import copy
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-__all__ = ["evaluating", "fingerprint", "with_autograd"]
+from xaiwidgets.graph.reach import Place, Reach
 
+__all__ = ["Watch", "evaluating"]
 
-def with_autograd(module: nn.Module) -> nn.Module:
-    """The module; where it was made in inference mode, a copy whose weights autograd and the export can work with."""
-    named = (value for part in module.modules() for value in (*part._parameters.values(), *part._buffers.values()))
-    made: dict[int, Any] = {}
-    for value in named:
-        if isinstance(value, Tensor) and value.is_inference():
-            own = value.detach().clone()
-            made[id(value)] = nn.Parameter(own, value.requires_grad) if isinstance(value, nn.Parameter) else own
-    return copy.deepcopy(module, made) if made else module
+SMALL = 2**14  # entries of a tensor up to which all of them are compared at every look
+SAMPLED = 509  # of a larger one, every so manieth is (a prime, so that no column of a matrix is left out)
+BLOCK = 1024  # entries that a digest sums up, each with a weight of its own
+EASY = 2**21  # entries of all larger tensors together that are read in no time
+SHARE = 0.02  # of all time that may go into reading large weights
+ADVANCE = 8  # readings that are paid for by the export
 
 
 @contextmanager
@@ -37,16 +34,143 @@ def evaluating(module: nn.Module) -> Iterator[None]:
             part.training = training
 
 
-def fingerprint(module: nn.Module) -> tuple[Any, ...]:
-    """What tells that a module is no longer the one that was exported: its parts, and where and what its weights are."""
-    weights = [*module.parameters(), *module.buffers()]
-    # Steps on ``.data`` leave no trace but in the values: some of each tensor's are looked at.
-    looked_at = [
-        entry.detach().as_strided((min(8, entry.numel()),), (max(1, entry.numel() // 8),)).double()
-        for entry in weights
-        if entry.layout == torch.strided and entry.untyped_storage().nbytes() >= entry.numel() * entry.element_size()
-    ]
-    values = tuple(torch.cat([part.to(looked_at[0].device) for part in looked_at]).tolist()) if looked_at else ()
-    # Weights made under inference_mode count no versions.
-    places = tuple((id(entry), entry.data_ptr(), 0 if entry.is_inference() else entry._version) for entry in weights)
-    return (*(id(part) for part in module.modules()), *places, *values)
+class Watch:
+    """Remembers what a module computes with, to tell whether it has changed since.
+
+    Parts, attributes, hooks, containers, globals and places and versions of all tensors are compared at every look, and so are the
+    values of small tensors and samples of large ones, since edits through `.data` or numpy leave no other trace. Reading every
+    weight takes as long as memory does (102 MB of ResNet-50: about 7 % of a forward pass of one image), so large ones are read
+    whole as often as that takes `SHARE` of the time, and at every look once such an edit was seen (`suspicious`).
+    """
+
+    def __init__(self, module: nn.Module, suspicious: bool = False) -> None:
+        self.reach = Reach(module)
+        self.suspicious = suspicious
+        self._took = 0.0
+        self._weights: dict[tuple[torch.dtype, torch.device], Tensor] = {}
+        self.settle()
+        self._credit, self._seen = ADVANCE * self._took, time.perf_counter()
+
+    def settle(self) -> None:
+        """Look at all tensors anew, but for those that a forward pass was seen to write."""
+        volatile = self.reach.volatile
+        self._tensors = [value for number, value in self.reach.tensors.items() if (number, None) not in volatile]
+        flat = [(value, _flat(value)) for value in self._tensors]
+        self._odd = [(value, value.detach().clone()) for value, view in flat if view is None and _has_values(value)]
+        views = [view for _, view in flat if view is not None]
+        self._large = [view for view in views if view.numel() > SMALL]
+        small = [view for view in views if view.numel() <= SMALL]
+        self._exact = _grouped([*small, *[view[::SAMPLED] for view in self._large]])
+        self._easy = sum(view.numel() for view in self._large) <= EASY
+        self._places, self._values = self._where(), self._read()
+        self._digests, self._took = self._digest()
+
+    def changed(self) -> bool:
+        """Whether the module computes, or may compute, something else than when this was made."""
+        now = time.perf_counter()
+        self._credit = min(self._credit + SHARE * (now - self._seen), ADVANCE * self._took)
+        self._seen = now
+        if not self.reach.same():
+            if self.reach.changed():
+                return True
+            self.reach.keep()  # only what forward passes write
+        if self._where() != self._places:
+            return True
+        exact = all(map(_same_bits, self._read(), self._values)) and all(_same_bits(*pair) for pair in self._odd)
+        if exact and not self._large_changed():
+            return False
+        self.suspicious = True
+        return True
+
+    def _large_changed(self) -> bool:
+        if not self._large or not (self._easy or self.suspicious or self._credit >= self._took):
+            return False
+        digests, self._took = self._digest()
+        self._credit -= self._took
+        return not all(map(_same_bits, digests, self._digests))
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """While the module itself runs: what its forward pass writes is no change."""
+        before, places = self._differences(), self._where()
+        try:
+            yield
+        finally:
+            written = {
+                (id(value), None)
+                for value, old, new in zip(self._tensors, places, self._where(), strict=True)
+                if old != new
+            }
+            self.reach.volatile |= (self._differences() - before) | written
+            if written:
+                self.settle()
+
+    def _differences(self) -> set[Place]:
+        return set() if self.reach.same() else self.reach.changed()
+
+    def _where(self) -> list[tuple[int, int, tuple[int, ...]]]:
+        """Where each tensor's values lie, and how often they were written to; weights made in inference mode count no versions."""
+        return [
+            (value.data_ptr(), 0 if value.is_inference() else value._version, value.stride())
+            if value.layout == torch.strided
+            else (0, 0 if value.is_inference() else value._version, ())
+            for value in self._tensors
+        ]
+
+    def _read(self) -> list[Tensor]:
+        with torch.no_grad():
+            return [torch.cat(group) for group in self._exact]
+
+    def _digest(self) -> tuple[list[Tensor], float]:
+        """Sums over blocks of every large tensor, and the seconds they took."""
+        begin = time.perf_counter()
+        with torch.no_grad():
+            found = [self._sums(view) for view in self._large]
+            if found and found[0].device.type == "cuda":
+                torch.cuda.synchronize(found[0].device)
+        return found, time.perf_counter() - begin
+
+    def _sums(self, view: Tensor) -> Tensor:
+        if not view.is_floating_point():
+            return view.clone()
+        whole = view.numel() // BLOCK * BLOCK
+        wide = view if view.dtype in (torch.float32, torch.float64) else view.float()
+        key = (wide.dtype, wide.device)
+        if key not in self._weights:
+            generator = torch.Generator().manual_seed(0)
+            self._weights[key] = torch.rand(BLOCK, generator=generator).add_(0.5).to(wide)
+        return torch.cat([wide[:whole].view(-1, BLOCK) @ self._weights[key], wide[whole:]])
+
+
+def _has_values(value: Tensor) -> bool:
+    return value.layout == torch.strided and value.device.type != "meta" and not value.is_quantized
+
+
+def _flat(value: Tensor) -> Tensor | None:
+    """All values of a tensor in one dimension, in the memory in which they are; None where they do not lie side by side."""
+    if not _has_values(value) or value.is_complex():
+        return None
+    expected = 1
+    for size, stride in sorted(zip(value.shape, value.stride(), strict=True), key=lambda pair: pair[1]):
+        if size != 1 and stride != expected:
+            return None
+        expected *= size
+    return value.detach().as_strided((value.numel(),), (1,))
+
+
+def _grouped(views: list[Tensor]) -> list[list[Tensor]]:
+    groups: dict[tuple[torch.dtype, torch.device], list[Tensor]] = {}
+    for view in views:
+        groups.setdefault((view.dtype, view.device), []).append(view)
+    return list(groups.values())
+
+
+def _same_bits(now: Tensor, before: Tensor) -> bool:
+    if now.is_complex():
+        now, before = torch.view_as_real(now), torch.view_as_real(before)
+    if now.is_floating_point():
+        if not now.is_contiguous():
+            now, before = now.contiguous(), before.contiguous()
+        kind = {2: torch.int16, 4: torch.int32, 8: torch.int64}.get(now.element_size(), torch.uint8)
+        now, before = now.view(kind), before.view(kind)
+    return torch.equal(now, before)

@@ -1,0 +1,135 @@
+"""An ordinary run of a copy of a module on random images: what its graph is held against."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from xaiwidgets.graph.copying import Copier, unwrapped
+from xaiwidgets.graph.hooks import HookWatch, without_global_hooks
+from xaiwidgets.graph.reach import Reach
+
+__all__ = ["BATCHES", "Trial", "apart"]
+
+SMALL = 2**20  # entries of a tensor outside the module that is kept, in case that a hook adds to it
+BATCHES = (2, 1)  # torch.export takes a size of one for a constant, so what it traced is tried with one image as well
+
+
+class Trial:
+    """The answers of `module` in evaluation mode to random images (2, …) like `example`, and to the first of them alone.
+
+    Attributes:
+        x: the images. answers: what came back for each size in `BATCHES`; shorter where a run failed.
+        failure: the exception of the run that failed, or None.
+        hooks: which of the module's forward hooks take part.
+    """
+
+    def __init__(self, module: nn.Module, example: Tensor, reach: Reach) -> None:
+        self.module = module
+        self.x = _images(example)
+        self.answers: list[Any] = []
+        self.failure: Exception | None = None
+        self._copier = Copier()
+        self.copy = private(module, self._copier)
+        self.hooks = HookWatch(self.copy)
+        twins = Reach(self.copy)
+        tensors = [(value, value.detach().clone()) for value in reach.tensors.values() if self._is_shared_state(value)]
+        try:
+            self.answers.append(ask(self.copy, self.x))
+            if isinstance(self.answers[0], Tensor) and not self.answers[0].isfinite().any():
+                self.x = self.x.abs()  # a logarithm or a root of negative values tells nothing
+                self.answers = [ask(self.copy, self.x)]
+            self.answers.extend(ask(self.copy, self.x[:size]) for size in BATCHES[1:])
+        except Exception as error:  # whatever the person's code raises
+            self.failure = error
+        self._mark(reach, twins)
+        reach.put_back(self.shares)
+        for value, kept in tensors:
+            if not torch.equal(value, kept):
+                reach.volatile.add((id(value), None))
+                with torch.no_grad():
+                    value.copy_(kept)
+
+    def faithful(self, reach: Reach) -> bool:
+        """Whether the copy answers as the module does, which is asked only where that leaves no trace: it has no hooks, writes
+        nothing down and is in evaluation mode."""
+        module = unwrapped(self.module)
+        if self.hooks.count or reach.volatile or any(part.training for part in module.modules()) or not self.answers:
+            return True
+        answer, size = (
+            ask(module, self.x[: BATCHES[-1]]),
+            len(self.answers[-1]) if isinstance(self.answers[-1], Tensor) else 0,
+        )
+        return not size or torch.allclose(answer[:size], self.answers[-1], rtol=1e-3, atol=1e-5, equal_nan=True)
+
+    def fresh(self, *, hooks: bool = False, dtype: torch.dtype | None = None) -> nn.Module:
+        """Another copy, in the state in which the module is; with all of its `hooks`, or those that take part."""
+        copy = private(self.module, Copier(dtype))
+        if not hooks:
+            self.hooks.keep_only_these(copy)
+        return copy
+
+    def _mark(self, reach: Reach, twins: Reach) -> None:
+        """Note what the runs wrote: attributes and containers of the copy, which stand for those of the module."""
+        written: dict[int, set[Any]] = {}
+        for number, key in twins.changed():
+            written.setdefault(number, set()).add(key)
+        for number, holder in reach.holders.items():
+            twin = self._copier.twin(holder.owner)
+            if twin is not None and id(twin) in written:
+                reach.mark(number, written[id(twin)])
+        for number, value in reach.tensors.items():
+            twin = self._copier.twin(value)
+            if twin is not None and not twin.is_inference() and twin._version:
+                reach.volatile.add((number, None))
+        reach.volatile.update(self.hooks.looking_on(unwrapped(self.module)))
+
+    def _is_shared_state(self, value: Tensor) -> bool:
+        known = isinstance(value, nn.Parameter) or not self.shares(value) or value.numel() > SMALL
+        return not known and value.layout == torch.strided and not value.is_inference()
+
+    def shares(self, owner: Any) -> bool:
+        """Whether the copies have no such thing of their own: globals, attributes of classes, what could not be copied."""
+        return self._copier.twin(owner) is None
+
+
+def _images(example: Tensor) -> Tensor:
+    generator = torch.Generator().manual_seed(0)
+    x = torch.randn(BATCHES[0], *example.shape[1:], generator=generator, dtype=torch.float64)
+    return x.to(example)
+
+
+def private(module: nn.Module, copier: Copier) -> nn.Module:
+    copy: nn.Module = copier(unwrapped(module))
+    return copy.eval()
+
+
+@torch.no_grad()
+def ask(module: nn.Module, x: Tensor) -> Any:
+    """The module's answer, in memory of its own."""
+    answer = module(x.clone())
+    return answer.detach().clone() if isinstance(answer, Tensor) else answer
+
+
+@contextmanager
+def apart(reach: Reach, device: torch.device) -> Iterator[None]:
+    """Runs and traces within leave no trace outside the module: random numbers go on where they were, functions forget what they
+    cached meanwhile, and nobody's compiled code or hooks on all modules take part."""
+    python, array = random.getstate(), np.random.get_state()  # noqa: NPY002 - what the person's code may draw from
+    cached = [(function, function.cache_info().misses) for function in reach.caches.values()]
+    devices = [device] if device.type == "cuda" else []
+    with torch.random.fork_rng(devices), without_global_hooks(), torch.compiler.set_stance("force_eager"):
+        try:
+            yield
+        finally:
+            random.setstate(python)
+            np.random.set_state(array)  # noqa: NPY002
+            for function, misses in cached:
+                if function.cache_info().misses != misses:
+                    function.cache_clear()
