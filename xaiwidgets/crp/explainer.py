@@ -14,7 +14,6 @@ from xaiwidgets.crp.collecting import batches, collect
 from xaiwidgets.crp.concepts import Concept, ConceptLayers, check_ids
 from xaiwidgets.crp.focus import Focus
 from xaiwidgets.crp.passes import Pass
-from xaiwidgets.crp.regions import region_weights
 from xaiwidgets.crp.requests import Request, parse, plain_condition
 from xaiwidgets.crp.results import ConceptAttribution, Ranking, RegionConcepts, ranked
 from xaiwidgets.crp.starts import Begin, class_start, given_start
@@ -25,6 +24,7 @@ from xaiwidgets.lrp.explainer import names_of
 from xaiwidgets.lrp.starts import entries
 from xaiwidgets.model import ImageModel
 from xaiwidgets.results import Provenance
+from xaiwidgets.targets.regions import region_weights
 
 __all__ = ["CRP"]
 

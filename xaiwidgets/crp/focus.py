@@ -12,10 +12,10 @@ from torch import Tensor
 from xaiwidgets.crp.attribution_graph import ConceptGraph, decompose, feeders
 from xaiwidgets.crp.concepts import check_ids
 from xaiwidgets.crp.passes import Pass
-from xaiwidgets.crp.regions import region_weights
 from xaiwidgets.crp.results import Ranking, ranked
 from xaiwidgets.errors import unknown, whole
 from xaiwidgets.results import Provenance
+from xaiwidgets.targets.regions import region_weights
 
 __all__ = ["Focus"]
 

@@ -8,7 +8,7 @@ import logging
 import sys
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -27,13 +27,14 @@ __all__ = ["export"]
 _export_lock = threading.Lock()
 
 
-def export(module: nn.Module, example: Tensor) -> Graph:
+def export(module: nn.Module, example: Tensor, select: Callable[[Any], Tensor] | None = None) -> Graph:
     """The computation of `module` in evaluation mode as a `Graph`.
 
     `example` (N, C, H, W) gives channels, size, dtype and device; its values do not matter and the batch size stays free.
+    `select` picks the one tensor to explain of whatever the module returns; the steps that only others need are left out.
     The module itself is not touched: what is traced is a copy that shares its parameters.
 
-    Raises `GraphError` when the module cannot be exported, naming why and what to do.
+    Raises `GraphError` when the module cannot be exported, naming why and what to do, and what `select` raises.
     """
     if not isinstance(module, nn.Module):
         raise GraphError(f"module is a {type(module).__name__}: give a torch.nn.Module.")
@@ -41,11 +42,15 @@ def export(module: nn.Module, example: Tensor) -> Graph:
         shape = tuple(example.shape) if isinstance(example, Tensor) else type(example).__name__
         raise GraphError(f"example is {shape}: give one batch of inputs, (N, C, H, W) with N ≥ 1.")
     with _export_lock:
-        return _export(module, example.detach()[:1].repeat(2, *[1] * (example.ndim - 1)))
+        return _export(module, example.detach()[:1].repeat(2, *[1] * (example.ndim - 1)), select)
 
 
-def _export(module: nn.Module, example: Tensor) -> Graph:
-    program = _program(_private_copy(module), example, type(module))
+def _export(module: nn.Module, example: Tensor, select: Callable[[Any], Tensor] | None) -> Graph:
+    traced = _private_copy(module)
+    if select is not None:
+        # On the copy itself: a module around it would stand before the names of all layers.
+        traced.forward = _selecting(traced.forward, select)
+    program = _program(traced, example, type(module))
     structure = program.call_spec.out_spec
     if structure is not None and not structure.is_leaf():
         # Taking one of several outputs unasked would explain something else than what was meant.
@@ -77,12 +82,24 @@ def _private_copy(module: nn.Module) -> nn.Module:
         ) from error
 
 
+def _selecting(forward: Callable[[Tensor], Any], select: Callable[[Any], Tensor]) -> Callable[[Tensor], Tensor]:
+    """A module's forward, of whose result one tensor is taken."""
+
+    # torch.export looks at the code of a plain function.
+    def selected(x: Tensor) -> Tensor:
+        return select(forward(x))
+
+    return selected
+
+
 def _program(module: nn.Module, example: Tensor, kind: type) -> torch.export.ExportedProgram:
     batch = torch.export.Dim.DYNAMIC
     with warnings.catch_warnings(), torch.no_grad(), _silence():
         warnings.simplefilter("ignore")
         try:
             return torch.export.export(module, (example,), dynamic_shapes=({0: batch},), strict=False)
+        except GraphError:
+            raise
         except Exception as error:
             raise GraphError(_explain(error, module, example, kind)) from error
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -20,11 +21,14 @@ class Graphs:
 
     Args:
         module: which is read, never changed. name: of the model, for messages. channels: of its images.
-        lock: one for everything that reads the module.
+        lock: one for everything that reads the module. select: the one tensor to explain of what the module returns.
     """
 
-    def __init__(self, module: nn.Module, name: str, channels: int, lock: threading.RLock) -> None:
+    def __init__(
+        self, module: nn.Module, name: str, channels: int, lock: threading.RLock, select: Callable[[Any], Tensor]
+    ) -> None:
         self._module, self._name, self._channels, self._lock = module, name, channels, lock
+        self._select = select
         self._graphs: dict[Any, Graph] = {}
         self._failures: dict[tuple[int, int], str] = {}
         self._of: tuple[Any, ...] = ()
@@ -57,7 +61,7 @@ class Graphs:
                 example = torch.zeros(2, self._channels, *size, device=device, dtype=kind)
                 try:
                     # In the layout that runs, so that the precision it has needs no second copy of the weights.
-                    self._graphs[size] = export(with_autograd(self._module), example).to(
+                    self._graphs[size] = export(with_autograd(self._module), example, self._select).to(
                         memory_format=torch.channels_last
                     )
                 except GraphError as error:
@@ -68,6 +72,11 @@ class Graphs:
             if key not in self._graphs:
                 self._graphs[key] = self._graphs[size].to(dtype=dtype, memory_format=torch.channels_last)
             return self._graphs[key]
+
+    @property
+    def first(self) -> Graph | None:
+        """Any graph there is; None before the first was made."""
+        return next(iter(self._graphs.values()), None)
 
     def failure(self, height: int, width: int) -> str:
         """What kept the module from becoming a graph for images of this size; empty where nothing did."""
