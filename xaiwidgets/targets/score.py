@@ -46,6 +46,10 @@ class Score(ABC):
     def of(self, rows: Rows) -> Score:
         """The score of other rows: row k of an output is then a version of image ``rows[k]``."""
 
+    def joined(self, others: Sequence[Any]) -> Score | None:
+        """This score with others of its kind, of further images, as one; None where they are not alike."""
+        return None
+
     @abstractmethod
     def __call__(self, output: Tensor) -> Tensor:
         """s of outputs (n, …), (n,); row k belongs to image k, of as many rows as there are images. Autograd sees through it."""
@@ -108,7 +112,20 @@ class FunctionScore(Score):
         return FunctionScore(self.function, self.names[0], count_of(rows, len(self)))
 
     def __call__(self, output: Tensor) -> Tensor:
-        return checked(self.function(output.float()), len(output), self.names[0])
+        try:
+            found = self.function(output.float())
+        except Exception as error:
+            sizes = ", ".join(["N", *map(str, output.shape[1:])])
+            raise TargetError(
+                f"target {self.names[0]} raises {type(error).__name__}: {error}. It is called with the output ({sizes}) and gives "
+                "one number an image, (N,)"
+            ) from error
+        return checked(found, len(output), self.names[0])
+
+    def joined(self, others: Sequence[Any]) -> FunctionScore | None:
+        if any(score.function is not self.function for score in others):
+            return None
+        return FunctionScore(self.function, self.names[0], len(self) + sum(map(len, others)))
 
     def check(self, output: Tensor) -> None:
         """Raise TargetError where the function does not give one finite number a row, whatever other rows there are."""
@@ -165,16 +182,13 @@ class Indexed(Score):
         }
         return self._with([self.names[row] for row in chosen], taken)
 
-    @classmethod
-    def joined(cls, scores: Sequence[Any]) -> Self | None:
-        """The scores of some images as one of all; None where they are not alike."""
-        first = scores[0]
+    def joined(self, others: Sequence[Any]) -> Self | None:
+        scores = [self, *others]
         shapes = {tuple((name, each.shape[1:]) for name, each in score.numbers.items()) for score in scores}
-        if len(shapes) > 1 or any(score.same != first.same for score in scores):
+        if len(shapes) > 1 or any(score.same != self.same for score in others):
             return None
-        numbers = {name: torch.cat([score.numbers[name] for score in scores]) for name in first.numbers}
-        found: Self = first._with([name for score in scores for name in score.names], numbers)
-        return found
+        numbers = {name: torch.cat([score.numbers[name] for score in scores]) for name in self.numbers}
+        return self._with([name for score in scores for name in score.names], numbers)
 
     def _with(self, names: Sequence[str], numbers: dict[str, Tensor]) -> Self:
         return type(self)(names, numbers, self.same)
@@ -233,13 +247,12 @@ class Combined(Score):
 
 def together(scores: Sequence[Score]) -> Score:
     """Scores of some images each as the score of all."""
-    if len(scores) == 1:
-        return scores[0]
-    first = scores[0]
-    if isinstance(first, Indexed) and all(type(score) is type(first) for score in scores):
-        joined = first.joined(scores)
-        if joined is not None:
-            return joined
+    first, *others = scores
+    joined = first if not others else None
+    if others and all(type(score) is type(first) for score in others):
+        joined = first.joined(others)
+    if joined is not None:
+        return joined
     return Several([score.of([row]) for score in scores for row in range(len(score))])
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -35,6 +36,9 @@ class ClassScore(Score):
 
     def of(self, rows: Rows) -> ClassScore:
         return ClassScore(self.model, self.classes[rows if isinstance(rows, slice | Tensor) else list(rows)])
+
+    def joined(self, others: Sequence[Any]) -> ClassScore:
+        return ClassScore(self.model, torch.cat([self.classes, *(score.classes for score in others)]))
 
     def __call__(self, output: Tensor) -> Tensor:
         return self._picked(self.model.class_scores(output))

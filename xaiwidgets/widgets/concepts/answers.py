@@ -15,7 +15,7 @@ from xaiwidgets.crp import CRP, Concept, Focus
 from xaiwidgets.crp.concepts import ConceptLayers
 from xaiwidgets.errors import unknown
 from xaiwidgets.index.reference_index import ReferenceIndex
-from xaiwidgets.targets.regions import region_weights
+from xaiwidgets.targets import region_weights
 from xaiwidgets.widgets.choices import CLOSED, StateError, check_image
 from xaiwidgets.widgets.concepts.gallery import SIDE, Gallery, Place, Question, shown_count
 from xaiwidgets.widgets.wire import Packet, encoded, picture_packet
