@@ -25,14 +25,16 @@ from typing import Any, Literal
 from torch import Tensor
 
 from xaiwidgets.errors import unknown
-from xaiwidgets.targets.asking import entries, is_classes, said, score_of, target_of
+from xaiwidgets.targets.asking import entries, is_classes, said, score_of, target_of, told
 from xaiwidgets.targets.kinds import Box, Class, Region, Similarity, Value, number
 from xaiwidgets.targets.regions import region_weights
 from xaiwidgets.targets.score import Score, TargetError, together
-from xaiwidgets.targets.target import Answering, Function, Target
+from xaiwidgets.targets.target import Answering, Fixed, Function, Target
 
 __all__ = [
     "Answering",
+    "Fixed",
+    "Function",
     "Score",
     "Target",
     "TargetError",
@@ -48,6 +50,7 @@ __all__ = [
     "similarity",
     "target_of",
     "together",
+    "told",
     "value",
 ]
 

@@ -15,9 +15,9 @@ from xaiwidgets.errors import whole
 from xaiwidgets.targets.kinds import Box, Class, Region, Value
 from xaiwidgets.targets.score import Score, TargetError, together
 from xaiwidgets.targets.scores import ClassScore
-from xaiwidgets.targets.target import Answering, Asked, Function, Target
+from xaiwidgets.targets.target import Answering, Asked, Fixed, Function, Target
 
-__all__ = ["entries", "is_classes", "said", "score_of", "target_of"]
+__all__ = ["entries", "is_classes", "said", "score_of", "target_of", "told"]
 
 
 def is_classes(target: Any) -> bool:
@@ -77,6 +77,14 @@ def score_of(
     if is_classes(found) and output.ndim == 2:
         return ClassScore(model, model.targets(output, found, argument))
     return together([_kind(entry, asked.image(row)).score(asked.image(row)) for row, entry in enumerate(found)])
+
+
+def told(target: Any, score: Score) -> Any:
+    """What an explainer is told of a target that was understood: the classes (N,), else the target as it came; what a model predicted
+    is what it stays."""
+    if score.classes is not None:
+        return score.classes
+    return Fixed(score) if is_classes(target) else target
 
 
 def said(target: Any, score: Score | None = None) -> Any:

@@ -70,18 +70,26 @@ class Score(ABC):
         """
         with torch.inference_mode(False), torch.enable_grad():
             leaf = output.detach().float().clone().requires_grad_()
-            s = self(leaf)
-            if not s.requires_grad:
-                raise TargetError(
-                    f"target {self.names[0]} has no gradient: it leaves torch, or counts, rounds or compares on its way; RISE "
-                    "and Occlusion need none"
-                )
-            (found,) = torch.autograd.grad(s.sum(), leaf, allow_unused=True)
+            (found,) = torch.autograd.grad(self.slope(leaf).sum(), leaf, allow_unused=True)
         if found is None:
             raise TargetError(f"target {self.names[0]} does not depend on the output: its gradient is nothing")
         if not torch.isfinite(found).all():
             raise TargetError(f"target {self.names[0]} has a gradient that is NaN or infinite at this output")
         return found.to(output.dtype)
+
+    def slope(self, output: Tensor) -> Tensor:
+        """s of an output that autograd follows, (n,).
+
+        Raises:
+            TargetError: autograd loses the way.
+        """
+        s = self(output)
+        if not s.requires_grad:
+            raise TargetError(
+                f"target {self.names[0]} has no gradient: it leaves torch, or counts, rounds or compares on its way; RISE and "
+                "Occlusion need none"
+            )
+        return s
 
     def start(self, output: Tensor, begin: Begin = "logit") -> Tensor:
         """Where relevance begins, the shape of output (n, …): output ⊙ ∂s/∂output, which sums to s where s is linear; or ∂s/∂output."""

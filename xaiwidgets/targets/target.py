@@ -11,7 +11,7 @@ from torch import Tensor
 
 from xaiwidgets.targets.score import Combined, FunctionScore, Score, TargetError
 
-__all__ = ["Answering", "Asked", "Function", "Target", "Weighted"]
+__all__ = ["Answering", "Asked", "Fixed", "Function", "Target", "Weighted"]
 
 
 class Answering(Protocol):
@@ -139,6 +139,27 @@ class Function(Target):
 
     def __str__(self) -> str:
         return self.name
+
+
+@dataclass(frozen=True, repr=False, eq=False)
+class Fixed(Target):
+    """A score that was found before, of as many images: the same question, whatever a changed model or image would make of it."""
+
+    found: Score
+
+    def score(self, asked: Asked) -> Score:
+        if len(self.found) != len(asked):
+            raise TargetError(f"{asked.argument} is of {len(self.found)} images, asked about {len(asked)}")
+        return self.found
+
+    def each(self, count: int, argument: str) -> list[Target]:
+        if len(self.found) != count:
+            raise TargetError(f"{argument} is of {len(self.found)} images, asked about {count}")
+        return [Fixed(self.found.of([row])) for row in range(count)]
+
+    def __str__(self) -> str:
+        text = self.found.text
+        return text if isinstance(text, str) else ", ".join(text)
 
 
 def _target(other: Any) -> Target:
