@@ -312,7 +312,7 @@ class CRP(LRP):
             record = known.propagator.record(x[images], keep=layers, memory=memory)
             start, score = begin(record, images, [None] * len(images))
             assert isinstance(score, Score)
-            explained = Pass(known, x[images], record, start, score)
+            explained = Pass(known, x[images], record, start, score, self.model.meaning)
             explained.at(layers)
             yield explained
 

@@ -27,8 +27,8 @@ class Focus:
     share the layer's relevance without remainder, and a region's answer is the sum of its heatmaps there.
 
     Attributes:
-        target: the class, or another target in words. output: (1, …). score, probability: of the target; the probability is the score
-            itself where it is no class's.
+        target: the class, or another target in words. output: (1, …). score: of the target.
+        probability: of the class; None where it is none, or the model gives plain values.
         relevance: layer -> (units,) relevance of each concept, for every layer in `layers`, in units of the start; `rank` has that of
             any other layer.
     """
@@ -38,7 +38,8 @@ class Focus:
         self.target = explained.explained
         self.output = explained.record.output.float()
         self.score = float(explained.score(self.output))
-        self.probability = float(explained.score.probability(self.output))
+        known = explained.score.classes is not None and explained.meaning != "values"
+        self.probability = float(explained.score.probability(self.output)) if known else None
         self.relevance = {layer: explained.concepts(layer)[0] for layer in self.layers}
 
     @property

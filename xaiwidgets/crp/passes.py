@@ -20,7 +20,7 @@ class Pass:
     """What was recorded of N images, and the relevance at layers.
 
     Attributes:
-        x: (N, C, H, W). start: (1, N, …) relevance at the output. score: what is explained.
+        x: (N, C, H, W). start: (1, N, …) relevance at the output. score: what is explained. meaning: of the model's scores.
         relevance: layer -> (1, N, …); `at` adds layers that were not asked for at first.
     """
 
@@ -29,6 +29,7 @@ class Pass:
     record: Record
     start: Tensor
     score: Score
+    meaning: str
     relevance: dict[str, Tensor] = field(default_factory=dict)
 
     @property
