@@ -11,7 +11,17 @@ from torch import Tensor
 from xaiwidgets.model import ImageModel
 from xaiwidgets.targets import Score, entries, score_of
 
-__all__ = ["Begun", "Part", "Start", "at_output", "at_targets", "class_starts", "contrast", "given_start", "score_starts"]
+__all__ = [
+    "Begun",
+    "Part",
+    "Start",
+    "at_output",
+    "at_targets",
+    "class_starts",
+    "contrast",
+    "given_start",
+    "score_starts",
+]
 
 Part = slice | Sequence[int]
 """Which of the images: as a slice, or by number."""
