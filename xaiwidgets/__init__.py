@@ -56,6 +56,7 @@ _ROOMS: dict[str, tuple[str, ...]] = {
     "plots": (),
     "relax": ("RELAX", "RISE", "RelaxResult", "masks_needed"),
     "results": (),
+    "targets": (),
     "widgets": ("ConceptBrowser", "FlippingViewer", "HeatmapOverlay"),
 }
 """Rooms, which are public as they are, such as xaiwidgets.evaluate.localisation, and the names that each gives to the front."""

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from xaiwidgets.results import Explainer, heatmap_of
+from xaiwidgets.targets import Function, TargetError, entries, is_classes, said
 
 __all__ = ["as_explainer", "call_explainer", "explainer_of", "is_explainer", "takes_target"]
 
@@ -80,6 +81,10 @@ def takes_target(method: Callable[..., Any]) -> bool:
 
 
 def _classes(target: Any, x: Tensor) -> Any:
+    if not is_classes(target):
+        raise TargetError(
+            f"target={said(target)} is no class, and captum takes classes; explain it with an explainer of xaiwidgets"
+        )
     return torch.as_tensor(target).expand(len(x)) if target is not None else None
 
 
@@ -87,7 +92,15 @@ def _cam_targets(target: Any, x: Tensor) -> list[Callable[[Tensor], Tensor]] | N
     if target is None:
         return None
 
-    def score_of(index: int) -> Callable[[Tensor], Tensor]:
-        return lambda output: output[..., index]
+    def score_of(entry: Any) -> Callable[[Tensor], Tensor]:
+        if isinstance(entry, Function):
+            return lambda output: entry.function(output[None])[0]
+        return lambda output: output[..., int(entry)]
 
-    return [score_of(int(index)) for index in torch.as_tensor(target).expand(len(x))]
+    found = entries(target, len(x)) or []
+    others = [entry for entry in found if not is_classes(entry) and not isinstance(entry, Function)]
+    if others:
+        raise TargetError(
+            f"target={said(others[0])} is neither a class nor a function, which pytorch-grad-cam takes; give a function of the output"
+        )
+    return [score_of(entry) for entry in found]

@@ -13,16 +13,18 @@ from torch import Tensor, nn
 from xaiwidgets.errors import check_keywords, whole
 from xaiwidgets.model import ImageModel
 from xaiwidgets.results import Control, Provenance, Result
+from xaiwidgets.targets import Score, said, score_of
 
 __all__ = ["Baseline", "BaselineExplainer", "finite"]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Baseline(Result):
-    """relevance (N, C, H, W) or (N, 1, H, W); target (N,) the class explained; output (N, classes)."""
+    """relevance (N, C, H, W) or (N, 1, H, W); target (N,) the class explained, None where it is another target, which the provenance
+    names; output (N, …)."""
 
     relevance: Tensor
-    target: Tensor
+    target: Tensor | None
     output: Tensor
 
     @property
@@ -42,37 +44,39 @@ class BaselineExplainer(ABC):
     @torch.inference_mode(False)
     @torch.no_grad()
     def __call__(self, x: Tensor, target: Any = None) -> Baseline:
-        """Explain x (N, C, H, W) for the predicted class, a class, or one an image.
+        """Explain x (N, C, H, W).
+
+        Args:
+            target: None for the predicted class; a class, anything of `xaiwidgets.targets` or a function of the output, or one an image.
 
         Raises:
-            TypeError, ValueError: images, classes or parameters that do not fit.
+            TypeError, ValueError: images, targets or parameters that do not fit.
         """
         x = self.model.validate(x)
         self._check(x)
-        output = self.model.scores(x)
-        chosen = self.model.targets(output, target)
-        parts = [
-            self._relevance(x[i : i + self.batch], chosen[i : i + self.batch]) for i in range(0, len(x), self.batch)
-        ]
+        output = self.model.output(x)
+        score = score_of(self.model, output, target, x)
+        chunks = (slice(i, i + self.batch) for i in range(0, len(x), self.batch))
+        parts = [self._relevance(x[part], score.of(part)) for part in chunks]
         seed = self.parameters.get("seed")
         plain = {name: f"given, {tuple(v.shape)}" if hasattr(v, "shape") else v for name, v in self.parameters.items()}
         provenance = Provenance(type(self).__name__, plain, seed, self.model.name)
-        return Baseline(provenance.asked(target=target), torch.cat(parts), chosen, output)
+        return Baseline(provenance.asked(target=said(target, score)), torch.cat(parts), score.classes, output)
 
     def _check(self, x: Tensor) -> None:  # noqa: B027 - most have nothing to check
         """Raise ValueError where parameters do not fit the images."""
 
     @abstractmethod
-    def _relevance(self, x: Tensor, target: Tensor) -> Tensor:
+    def _relevance(self, x: Tensor, score: Score) -> Tensor:
         """(n, C or 1, H, W) for one chunk."""
 
-    def _gradient(self, x: Tensor, target: Tensor) -> Tensor:
-        """The gradient of each image's target logit by its pixels."""
+    def _gradient(self, x: Tensor, score: Score) -> Tensor:
+        """The gradient of each image's score by its pixels."""
         graph = self.model.graph_for(x)
         with torch.enable_grad():
             x = x.detach().requires_grad_()
             *_, (_, output) = graph.steps(x, graph.output, attached=True)
-            (gradient,) = torch.autograd.grad(output.gather(1, target[:, None]).sum(), x)
+            (gradient,) = torch.autograd.grad(score.slope(output).sum(), x)
         return gradient
 
     def with_parameters(self, **changes: Any) -> Self:

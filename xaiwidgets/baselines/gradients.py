@@ -9,18 +9,19 @@ from xaiwidgets.baselines.explainer import BaselineExplainer, finite
 from xaiwidgets.errors import whole
 from xaiwidgets.model import ImageModel
 from xaiwidgets.results import Control
+from xaiwidgets.targets import Score
 
 __all__ = ["GradientXInput", "IntegratedGradients", "SmoothGrad"]
 
 
 class GradientXInput(BaselineExplainer):
-    """x ⊙ ∂ logit / ∂x."""
+    """x ⊙ ∂s/∂x, s being the target's logit or any other score."""
 
     def __init__(self, model: ImageModel | nn.Module, batch: int = 16) -> None:
         super().__init__(model, batch)
 
-    def _relevance(self, x: Tensor, target: Tensor) -> Tensor:
-        return self._gradient(x, target) * x
+    def _relevance(self, x: Tensor, score: Score) -> Tensor:
+        return self._gradient(x, score) * x
 
 
 class IntegratedGradients(BaselineExplainer):
@@ -56,11 +57,11 @@ class IntegratedGradients(BaselineExplainer):
             raise ValueError("baseline has NaN or infinite values; give finite ones, in the model's normalisation")
         return origin
 
-    def _relevance(self, x: Tensor, target: Tensor) -> Tensor:
+    def _relevance(self, x: Tensor, score: Score) -> Tensor:
         steps, origin = self.parameters["steps"], self._origin(x)
         total = torch.zeros_like(x)
         for step in range(steps):
-            total += self._gradient(origin + (x - origin) * ((step + 0.5) / steps), target)
+            total += self._gradient(origin + (x - origin) * ((step + 0.5) / steps), score)
         return (x - origin) * total / steps
 
     def controls(self) -> list[Control]:
@@ -84,7 +85,7 @@ class SmoothGrad(BaselineExplainer):
         samples, seed = whole("samples", samples, 1), whole("seed", seed)
         super().__init__(model, batch, samples=samples, noise=noise, seed=seed)
 
-    def _relevance(self, x: Tensor, target: Tensor) -> Tensor:
+    def _relevance(self, x: Tensor, score: Score) -> Tensor:
         generator = torch.Generator().manual_seed(
             self.parameters["seed"]
         )  # all images share the draws: row i is image i alone
@@ -92,5 +93,5 @@ class SmoothGrad(BaselineExplainer):
         total = torch.zeros_like(x)
         for _ in range(self.parameters["samples"]):
             noise = torch.randn(x.shape[1:], generator=generator).to(x)
-            total += self._gradient(x + scale * noise, target)
+            total += self._gradient(x + scale * noise, score)
         return total / self.parameters["samples"] * x

@@ -7,12 +7,13 @@ from torch import Tensor, nn
 from xaiwidgets.baselines.explainer import BaselineExplainer, finite
 from xaiwidgets.errors import whole_or_none
 from xaiwidgets.model import ImageModel
+from xaiwidgets.targets import Score
 
 __all__ = ["Occlusion"]
 
 
 class Occlusion(BaselineExplainer):
-    """How much the target's logit drops when a square is covered, spread over the square (Zeiler & Fergus 2014).
+    """How much the target's logit, or any other score, drops when a square is covered, spread over the square (Zeiler & Fergus 2014).
 
     Args:
         size, stride: of the square in pixels; by default an eighth of the image and half of that. value: what covers it.
@@ -44,10 +45,10 @@ class Occlusion(BaselineExplainer):
         size = self.parameters["size"] or max(1, min(x.shape[2:]) // 8)
         return size, self.parameters["stride"] or max(1, size // 2)
 
-    def _relevance(self, x: Tensor, target: Tensor) -> Tensor:
+    def _relevance(self, x: Tensor, score: Score) -> Tensor:
         height, width = x.shape[2:]
         size, stride = self._square(x)
-        before = self.model.scores(x).gather(1, target[:, None])[:, 0]
+        before = score(self.model.output(x))
         drop, seen = x.new_zeros(len(x), height, width), x.new_zeros(height, width)
         corners = [(i, j) for i in _corners(height, size, stride) for j in _corners(width, size, stride)]
         per_pass = max(1, self.batch // len(x))
@@ -56,7 +57,7 @@ class Occlusion(BaselineExplainer):
             covered = x.repeat(len(group), 1, 1, 1)
             for place, (i, j) in enumerate(group):
                 covered[place * len(x) : (place + 1) * len(x), :, i : i + size, j : j + size] = self.parameters["value"]
-            scores = self.model.scores(covered).gather(1, target.repeat(len(group))[:, None])[:, 0]
+            scores = score.of(list(range(len(x))) * len(group))(self.model.output(covered))
             for (i, j), after in zip(group, scores.split(len(x)), strict=True):
                 drop[:, i : i + size, j : j + size] += (before - after)[:, None, None]
                 seen[i : i + size, j : j + size] += 1

@@ -17,7 +17,7 @@ __all__ = ["ConceptGraph", "Edge", "Node", "decompose", "feeders"]
 
 
 class Node(NamedTuple):
-    """A concept in an attribution graph.
+    """A concept in an attribution graph. At the output it is the class, 0 for another target.
 
     relevance: what reaches it over the edges drawn, in units of the start; signed. share: that divided by the sum of magnitudes
     over all concepts of its layer that the same parents feed. depth: steps below the root.
@@ -44,14 +44,14 @@ class ConceptGraph(Result):
 
     Attributes:
         nodes: the root first, then layer by layer towards the input. edges: between them.
-        target: the class explained. output: (1, classes).
+        target: the class explained, or another target in words. output: (1, …).
     """
 
     figure = "concept_graph"
 
     nodes: tuple[Node, ...]
     edges: tuple[Edge, ...]
-    target: int
+    target: int | str
     output: Tensor
 
     @property
@@ -107,7 +107,8 @@ def decompose(
     chunk: int,
 ) -> ConceptGraph:
     """Follow a concept's relevance down, `width[d]` concepts of each feeding layer at depth d; None starts at the class itself."""
-    value, number, whole = explained.start, int(explained.target[0]), explained.start.abs().sum()
+    what = explained.explained
+    value, number, whole = explained.start, what if isinstance(what, int) else 0, explained.start.abs().sum()
     if concept is not None:
         keep = explained.known[layer].select([concept]).to(explained.start)
         value, number, whole = explained.at([layer])[layer] * keep, concept, explained.concepts(layer).abs().sum()
@@ -115,7 +116,7 @@ def decompose(
     work.add(layer, number, 0, value, float(value.sum()))
     work.arrived[layer] = whole[None]
     nodes, edges = work.run()
-    return ConceptGraph(provenance, nodes, edges, int(explained.target[0]), explained.record.output.float())
+    return ConceptGraph(provenance, nodes, edges, what, explained.record.output.float())
 
 
 class _Growing:

@@ -11,7 +11,7 @@ from torch import Tensor
 from xaiwidgets.crp.concepts import ConceptLayers
 from xaiwidgets.crp.requests import Request, carry
 from xaiwidgets.crp.results import ConceptAttribution, Row
-from xaiwidgets.crp.starts import Begin
+from xaiwidgets.crp.starts import Begin, named
 from xaiwidgets.results import Provenance
 
 __all__ = ["batches", "collect"]
@@ -55,14 +55,14 @@ def collect(
         for rows in [[0]] if paired else _starting_alike(requests):
             part = [requests[i] for i in (images if paired else rows)]
             classes = [(part[i] if paired else part[0]).classes for i in range(len(images))]
-            start, named = begin(record, images, classes)
+            start, begun = begin(record, images, classes)
             found = carry(
                 known, record, part, {origin: start}, [*relevance],
                 paired=paired, exclude_parallel=exclude_parallel, chunk=chunk,
             )  # fmt: skip
             for name, tensor in found.items():
                 relevance[name].put(images, rows, tensor)
-            for image, entry in zip(images, named, strict=True):
+            for image, entry in zip(images, named(begun), strict=True):
                 for row in rows:
                     targets[image][row] = entry
         for name, table in values.items():

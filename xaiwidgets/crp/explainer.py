@@ -14,17 +14,16 @@ from xaiwidgets.crp.collecting import batches, collect
 from xaiwidgets.crp.concepts import Concept, ConceptLayers, check_ids
 from xaiwidgets.crp.focus import Focus
 from xaiwidgets.crp.passes import Pass
-from xaiwidgets.crp.regions import region_weights
 from xaiwidgets.crp.requests import Request, parse, plain_condition
-from xaiwidgets.crp.results import ConceptAttribution, Ranking, RegionConcepts, ranked
-from xaiwidgets.crp.starts import Begin, class_start, given_start
+from xaiwidgets.crp.results import ConceptAttribution, Ranking, RegionConcepts, explained_by, ranked
+from xaiwidgets.crp.starts import Begin, given_start, target_start
 from xaiwidgets.errors import unknown, whole
 from xaiwidgets.graph import Propagator
 from xaiwidgets.lrp import LRP, Composite
 from xaiwidgets.lrp.explainer import names_of
-from xaiwidgets.lrp.starts import entries
 from xaiwidgets.model import ImageModel
 from xaiwidgets.results import Provenance
+from xaiwidgets.targets import Score, region_weights, said, together
 
 __all__ = ["CRP"]
 
@@ -111,11 +110,11 @@ class CRP(LRP):
 
         Args:
             x: (N, C, H, W).
-            target: None for the predicted class; a class or one an image.
+            target: None for the predicted class; a class, anything of `xaiwidgets.targets` or a function of the output, or one an image.
             layer, concepts: name of the layer and numbers of its concepts; None for all of them.
             layers: names of layers whose relevance and activations to return as well.
-            against: explain the target against this class (or one an image), or against "rest", the mean of all others.
-            start: relevance at the output instead, (N, classes).
+            against: explain the target against this one (or one an image), or against "rest", the mean of all other classes.
+            start: relevance at the output instead, of the output's shape.
             exclude_parallel: only what flows through the layer, so that its concepts add up to what passes the layer; False adds
                 to every heatmap what flows around the layer over shortcuts.
 
@@ -131,7 +130,7 @@ class CRP(LRP):
         ids = check_ids(layer, range(known[layer].units) if concepts is None else concepts, known[layer].units)
         requests = [Request({layer: known[layer].select([unit])}, None, {layer: [unit]}) for unit in ids]
         begin = self._begin(x, target, against, start=start)
-        call = {"target": target, "layer": layer, "concepts": None if concepts is None else ids}
+        call = {"target": said(target), "layer": layer, "concepts": None if concepts is None else ids}
         call |= {"exclude_parallel": exclude_parallel, **_given(against=against, start=start)}
         how: dict[str, Any] = {"layers": layers, "exclude_parallel": exclude_parallel}
         return self._collect(x, known, requests, begin, call, **how)
@@ -151,8 +150,8 @@ class CRP(LRP):
         Args:
             x: (N, C, H, W). With one image all conditions are for it; with as many images as conditions, condition i is for image i;
                 with one condition it is for each image.
-            conditions: [{"y": [3], "layer4.1.conv2": [5, 8], …}, …]. "y" names the classes to start from (their logits together),
-                the predicted class where it is missing. At a layer only the relevance of the concepts named goes on; instead of
+            conditions: [{"y": [3], "layer4.1.conv2": [5, 8], …}, …]. "y" names the classes, or other targets, to start from (their
+                logits together), the predicted class where it is missing. At a layer only the relevance of the concepts named goes on; instead of
                 their numbers, weights: a tensor (units,), one that broadcasts to the layer's value for one image, or a function
                 from ones of that shape to such.
             layers: names of layers whose relevance and activations to return as well.
@@ -199,7 +198,7 @@ class CRP(LRP):
         """Where relevance begins for x: at classes, unless a layer or a tensor is given."""
         if origin != "output" or start is not None:
             return given_start(self.model, self.known(x), origin, start, len(x))
-        return class_start(self.model, self.start, entries(target, len(x)), entries(against, len(x)))
+        return target_start(self.model, self.start, x, target, against)
 
     # -- questions of one pass -------------------------------------------------------------------------------------------
 
@@ -217,10 +216,11 @@ class CRP(LRP):
         known = self.known(x)
         if layer is None:
             raise ValueError(f"layer is missing; name one, such as {known.names[-1]!r}.")
-        found = [(p.concepts(layer, by), p.target, p.record.output) for p in self._passes(x, target, against, [layer])]
-        values, targets, output = (torch.cat(parts) for parts in zip(*found, strict=True))
-        provenance = self.provenance.asked(target=target, layer=layer, by=by, **_given(against=against))
-        return ranked(provenance, layer, by, values, target=targets, output=output.float())
+        found = [(p.concepts(layer, by), p.record.output, p.score) for p in self._passes(x, target, against, [layer])]
+        values, output, scores = zip(*found, strict=True)
+        score = together(scores)
+        provenance = self.provenance.asked(target=said(target, score), layer=layer, by=by, **_given(against=against))
+        return ranked(provenance, layer, by, torch.cat(values), output=torch.cat(output).float(), **explained_by(score))
 
     def region(
         self, x: Tensor, region: Any, target: Any = None, layers: Sequence[str] | None = None, *, against: Any = None
@@ -238,17 +238,22 @@ class CRP(LRP):
         names = known.names if layers is None else names_of(layers)
         if not names:
             raise ValueError("layers is empty; name at least one, or give None for all that have concepts.")
-        found, targets, output = [], [], []
+        found, scores, output = [], [], []
         for number, explained in enumerate(self._passes(x, target, against, names, memory=True)):
             part = slice(number * self.batch, (number + 1) * self.batch)
             found.append(explained.inside(weights if len(weights) == 1 else weights[part], names))
-            targets.append(explained.target)
+            scores.append(explained.score)
             output.append(explained.record.output)
         relevance = {name: torch.cat([part[name] for part in found]) for name in names}
         box = region if isinstance(region, tuple | list) and len(region) == 4 else None
-        call = {"target": target, "layers": None if layers is None else list(names), **_given(against=against)}
+        score = together(scores)
+        call = {
+            "target": said(target, score),
+            "layers": None if layers is None else list(names),
+            **_given(against=against),
+        }
         provenance = self.provenance.asked(region="a mask" if box is None else list(box), **call)
-        return RegionConcepts(provenance, weights, relevance, torch.cat(targets), torch.cat(output).float())
+        return RegionConcepts(provenance, weights, relevance, output=torch.cat(output).float(), **explained_by(score))
 
     def focus(self, x: Tensor, target: Any = None, against: Any = None) -> Focus:
         """One image (1, C, H, W) explained once, for many cheap questions."""
@@ -256,7 +261,8 @@ class CRP(LRP):
         if len(x) != 1:
             raise ValueError(f"x has {len(x)} images; focus takes one.")
         (explained,) = self._passes(x, target, against, self.known(x).names, memory=True)
-        return Focus(explained, self.provenance.asked(target=target, **_given(against=against)), self.chunk)
+        call = {"target": said(target, explained.score), **_given(against=against)}
+        return Focus(explained, self.provenance.asked(**call), self.chunk)
 
     def graph(
         self,
@@ -304,8 +310,9 @@ class CRP(LRP):
         begin = self._begin(x, target, against)
         for images in batches(len(x), self.batch):
             record = known.propagator.record(x[images], keep=layers, memory=memory)
-            start, classes = begin(record, images, [None] * len(images))
-            explained = Pass(known, x[images], record, start, torch.tensor(classes, device=x.device))
+            start, score = begin(record, images, [None] * len(images))
+            assert isinstance(score, Score)
+            explained = Pass(known, x[images], record, start, score, self.model.meaning)
             explained.at(layers)
             yield explained
 
@@ -321,4 +328,4 @@ class CRP(LRP):
 
 def _given(**call: Any) -> dict[str, Any]:
     """Those arguments of a call that were given."""
-    return {name: value for name, value in call.items() if value is not None}
+    return {name: said(value) for name, value in call.items() if value is not None}

@@ -12,10 +12,10 @@ from torch import Tensor
 from xaiwidgets.crp.attribution_graph import ConceptGraph, decompose, feeders
 from xaiwidgets.crp.concepts import check_ids
 from xaiwidgets.crp.passes import Pass
-from xaiwidgets.crp.regions import region_weights
-from xaiwidgets.crp.results import Ranking, ranked
+from xaiwidgets.crp.results import Ranking, explained_by, ranked
 from xaiwidgets.errors import unknown, whole
 from xaiwidgets.results import Provenance
+from xaiwidgets.targets import region_weights
 
 __all__ = ["Focus"]
 
@@ -27,15 +27,19 @@ class Focus:
     share the layer's relevance without remainder, and a region's answer is the sum of its heatmaps there.
 
     Attributes:
-        target: the class. output: (1, classes).
+        target: the class, or another target in words. output: (1, …). score: of the target.
+        probability: of the class; None where it is none, or the model gives plain values.
         relevance: layer -> (units,) relevance of each concept, for every layer in `layers`, in units of the start; `rank` has that of
             any other layer.
     """
 
     def __init__(self, explained: Pass, provenance: Provenance, chunk: int) -> None:
         self._pass, self.provenance, self._chunk = explained, provenance, chunk
-        self.target = int(explained.target[0])
+        self.target = explained.explained
         self.output = explained.record.output.float()
+        self.score = float(explained.score(self.output))
+        known = explained.score.classes is not None and explained.meaning != "values"
+        self.probability = float(explained.score.probability(self.output)) if known else None
         self.relevance = {layer: explained.concepts(layer)[0] for layer in self.layers}
 
     @property
@@ -59,7 +63,7 @@ class Focus:
         _ = self._pass.known[layer]
         values = self._pass.concepts(layer, by)
         provenance = self.provenance.asked(layer=layer, by=by)
-        return ranked(provenance, layer, by, values, target=self._pass.target, output=self.output)
+        return ranked(provenance, layer, by, values, output=self.output, **explained_by(self._pass.score))
 
     def heatmaps(self, layer: str, ids: Sequence[int]) -> Tensor:
         """(K, H, W): for each concept, the relevance of every pixel through it."""

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from xaiwidgets.crp.concepts import ConceptLayers
 from xaiwidgets.graph import Propagator, Record
+from xaiwidgets.targets import Score
 
 __all__ = ["Pass"]
 
@@ -19,7 +20,7 @@ class Pass:
     """What was recorded of N images, and the relevance at layers.
 
     Attributes:
-        x: (N, C, H, W). start: (1, N, classes) relevance at the output. target: (N,) the class explained.
+        x: (N, C, H, W). start: (1, N, …) relevance at the output. score: what is explained. meaning: of the model's scores.
         relevance: layer -> (1, N, …); `at` adds layers that were not asked for at first.
     """
 
@@ -27,8 +28,14 @@ class Pass:
     x: Tensor
     record: Record
     start: Tensor
-    target: Tensor
+    score: Score
+    meaning: str
     relevance: dict[str, Tensor] = field(default_factory=dict)
+
+    @property
+    def explained(self) -> int | str:
+        """What is explained of the first image: a class, or another target in words."""
+        return self.score.names[0] if self.score.classes is None else int(self.score.classes[0])
 
     @property
     def propagator(self) -> Propagator:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from xaiwidgets.crp.concepts import ConceptLayers, check_ids
 from xaiwidgets.graph import Masks, Record
+from xaiwidgets.targets import Target, is_classes
 
 __all__ = ["OUTPUT", "Request", "carry", "parse", "plain_condition"]
 
@@ -23,8 +24,8 @@ OUTPUT = "y"
 class Request:
     """A condition, understood.
 
-    weights: layer -> mask that broadcasts to the layer's value for one image. classes: those named under "y", None where the
-    condition names none. given: the condition as it came.
+    weights: layer -> mask that broadcasts to the layer's value for one image. classes: those named under "y", or other targets, None
+    where the condition names none. given: the condition as it came.
     """
 
     weights: Mapping[str, Tensor]
@@ -79,6 +80,10 @@ def plain_condition(given: Mapping[str, Any]) -> dict[str, Any]:
     """A condition as plain data, for provenance: numbers as they are, weights by their shape."""
 
     def plain(which: Any) -> Any:
+        if isinstance(which, Target):
+            return str(which)
+        if isinstance(which, list | tuple) and not is_classes(which):
+            return [plain(entry) for entry in which]
         if callable(which):
             return getattr(which, "__name__", type(which).__name__)
         if not hasattr(which, "tolist"):

@@ -11,18 +11,22 @@ from torch import Tensor
 
 from xaiwidgets.lrp import Attribution
 from xaiwidgets.results import Provenance, Result
+from xaiwidgets.targets import Score
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-__all__ = ["ConceptAttribution", "Ranking", "RegionConcepts", "Row", "ranked", "shares"]
+__all__ = ["ConceptAttribution", "Ranking", "RegionConcepts", "Row", "explained_by", "ranked", "shares"]
 
 
 class Row(NamedTuple):
-    """What one row of a result answers: the image's number, the class (None where relevance did not start at one), the condition."""
+    """What one row of a result answers: the image's number, the class, the condition.
+
+    target: where relevance did not start at one class, a tuple of classes, another target in words, or None.
+    """
 
     image: int
-    target: int | None
+    target: Any
     condition: Mapping[str, Any]
 
 
@@ -56,7 +60,8 @@ class Ranking(Result):
         layer: name of the layer. by: "relevance" or "activation" (or "relevance in the region").
         concepts: (N, K) numbers of the concepts. share: (N, K) signed, column k belongs to `concepts[:, k]`; magnitudes add up to one.
         relevance: (N, K) in units of the start, or summed activation with `by="activation"`.
-        target: (N,) the class explained. output: (N, classes).
+        target: (N,) the class explained; None where it is another target. output: (N, …).
+        names: what is explained of each image, in words, where it is no class.
     """
 
     figure = "ranking"
@@ -66,12 +71,19 @@ class Ranking(Result):
     concepts: Tensor
     share: Tensor
     relevance: Tensor
-    target: Tensor
+    target: Tensor | None
     output: Tensor
+    names: tuple[str, ...] = ()
+
+    def explained(self, image: int = 0) -> int | str:
+        """What is explained of an image: a class, or another target in words."""
+        return self.names[image] if self.target is None else int(self.target[image])
 
     def table(self, n: int = 10, image: int = 0) -> str:
         """The first `n` concepts of an image as text."""
-        lines = [f"{self.layer}, class {int(self.target[image])}, by {self.by}", "concept    share  " + self.by]
+        what = self.explained(image)
+        what = f"class {what}" if isinstance(what, int) else what
+        lines = [f"{self.layer}, {what}, by {self.by}", "concept    share  " + self.by]
         for k in range(min(n, self.concepts.shape[1])):
             lines.append(
                 f"{int(self.concepts[image, k]):7d}  {float(self.share[image, k]):+6.1%}  {float(self.relevance[image, k]):+.4g}"
@@ -84,14 +96,15 @@ class RegionConcepts(Result):
     """What each concept contributes inside a region of the image: the sum over the region of its conditional heatmap.
 
     Attributes:
-        region: (N or 1, H, W) weights, one inside. target: (N,). output: (N, classes).
+        region: (N or 1, H, W) weights, one inside. target: (N,), None where no class is explained. output: (N, …). names: as `Ranking`.
         relevance: layer -> (N, units). share: layer -> (N, units), signed, divided by the sum of magnitudes over the layer.
     """
 
     region: Tensor
     relevance: Mapping[str, Tensor]
-    target: Tensor
+    target: Tensor | None
     output: Tensor
+    names: tuple[str, ...] = ()
 
     @property
     def share(self) -> dict[str, Tensor]:
@@ -110,6 +123,7 @@ class RegionConcepts(Result):
             self.relevance[layer],
             target=self.target,
             output=self.output,
+            names=self.names,
         )
 
     def top(self, layer: str, n: int = 10) -> Tensor:
@@ -122,8 +136,22 @@ class RegionConcepts(Result):
         return self.rank(layer or (widest or list(self.relevance))[-1]).plot(image, **options)
 
 
-def ranked(provenance: Provenance, layer: str, by: str, values: Tensor, *, target: Tensor, output: Tensor) -> Ranking:
+def explained_by(score: Score) -> dict[str, Any]:
+    """What a score is of, as results keep it: the classes, or names in words."""
+    return {"target": score.classes, "names": score.names if score.classes is None else ()}
+
+
+def ranked(
+    provenance: Provenance,
+    layer: str,
+    by: str,
+    values: Tensor,
+    *,
+    target: Tensor | None,
+    output: Tensor,
+    names: tuple[str, ...] = (),
+) -> Ranking:
     """Values (N, units) of a layer's concepts in order of magnitude."""
     order = values.abs().argsort(dim=-1, descending=True, stable=True)
     share = shares(values).gather(-1, order)
-    return Ranking(provenance, layer, by, order, share, values.gather(-1, order), target, output)
+    return Ranking(provenance, layer, by, order, share, values.gather(-1, order), target, output, names)

@@ -11,38 +11,57 @@ from torch import Tensor
 from xaiwidgets.crp.concepts import ConceptLayers
 from xaiwidgets.errors import unknown
 from xaiwidgets.graph import Record
-from xaiwidgets.lrp.starts import class_starts, contrast
+from xaiwidgets.lrp.starts import at_targets
 from xaiwidgets.model import ImageModel
+from xaiwidgets.targets import Score, is_classes, score_of
 
-__all__ = ["Begin", "Classes", "class_start", "given_start"]
+__all__ = ["Begin", "Classes", "given_start", "named", "target_start"]
 
 Classes = tuple[Any, ...] | None
-"""The classes a condition names; None where it names none."""
-Begin = Callable[[Record, Sequence[int], Sequence[Classes]], tuple[Tensor, list[Any]]]
-"""(recording, numbers of its images, classes named for each) -> relevance (1, N, …) and what each image starts from: a class, a
-tuple of classes, or None."""
+"""The classes, or other targets, that a condition names; None where it names none."""
+Begin = Callable[[Record, Sequence[int], Sequence[Classes]], tuple[Tensor, Score | list[Any]]]
+"""(recording, numbers of its images, classes named for each) -> relevance (1, N, …) and what the images start from: a score; or for
+each a class, a tuple of classes, a target in words, or None."""
 
 
-def class_start(model: ImageModel, kind: str, target: list[Any] | None, against: list[Any] | None) -> Begin:
-    """At the output: the classes a condition names together, else the image's `target` (None: the predicted class).
+def target_start(model: ImageModel, kind: str, x: Tensor, target: Any, against: Any) -> Begin:
+    """At the output: the classes a condition names together, else the `target` of images x (None: what the model predicts).
 
-    kind: "logit" or "one". against: for each image another class, or "rest" for the mean of all others.
+    kind: "logit" or "one". against: another target, or "rest" for the mean of all other classes.
     """
+    start = at_targets(model, [target], x, kind=kind, against=against)
 
-    def begin(record: Record, images: Sequence[int], classes: Sequence[Classes]) -> tuple[Tensor, list[Any]]:
+    def begin(record: Record, images: Sequence[int], classes: Sequence[Classes]) -> tuple[Tensor, Score | list[Any]]:
         output = record.output
         if not any(classes):
-            chosen = model.targets(output, target and [target[i] for i in images])
-            rivals = against and [against[i] for i in images]
-            if rivals is None:
-                return class_starts(output, chosen[None], kind), chosen.tolist()
-            other = "rest" if rivals[0] == "rest" else model.targets(output, rivals)
-            return contrast(output, chosen, other, kind), chosen.tolist()
-        value = output if kind == "logit" else torch.ones_like(output)
-        mask, named = _kept(model, output, value, classes)
-        return (value * mask)[None], named
+            begun = start(output, images)
+            return begun.relevance, begun.scores[0]
+        if output.ndim == 2 and all(entry is None or is_classes(list(entry)) for entry in classes):
+            value = output if kind == "logit" else torch.ones_like(output)
+            mask, found = _kept(model, output, value, classes)
+            return (value * mask)[None], found
+        parts = [
+            _together(model, kind, output[row : row + 1], x[image : image + 1], entry or (None,))
+            for row, (image, entry) in enumerate(zip(images, classes, strict=True))
+        ]
+        return torch.cat([part for part, _ in parts])[None], [words for _, words in parts]
 
     return begin
+
+
+def named(found: Score | list[Any]) -> list[Any]:
+    """What each image starts from: a class, a tuple of classes, a target in words, or None."""
+    if not isinstance(found, Score):
+        return found
+    return list(found.names) if found.classes is None else found.classes.tolist()
+
+
+def _together(model: ImageModel, kind: str, output: Tensor, x: Tensor, targets: tuple[Any, ...]) -> tuple[Tensor, Any]:
+    """Relevance (1, …) of one image for several targets together, and what they are."""
+    scores = [score_of(model, output, target, x) for target in targets]
+    start = sum((score.start(output, kind) for score in scores), torch.zeros_like(output))  # type: ignore[arg-type]
+    words = tuple(named(score)[0] for score in scores)
+    return start, words[0] if len(words) == 1 else words
 
 
 def given_start(model: ImageModel, known: ConceptLayers, origin: str, start: Any, count: int) -> Begin:
@@ -68,7 +87,7 @@ def given_start(model: ImageModel, known: ConceptLayers, origin: str, start: Any
             f"start has shape {tuple(start.shape)}; at {origin!r} give {shape}, or one an image, {(count, *shape)}."
         )
 
-    def begin(record: Record, images: Sequence[int], classes: Sequence[Classes]) -> tuple[Tensor, list[Any]]:
+    def begin(record: Record, images: Sequence[int], classes: Sequence[Classes]) -> tuple[Tensor, Score | list[Any]]:
         value = record.values[index]
         if isinstance(start, Tensor):
             given = start[list(images)] if start.ndim > len(shape) else start.expand(len(images), *shape)
@@ -77,17 +96,17 @@ def given_start(model: ImageModel, known: ConceptLayers, origin: str, start: Any
             value = torch.ones_like(value)
         if not any(classes):
             return value[None], [None] * len(images)
-        mask, named = _kept(model, record.output, value, classes)
-        return (value * mask)[None], named
+        mask, found = _kept(model, record.output, value, classes)
+        return (value * mask)[None], found
 
     return begin
 
 
 def _kept(model: ImageModel, output: Tensor, like: Tensor, classes: Sequence[Classes]) -> tuple[Tensor, list[Any]]:
     """A mask (N, classes) of those named, all where none are; and the names as numbers."""
-    mask, named = torch.zeros_like(like), []
+    mask, found = torch.zeros_like(like), []
     for i, entry in enumerate(classes):
         numbers = [int(model.targets(output[i : i + 1], given)[0]) for given in entry or ()]
         mask[i, numbers or slice(None)] = 1.0
-        named.append(numbers[0] if len(numbers) == 1 else tuple(numbers) or None)
-    return mask, named
+        found.append(numbers[0] if len(numbers) == 1 else tuple(numbers) or None)
+    return mask, found

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from xaiwidgets.baselines.adapter import call_explainer, explainer_of, is_explainer
 from xaiwidgets.results import heatmap_of
+from xaiwidgets.targets import Score
 
 
 class Explanations:
@@ -50,11 +51,11 @@ class Explanations:
         """Names of the methods whose heatmaps are there already."""
         return tuple(name for name in self.names if name in self._heatmaps)
 
-    def heatmaps(self, x: Tensor, target: Tensor, first: int = 0) -> dict[str, Tensor]:
+    def heatmaps(self, x: Tensor, target: Any, first: int = 0) -> dict[str, Tensor]:
         """Heatmaps (n, H, W) of every method for the images ``first`` to ``first + n``."""
         return {name: self.heatmap(name, x, target, first) for name in self.names}
 
-    def heatmap(self, name: str, x: Tensor, target: Tensor, first: int = 0) -> Tensor:
+    def heatmap(self, name: str, x: Tensor, target: Any, first: int = 0) -> Tensor:
         """The same of one method."""
         if name in self._heatmaps:
             first -= self._first
@@ -79,6 +80,11 @@ def explained(explainer: Any, x: Tensor, target: Any, name: str) -> Any:
     except Exception as error:
         error.add_note(f"raised by the explainer {name!r}")
         raise
+
+
+def named_target(score: Score) -> dict[str, Any]:
+    """What provenance says of a target beside the classes that a result holds: its words, where it is no class."""
+    return {} if score.classes is not None else {"target": score.text}
 
 
 def named_explainers(given: Any, argument: str = "explainers") -> dict[str, Any]:

@@ -11,10 +11,11 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from xaiwidgets.errors import unknown, whole
-from xaiwidgets.evaluate.explanations import Explanations
+from xaiwidgets.evaluate.explanations import Explanations, named_target
 from xaiwidgets.evaluate.statistics import Estimate, bootstrap, check_bootstrap
 from xaiwidgets.model import ImageModel
 from xaiwidgets.results import Provenance, Result
+from xaiwidgets.targets import score_of, told
 
 MEASURES = ("mass", "rank", "pointing")
 
@@ -90,7 +91,7 @@ def localisation(
         model: what is explained.
         x: images (N, C, H, W). masks: (N, H, W) bool, where the object is.
         explanations: {name: heatmap (N, H, W), result, or explainer}.
-        target: None for the predicted class; a class, or one an image.
+        target: None for the predicted class; a class, anything of `xaiwidgets.targets` or a function of the output, or one an image.
         tolerance: pixels around the mask (a square) in which the pointing game counts a hit.
 
     Raises:
@@ -110,14 +111,15 @@ def localisation(
     named = Explanations(explanations, tuple(x.shape))
     if not named.names:
         raise ValueError("explanations is empty; give {'name': heatmap or explainer}")
-    targets = model.targets(model.scores(x), target)
+    score = score_of(model, model.output(x), target, x)
+    targets = told(target, score)
     mass, rank, pointing = {}, {}, {}
     for name, heatmap in named.heatmaps(x, targets).items():
         flat = heatmap.double().flatten(1)
         mass[name] = mass_accuracy(flat, inside).cpu()
         rank[name] = rank_accuracy(flat, inside).cpu()
         pointing[name] = pointing_game(flat, wide).cpu()
-    provenance = Provenance("localisation", {"tolerance": tolerance}, None, model.name)
+    provenance = Provenance("localisation", {"tolerance": tolerance, **named_target(score)}, None, model.name)
     return LocalisationResult(provenance, mass, rank, pointing, inside.double().mean(1).cpu(), confidence, resamples)
 
 

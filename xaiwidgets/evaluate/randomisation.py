@@ -12,10 +12,11 @@ from torch import Tensor, nn
 
 from xaiwidgets.baselines.adapter import explainer_of, is_explainer
 from xaiwidgets.errors import unknown, whole
-from xaiwidgets.evaluate.explanations import explained
+from xaiwidgets.evaluate.explanations import explained, named_target
 from xaiwidgets.evaluate.statistics import Banded, Estimate, bootstrap
 from xaiwidgets.model import ImageModel
 from xaiwidgets.results import Provenance, Result, heatmap_of
+from xaiwidgets.targets import Fixed, score_of
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -26,7 +27,7 @@ class RandomisationResult(Banded, Result):
         layers: names in the order in which they were made random, the last of the network first.
         similarity: method -> Spearman rank correlation with the original heatmap, (layers + 1, N); row 0 is the untouched model.
         absolute: the same of the magnitudes.
-        target: (N,) the class explained throughout.
+        target: (N,) the class explained throughout; None where it is another target, which the provenance names.
     """
 
     figure = "randomisation"
@@ -34,7 +35,7 @@ class RandomisationResult(Banded, Result):
     layers: tuple[str, ...]
     similarity: Mapping[str, Tensor]
     absolute: Mapping[str, Tensor]
-    target: Tensor
+    target: Tensor | None
 
     def table(self) -> dict[str, list[Estimate]]:
         """method -> mean similarity over images with its interval after each layer, row 0 first."""
@@ -58,7 +59,8 @@ def model_randomisation(
         model: the trained model.
         x: images (N, C, H, W).
         makers: {name: function of a model that gives an explainer}, such as ``{"LRP": xw.LRP}``: each random model needs its own.
-        target: None for the class that the trained model predicts; a class, or one an image.
+        target: None for the class that the trained model predicts; a class, anything of `xaiwidgets.targets` or a function of the
+            output, or one an image. What it says of the trained model's output is asked of the random ones.
         layers: names of modules to make random, in that order; None for all with weights, last first.
         seed: of the random weights.
 
@@ -69,7 +71,8 @@ def model_randomisation(
     x = model.validate(x)
     if not isinstance(makers, Mapping) or not makers:
         raise ValueError("makers must be {name: function of a model that gives an explainer}, such as {'LRP': xw.LRP}")
-    targets = model.targets(model.scores(x), target)
+    score = score_of(model, model.output(x), target, x)
+    targets = Fixed(score) if score.classes is None else score.classes
     original = {name: _explained(name, make, model, x, targets) for name, make in makers.items()}
 
     module = copy.deepcopy(model.module)
@@ -91,11 +94,11 @@ def model_randomisation(
             similarity[name].append(_spearman(original[name], maps))
             absolute[name].append(_spearman(original[name].abs(), maps.abs()))
     return RandomisationResult(
-        provenance=Provenance("model randomisation", {"layers": len(chosen)}, seed, model.name),
+        provenance=Provenance("model randomisation", {"layers": len(chosen), **named_target(score)}, seed, model.name),
         layers=tuple(chosen),
         similarity={name: torch.stack(rows).cpu() for name, rows in similarity.items()},
         absolute={name: torch.stack(rows).cpu() for name, rows in absolute.items()},
-        target=targets.cpu(),
+        target=None if score.classes is None else score.classes.cpu(),
     )
 
 
@@ -117,11 +120,13 @@ def _alike(model: ImageModel, module: nn.Module) -> ImageModel:
         std=model.std,
         input_size=model.input_size,
         channels=model.channels,
+        output=model.selection.given,
+        scores=model.meaning,
         name=f"{model.name}, randomised",
     )
 
 
-def _explained(name: str, make: Callable[[ImageModel], Any], model: ImageModel, x: Tensor, target: Tensor) -> Tensor:
+def _explained(name: str, make: Callable[[ImageModel], Any], model: ImageModel, x: Tensor, target: Any) -> Tensor:
     if getattr(make, "model", None) is not None:
         raise TypeError(
             f"makers[{name!r}] is an explainer of one model; give a function that makes one of any model, such as xw.LRP"

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from xaiwidgets.errors import unknown, whole
+from xaiwidgets.targets import Score
 
 
 @dataclass(frozen=True)
@@ -108,11 +109,16 @@ def kendall(a: Tensor, b: Tensor) -> float:
     return float((torch.sign(first[rows] - first[columns]) * torch.sign(second[rows] - second[columns])).mean())
 
 
-def as_scores(logits: Tensor, target: Tensor, score: str) -> Tensor:
-    """The score of each row's target class, (n,): its logit or its probability."""
-    if score == "probability":
-        logits = logits.softmax(1)
-    return logits.gather(1, target[:, None])[:, 0]
+def as_scores(output: Tensor, score: Score, kind: str) -> Tensor:
+    """The score of each row (n,): of a class its logit or its probability; of any other target, and of plain values, what they are."""
+    return score.probability(output) if kind == "probability" else score(output)
+
+
+def score_name(score: Score, kind: str, meaning: str) -> str:
+    """What curves follow, in a word: "logit" or "probability" of a class, a plain "value", or another "target"."""
+    if score.classes is None:
+        return "target"
+    return "value" if meaning == "values" else kind
 
 
 def check_score(score: str) -> None:

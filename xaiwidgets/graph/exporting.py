@@ -7,7 +7,7 @@ import logging
 import sys
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -31,15 +31,21 @@ __all__ = ["export"]
 _export_lock = threading.Lock()
 
 
-def export(module: nn.Module, example: Tensor, reach: Reach | None = None) -> Graph:
+def export(
+    module: nn.Module,
+    example: Tensor,
+    reach: Reach | None = None,
+    select: Callable[[Any], Tensor] | None = None,
+) -> Graph:
     """The computation of `module` in evaluation mode as a `Graph`, which was seen to give the module's answers.
 
     `example` (N, C, H, W) gives channels, size, dtype and device; its values do not matter and the batch size stays free.
     The module itself is not touched: what is traced and run is a copy that shares its parameters. `reach`, of the module, learns
-    which places a forward pass writes to.
+    which places a forward pass writes to. `select` picks the one tensor to explain of whatever the module returns; the steps that
+    only others need are left out.
 
     Raises `GraphError` when the module cannot be exported, naming why and what to do, and when the graph gives another answer
-    than the module: then it names the first step that differs.
+    than the module: then it names the first step that differs; and what `select` raises.
     """
     if not isinstance(module, nn.Module):
         raise GraphError(f"module is a {type(module).__name__}: give a torch.nn.Module.")
@@ -49,7 +55,7 @@ def export(module: nn.Module, example: Tensor, reach: Reach | None = None) -> Gr
     reach = Reach(module) if reach is None else reach
     with _export_lock, apart(reach, example.device), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        trial = Trial(module, example, reach)
+        trial = Trial(module, example, reach, select)
         try:
             graph = _export(trial, hooks=False)
             if not trial.faithful(reach):
@@ -114,12 +120,27 @@ def _plainly(operation: Operation) -> Operation:
     return replace(operation, target="batch_norm", function=torch.ops.aten.batch_norm.default)
 
 
+def _selecting(forward: Callable[[Tensor], Any], select: Callable[[Any], Tensor]) -> Callable[[Tensor], Tensor]:
+    """A module's forward, of whose result one tensor is taken."""
+
+    # torch.export looks at the code of a plain function.
+    def selected(x: Tensor) -> Tensor:
+        return select(forward(x))
+
+    return selected
+
+
 def _program(trial: Trial, name: str, hooks: bool) -> torch.export.ExportedProgram:
     batch = torch.export.Dim.DYNAMIC
     with torch.no_grad(), _silence():
         try:
             module = trial.fresh(hooks=hooks)
+            if trial.select is not None:
+                # On the copy itself: a module around it would stand before the names of all layers.
+                module.forward = _selecting(module.forward, trial.select)
             return torch.export.export(module, (trial.x,), dynamic_shapes=({0: batch},), strict=False)
+        except GraphError:
+            raise
         except Exception as error:
             raise GraphError(_explain(error, trial, name)) from error
 

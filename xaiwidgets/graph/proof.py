@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from xaiwidgets.graph.graph import Graph
 from xaiwidgets.graph.operation import GraphError
-from xaiwidgets.graph.trial import BATCHES, Trial, ask
+from xaiwidgets.graph.trial import BATCHES, Trial
 
 __all__ = ["Proof"]
 
@@ -59,12 +59,12 @@ class Proof:
     def _look_closer(self, found: Sequence[Tensor]) -> None:
         """The same in float64, where rounding is out of the question; if it still differs, say where."""
         trial, answers = self.trial, self.trial.answers
-        again = ask(trial.fresh(hooks=True), trial.x)
+        again = trial.ask(trial.fresh(hooks=True), trial.x)
         if not _close(again, answers[0], loose=True):
             raise GraphError(self._random())
         try:
             module, x = trial.fresh(hooks=True, dtype=torch.float64), trial.x.double()
-            answers = [ask(module, x[:size]) for size in BATCHES]
+            answers = [trial.ask(module, x[:size]) for size in BATCHES]
             graph = self.make(torch.float64)
             found = [graph.run(x[:size]) for size in BATCHES]
             agree = all(map(_close, found, answers))
@@ -125,7 +125,7 @@ class Proof:
             theirs = traced.get(operation.name)
             if isinstance(theirs, Tensor) and not _close(value, theirs, loose=True):
                 return f"{operation.name!r} ({operation.target}) in layer {operation.layer!r}", _distance(value, theirs)
-        for layer, theirs in _outputs(self.trial.fresh(hooks=True), x):
+        for layer, theirs in _outputs(self.trial, x):
             place = unfolded.layers.get(layer, -1)
             if place in ours and not _close(ours[place], theirs, loose=True):
                 return f"in layer {layer!r} ({unfolded.operations[place].target})", _distance(ours[place], theirs)
@@ -162,8 +162,9 @@ class _Recorder(torch.fx.Interpreter):
         return result
 
 
-def _outputs(module: nn.Module, x: Tensor) -> list[tuple[str, Tensor]]:
+def _outputs(trial: Trial, x: Tensor) -> list[tuple[str, Tensor]]:
     """What each part of a module gave in its last call, in the order of these."""
+    module = trial.fresh(hooks=True)
     found: dict[str, Tensor] = {}
 
     def keep(name: str) -> Callable[..., None]:
@@ -176,7 +177,7 @@ def _outputs(module: nn.Module, x: Tensor) -> list[tuple[str, Tensor]]:
 
     for name, part in module.named_modules():
         part.register_forward_hook(keep(name))
-    ask(module, x)
+    trial.ask(module, x)
     return list(found.items())
 
 

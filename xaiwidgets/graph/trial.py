@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -26,12 +26,14 @@ class Trial:
 
     Attributes:
         x: the images. answers: what came back for each size in `BATCHES`; shorter where a run failed.
-        failure: the exception of the run that failed, or None.
+        failure: the exception of the run that failed, or None. select: what takes the tensor to explain of an answer, or None.
         hooks: which of the module's forward hooks take part.
     """
 
-    def __init__(self, module: nn.Module, example: Tensor, reach: Reach) -> None:
-        self.module = module
+    def __init__(
+        self, module: nn.Module, example: Tensor, reach: Reach, select: Callable[[Any], Tensor] | None = None
+    ) -> None:
+        self.module, self.select = module, select
         self.x = _images(example)
         self.answers: list[Any] = []
         self.failure: Exception | None = None
@@ -41,11 +43,11 @@ class Trial:
         twins = Reach(self.copy)
         tensors = [(value, value.detach().clone()) for value in reach.tensors.values() if self._is_shared_state(value)]
         try:
-            self.answers.append(ask(self.copy, self.x))
+            self.answers.append(self.ask(self.copy, self.x))
             if isinstance(self.answers[0], Tensor) and not self.answers[0].isfinite().any():
                 self.x = self.x.abs()  # a logarithm or a root of negative values tells nothing
-                self.answers = [ask(self.copy, self.x)]
-            self.answers.extend(ask(self.copy, self.x[:size]) for size in BATCHES[1:])
+                self.answers = [self.ask(self.copy, self.x)]
+            self.answers.extend(self.ask(self.copy, self.x[:size]) for size in BATCHES[1:])
         except Exception as error:  # whatever the person's code raises
             self.failure = error
         self._mark(reach, twins)
@@ -63,7 +65,7 @@ class Trial:
         if self.hooks.count or reach.volatile or any(part.training for part in module.modules()) or not self.answers:
             return True
         answer, size = (
-            ask(module, self.x[: BATCHES[-1]]),
+            self.ask(module, self.x[: BATCHES[-1]]),
             len(self.answers[-1]) if isinstance(self.answers[-1], Tensor) else 0,
         )
         return not size or torch.allclose(answer[:size], self.answers[-1], rtol=1e-3, atol=1e-5, equal_nan=True)
@@ -74,6 +76,13 @@ class Trial:
         if not hooks:
             self.hooks.keep_only_these(copy)
         return copy
+
+    @torch.no_grad()
+    def ask(self, module: nn.Module, x: Tensor) -> Any:
+        """What `select` takes of the module's answer, in memory of its own."""
+        answer = module(x.clone())
+        answer = answer if self.select is None else self.select(answer)
+        return answer.detach().clone() if isinstance(answer, Tensor) else answer
 
     def _mark(self, reach: Reach, twins: Reach) -> None:
         """Note what the runs wrote: attributes and containers of the copy, which stand for those of the module."""
@@ -108,13 +117,6 @@ def _images(example: Tensor) -> Tensor:
 def private(module: nn.Module, copier: Copier) -> nn.Module:
     copy: nn.Module = copier(unwrapped(module))
     return copy.eval()
-
-
-@torch.no_grad()
-def ask(module: nn.Module, x: Tensor) -> Any:
-    """The module's answer, in memory of its own."""
-    answer = module(x.clone())
-    return answer.detach().clone() if isinstance(answer, Tensor) else answer
 
 
 @contextmanager

@@ -35,7 +35,7 @@ class Account:
             gone = arrived - torch.stack([part.sum() for part in parts]).sum()
             self.lost[index] = self.lost.get(index, 0) + gone
 
-    def close(self, start: float, reached: float) -> Conservation:
+    def close(self, start: float, reached: float, score: float | None = None, note: str = "") -> Conservation:
         graph, names = self.propagator.graph, _layer_of_each(self.propagator.graph)
         layers = {names[i]: float(total) for i, total in self.arrived.items() if i in names}
         leaks = []
@@ -44,7 +44,7 @@ class Account:
             into = leaks_into(operation, getattr(rule, "takes_bias", True))
             leaks.append(Leak(operation.layer or operation.name, into or "rounding", float(gone)))
         leaks.sort(key=lambda leak: -abs(leak.amount))
-        return Conservation(start, reached, layers, tuple(leaks))
+        return Conservation(start, reached, layers, tuple(leaks), score, note)
 
 
 # Kinds that hand on all they get, unless constants are among what they join.

@@ -15,9 +15,10 @@ from xaiwidgets.lrp.controls import all_parameters, controls_of
 from xaiwidgets.lrp.passing import explain
 from xaiwidgets.lrp.preparing import composite_for, prepare
 from xaiwidgets.lrp.result import Attribution
-from xaiwidgets.lrp.starts import Start, at_classes, at_output
+from xaiwidgets.lrp.starts import Start, at_output, at_targets
 from xaiwidgets.model import ImageModel
 from xaiwidgets.results import Control, Provenance
+from xaiwidgets.targets import said
 
 __all__ = ["LRP"]
 
@@ -80,44 +81,44 @@ class LRP:
         """Explain x (N, C, H, W).
 
         Args:
-            target: None for the predicted class; a class or one an image.
+            target: None for the predicted class; a class, anything of `xaiwidgets.targets` or a function of the output, or one an image.
             layers: names of layers whose relevance and activations to return as well.
-            against: explain the target against this class (or one an image), or against "rest", the mean of all others.
-            start: relevance at the output instead, (N, classes), a tensor or an array.
+            against: explain the target against this one (or one an image), or against "rest", the mean of all other classes.
+            start: relevance at the output instead, of the output's shape, a tensor or an array.
 
         Raises:
-            ValueError: images, classes or a start that do not fit. GraphError: a layer that is not there.
+            ValueError: images, targets or a start that do not fit. GraphError: a layer that is not there.
         """
         x, layers = self.model.validate(x), names_of(layers)
-        begin = self._start(len(x), [target], against, start)
+        begin = self._start(x, [target], against, start)
         propagator = self.propagator(x)
         passed = explain(propagator, x, begin, layers, batch=self.batch, contrast=self._contrasts)
-        call = {name: given for name, given in (("against", against), ("start", start)) if given is not None}
-        return passed.row(0, self.provenance.asked(target=target, **call))
+        call = {name: given for name, given in (("against", said(against)), ("start", start)) if given is not None}
+        return passed.row(0, self.provenance, target, **call)
 
     @torch.inference_mode(False)
     @torch.no_grad()
-    def classes(self, x: Tensor, targets: Sequence[int], *, layers: Sequence[str] = ()) -> tuple[Attribution, ...]:
-        """One result for each class of `targets`, of one forward pass for all.
+    def classes(self, x: Tensor, targets: Sequence[Any], *, layers: Sequence[str] = ()) -> tuple[Attribution, ...]:
+        """One result for each class, or any other target, of `targets`, of one forward pass for all.
 
         Raises:
-            ValueError: no class, or one that is not there.
+            ValueError: no target, or one that does not fit.
         """
         x, layers = self.model.validate(x), names_of(layers)
         targets = targets.tolist() if hasattr(targets, "tolist") else targets
         if not isinstance(targets, list | tuple | range) or not len(targets):
             raise ValueError(f"targets={targets!r} must list at least one class, such as [0, 3]")
-        begin, propagator = self._start(len(x), targets), self.propagator(x)
+        begin, propagator = self._start(x, targets), self.propagator(x)
         how: dict[str, Any] = {"batch": self.batch, "chunk": self.batch, "contrast": self._contrasts}
         passed = explain(propagator, x, begin, layers, **how)
-        return tuple(passed.row(k, self.provenance.asked(target=target)) for k, target in enumerate(targets))
+        return tuple(passed.row(k, self.provenance, target) for k, target in enumerate(targets))
 
     def propagator(self, x: Tensor) -> Propagator:
         """The composite on the model's graph for images of x's size; prepared once."""
         dtype = torch.bfloat16 if self.precision == "bfloat16" else torch.float32
         graph, prepared = self.composite.view(self.model.graph_for(x, dtype=dtype)), self._prepared
         if prepared is None or prepared.graph is not graph:
-            prepared = self._prepared = prepare(self.composite, graph, self.model.name)
+            prepared = self._prepared = prepare(self.composite, graph)
         return prepared
 
     @property
@@ -130,11 +131,11 @@ class LRP:
         # What absLRP begins with is normalised: a logit would leave nothing but its sign.
         return "one" if self._contrasts else self.start
 
-    def _start(self, count: int, targets: Sequence[Any], against: Any = None, given: Any = None) -> Start:
+    def _start(self, x: Tensor, targets: Sequence[Any], against: Any = None, given: Any = None) -> Start:
         if given is not None:
-            return at_output(given, count, targets[0], against)
+            return at_output(given, len(x), targets[0], against)
         against = "rest" if against is None and self._contrasts else against
-        return at_classes(self.model, targets, count, kind=self._begins, against=against)
+        return at_targets(self.model, targets, x, kind=self._begins, against=against)
 
     # -- for widgets -----------------------------------------------------------------------------------------------------
 

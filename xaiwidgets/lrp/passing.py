@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -12,8 +13,9 @@ from xaiwidgets.graph import Propagator
 from xaiwidgets.lrp.absolute.contrast import abs_maps, batch_leads, for_and_against
 from xaiwidgets.lrp.account import Account
 from xaiwidgets.lrp.result import Attribution, Conservation
-from xaiwidgets.lrp.starts import Start
+from xaiwidgets.lrp.starts import Begun, Start
 from xaiwidgets.results import Provenance
+from xaiwidgets.targets import Score, said, together
 
 __all__ = ["Passed", "explain"]
 
@@ -44,14 +46,14 @@ def explain(
     chunks = []
     for part in _parts(len(x), 1 if contrast and not batch_leads(propagator.graph) else batch):
         record = propagator.record(x[part], keep=layers, memory=chunk is not None)
-        begin, targets = start(record.output, part)
-        rows = for_and_against(begin) if contrast else begin
+        begun = start(record.output, part)
+        rows = for_and_against(begun.relevance) if contrast else begun.relevance
         found = propagator.down(record, {"output": rows}, [*asked.values()], chunk=chunk, trace=account)
         relevance = {name: found[asked[propagator.index(name)]] for name in names}
         if contrast:
             relevance = {name: abs_maps(tensor, record.batch) for name, tensor in relevance.items()}
         activations = {name: record.values[propagator.index(name)] for name in layers}
-        chunks.append(_Chunk(relevance, activations, record.output, targets, begin.sum()))
+        chunks.append(_Chunk(relevance, activations, record.output, begun))
     return _together(chunks, account)
 
 
@@ -60,23 +62,30 @@ class Passed:
     """K rows of relevance for N images.
 
     Attributes:
-        rows: K times name -> (N, …), of the layers asked for and of "input". targets: (K, N), None where relevance began with a tensor.
-        output: (N, classes). activations: name -> (N, …), of the layers asked for.
+        rows: K times name -> (N, …), of the layers asked for and of "input". scores: the K explained; none where relevance began with a
+            tensor.
+        output: (N, …). activations: name -> (N, …), of the layers asked for.
         conservation: the account of the one row; None for several.
     """
 
     rows: tuple[dict[str, Tensor], ...]
-    targets: Tensor | None
+    scores: tuple[Score, ...]
     output: Tensor
     activations: dict[str, Tensor]
     conservation: Conservation | None
 
-    def row(self, k: int, provenance: Provenance) -> Attribution:
-        """One row as a result."""
-        relevance, target = self.rows[k], None if self.targets is None else self.targets[k]
+    def row(self, k: int, provenance: Provenance, target: Any = None, **call: Any) -> Attribution:
+        """One row as a result. ``target``, ``call``: what was asked, as it came."""
+        relevance, score = self.rows[k], self.scores[k] if self.scores else None
         layers = {name: relevance[name] for name in self.activations}
         return Attribution(
-            provenance, relevance["input"], target, self.output, layers, self.activations, self.conservation
+            provenance.asked(target=said(target, score), **call),
+            relevance["input"],
+            None if score is None else score.classes,
+            self.output,
+            layers,
+            self.activations,
+            self.conservation,
         )
 
 
@@ -87,8 +96,7 @@ class _Chunk:
     relevance: dict[str, Tensor]
     activations: dict[str, Tensor]
     output: Tensor
-    targets: Tensor | None
-    begun: Tensor  # the sum of what relevance began with
+    begun: Begun
 
 
 def _parts(count: int, batch: int) -> list[slice]:
@@ -103,12 +111,14 @@ def _together(chunks: Sequence[_Chunk], account: Account | None) -> Passed:
         for k in range(len(first.relevance["input"]))
     )
     activations = {name: torch.cat([chunk.activations[name] for chunk in chunks]) for name in first.activations}
-    targets = [chunk.targets for chunk in chunks if chunk.targets is not None]
-    begun, reached = sum(chunk.begun for chunk in chunks), rows[0]["input"].sum()
+    scores = tuple(map(together, zip(*(chunk.begun.scores for chunk in chunks), strict=True)))
+    begun, reached = sum(float(chunk.begun.relevance.sum()) for chunk in chunks), rows[0]["input"].sum()
+    explained = [float(chunk.begun.explained.sum()) for chunk in chunks if chunk.begun.explained is not None]
+    note = scores[0].note if scores and explained else ""
     return Passed(
         tuple({name: tensor.float() for name, tensor in row.items()} for row in rows),
-        torch.cat(targets, 1) if targets else None,
+        scores,
         torch.cat([chunk.output for chunk in chunks]).float(),
         {name: tensor.float() for name, tensor in activations.items()},
-        None if account is None else account.close(float(begun), float(reached)),
+        None if account is None else account.close(begun, float(reached), sum(explained) if explained else None, note),
     )

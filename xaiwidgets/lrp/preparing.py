@@ -48,20 +48,13 @@ def composite_for(model: ImageModel, composite: str | Composite, parameters: Map
     return make_composite(composite, **{**parameters, **bounds})
 
 
-def prepare(composite: Composite, graph: Graph, name: str = "the model") -> Propagator:
+def prepare(composite: Composite, graph: Graph) -> Propagator:
     """The graph of a model with the rules of a composite.
 
     Raises:
-        ValueError: the model `name` gives no scores (N, classes), or `layers` of the composite names what is not there.
+        ValueError: `layers` of the composite names what is not there.
         GraphError: operations that have no rule.
     """
-    shape = graph.operations[graph.output].shape
-    if len(shape) != 2:
-        sizes = ", ".join("N" if size is None else str(size) for size in shape)
-        raise ValueError(
-            f"{name} gives an output of shape ({sizes}); LRP explains scores (N, classes): "
-            "wrap the module so that it returns these, say by a mean over space."
-        )
     return Propagator(graph, assign(composite, graph))
 
 

@@ -28,12 +28,17 @@ class Conservation:
     Attributes:
         start: at the output. input: at the pixels. layers: at every layer, from output to input.
         leaks: what got lost on the way, largest first, and into what.
+        score: what was explained, s; relevance begins with output ⊙ ∂s/∂output, which sums to it wherever s is linear. None where
+            relevance began with something else, such as ones or a contrast.
+        note: what to know of where relevance began.
     """
 
     start: float
     input: float
     layers: Mapping[str, float]
     leaks: tuple[Leak, ...]
+    score: float | None = None
+    note: str = ""
 
     @property
     def share(self) -> float:
@@ -42,6 +47,10 @@ class Conservation:
 
     def __str__(self) -> str:
         lines = [f"{self.share:.1%} of the relevance reached the pixels ({self.input:.4g} of {self.start:.4g})."]
+        if self.score is not None and abs(self.score - self.start) > 1e-3 * max(abs(self.score), abs(self.start)):
+            lines.append(f"Relevance began with {self.start:.4g}; the score explained is {self.score:.4g}.")
+        if self.note:
+            lines.append(self.note)
         lines += [f"  {leak.amount:+.4g} into {leak.into} at {leak.layer}" for leak in self.leaks[:8] if leak.amount]
         return "\n".join(lines)
 
@@ -52,8 +61,8 @@ class Attribution(Result):
 
     Attributes:
         relevance: (N, C, H, W), in units of the start (a logit by default).
-        target: (N,) the class explained; None where a tensor was given as start.
-        output: (N, classes) the model's output.
+        target: (N,) the class explained; None where it was another target, which the provenance names, or a tensor given as start.
+        output: (N, …) the model's output.
         layers: name -> (N, …) relevance at that layer. activations: name -> (N, …) its values.
         conservation: where relevance went; None where it is not an account of sums (absLRP).
     """

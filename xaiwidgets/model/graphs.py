@@ -5,8 +5,9 @@ from __future__ import annotations
 import threading
 import warnings
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -28,11 +29,14 @@ class Graphs:
 
     Args:
         module: which is read, never changed. name: of the model, for messages. channels: of its images.
-        lock: one for everything that reads the module.
+        lock: one for everything that reads the module. select: the one tensor to explain of what the module returns.
     """
 
-    def __init__(self, module: nn.Module, name: str, channels: int, lock: threading.RLock) -> None:
+    def __init__(
+        self, module: nn.Module, name: str, channels: int, lock: threading.RLock, select: Callable[[Any], Tensor]
+    ) -> None:
         self._module, self._name, self._channels, self._lock = module, name, channels, lock
+        self._select = select
         # size -> the graph in the module's own precision, and those made of it.
         self._graphs: OrderedDict[Size, dict[torch.dtype | None, Graph]] = OrderedDict()
         self._failures: dict[Size, str] = {}
@@ -58,6 +62,11 @@ class Graphs:
                 made = graphs[None].to(dtype=dtype, memory_format=torch.channels_last)
                 graphs[dtype] = sharing(made, self._all(dtype))
             return graphs[dtype]
+
+    @property
+    def first(self) -> Graph | None:
+        """Any graph there is; None before the first was made."""
+        return next((graphs[None] for graphs in self._graphs.values()), None)
 
     def failure(self, height: int, width: int) -> str:
         """What kept the module from becoming a graph for images of this size; empty where nothing did."""
@@ -90,7 +99,7 @@ class Graphs:
         kind = next(floats, torch.float32)  # traced in its own precision, run in the one asked for
         example = torch.zeros(2, self._channels, *size, device=device, dtype=kind)
         try:
-            graph = export(self._module, example, watch.reach)
+            graph = export(self._module, example, watch.reach, self._select)
         except GraphError as error:
             # Tracing takes seconds; what failed once fails again until the module changes.
             self._failures[size] = str(error)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
-import warnings
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal
 
 import torch
@@ -13,9 +13,11 @@ from torch import Tensor, nn
 
 from xaiwidgets.errors import unknown, whole
 from xaiwidgets.graph import Graph, GraphError
+from xaiwidgets.model.answers import Answers, Precision
 from xaiwidgets.model.arguments import class_names_of, first_channels, length, pair, per_channel, timm_config
 from xaiwidgets.model.graphs import Graphs
-from xaiwidgets.model.prediction import Prediction
+from xaiwidgets.model.meaning import MEANINGS, Meaning, guessed_from_graph, guessed_from_parts
+from xaiwidgets.model.outputs import OutputError, Selection
 from xaiwidgets.model.preprocessing import Preprocessing
 from xaiwidgets.model.state import evaluating
 
@@ -24,27 +26,33 @@ __all__ = ["ImageModel", "Precision"]
 if TYPE_CHECKING:
     from xaiwidgets.lrp import Report
 
-Precision = Literal["float32", "bfloat16", "float16"]
 _DTYPES: dict[str, torch.dtype] = {
     "float32": torch.float32,
     "bfloat16": torch.bfloat16,
     "float16": torch.float16,
 }
-_SCORE_BATCH = 64
 
 
-class ImageModel:
+class ImageModel(Answers):
     """A vision model with all that is needed to explain it. The module is read, never changed.
 
     Args:
-        module: any module that maps images (N, C, H, W) to scores (N, classes) or to representations (N, D).
-        class_names: one name a class, in the classes' order.
+        module: any module that takes images (N, C, H, W). What it returns may be scores (N, classes), representations (N, D), maps
+            (N, classes, H, W), scores of queries or anchors (N, queries, classes), or a container of several tensors.
+        class_names: one name a class, in the classes' order. Two names for one score (N, 1): it tells the second from the first.
         mean, std: of each channel, or one number for all, for pixel values in [0, 1]. Default: the module's own (timm),
             else 0 and 1.
         input_size: (H, W), or one number for a square, that :meth:`prepare` resizes to. Default: the module's own (timm), else (224, 224).
         channels: number of input channels; default: as many as ``mean`` has, else as the first convolution takes.
         transform: maps a PIL image to a tensor (C, H, W); default: resize, centre crop, normalise.
         name: used in results and titles.
+        output: which tensor of what the module returns is explained: a name, an index, a path of these such as ``("decoder", 0)``, or
+            a function of what it returns. Default: the tensor itself, the only one, ``logits`` and the like, or the detections
+            that torchvision's detectors give.
+        scores: what the scores mean: ``"softmax"`` (one of several classes), ``"sigmoid"`` (several labels, or one logit),
+            ``"probabilities"`` (already), ``"values"`` (plain numbers, as of regression). Default: guessed from the last step
+            and the number of outputs; see :attr:`meaning`.
+        boxes: where the module returns the boxes of its queries, as ``output`` says where the scores are; default: ``pred_boxes``.
 
     Raises:
         TypeError, ValueError: an argument that does not fit, naming it and what to give.
@@ -61,6 +69,9 @@ class ImageModel:
         channels: int | None = None,
         transform: Callable[[Image.Image], Tensor] | None = None,
         name: str | None = None,
+        output: Any = None,
+        scores: Meaning | None = None,
+        boxes: Any = None,
     ) -> None:
         if not isinstance(module, nn.Module):
             raise TypeError(
@@ -68,6 +79,8 @@ class ImageModel:
             )
         if transform is not None and not callable(transform):
             raise TypeError(f"transform is {type(transform).__name__}; give a function from a PIL image to (C, H, W)")
+        if scores is not None and scores not in MEANINGS:
+            raise unknown("scores", scores, MEANINGS)
         own = timm_config(module)
         mean = own.get("mean") if mean is None else mean
         std = own.get("std") if std is None else std
@@ -84,15 +97,19 @@ class ImageModel:
         self.std = per_channel("std", std, 1.0, self.channels)
         if min(self.std) <= 0:
             raise ValueError(f"std={self.std} must be positive; give the standard deviation of each channel")
+        self.selection = Selection(output, self.name)
+        self._meaning, self._boxes = scores, boxes
         self.lock = threading.RLock()
         self._transform = transform
-        self._graphs = Graphs(module, self.name, self.channels, self.lock)
+        self._graphs = self._new_graphs()
         self._warned = False
 
     def __repr__(self) -> str:
         classes = "" if self.class_names is None else f", {len(self.class_names)} classes"
         size = f"{self.channels}×{self.input_size[0]}×{self.input_size[1]}"
-        return f"ImageModel({self.name}, {size}{classes}, {self.device})"
+        output = "" if self.selection.given is None else f", output={self.selection}"
+        scores = repr(self._meaning) if self._meaning is not None else f"{self._guess()!r} (guessed)"
+        return f"ImageModel({self.name}, {size}{classes}{output}, scores={scores}, {self.device})"
 
     def __getstate__(self) -> dict[str, Any]:
         """Without lock and graphs, so that a model may travel to the workers of an executor, which export for themselves."""
@@ -100,7 +117,10 @@ class ImageModel:
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         vars(self).update(state, lock=threading.RLock())
-        self._graphs = Graphs(self.module, self.name, self.channels, self.lock)
+        self._graphs = self._new_graphs()
+
+    def _new_graphs(self) -> Graphs:
+        return Graphs(self.module, self.name, self.channels, self.lock, self.selection)
 
     @property
     def _preprocessing(self) -> Preprocessing:
@@ -141,66 +161,6 @@ class ImageModel:
 
     # -- answers -----------------------------------------------------------------------------------------------------
 
-    def scores(self, x: Tensor, *, precision: Precision = "float32") -> Tensor:
-        """The model's output for each image, shape (N, classes): logits, float32, without autograd graph."""
-        x = self.validate(x)
-        forward = self.forward_function(x, precision=precision)
-        parts = [forward(part) for part in x.split(_SCORE_BATCH)]
-        if not isinstance(parts[0], Tensor):
-            raise ValueError(
-                f"{self.name} gives {type(parts[0]).__name__}, not scores (N, classes); "
-                "wrap the module so that it returns the one tensor of scores"
-            )
-        scores = torch.cat(parts)
-        if scores.ndim != 2:
-            raise ValueError(f"{self.name} gives an output of shape {tuple(scores.shape)}; scores need (N, classes)")
-        self._check_names(scores.shape[1])
-        return scores
-
-    def predict(self, x: Tensor, top: int = 5) -> Prediction:
-        """Scores and the ``top`` classes of each image, best first, with their names."""
-        top, scores = whole("top", top, 1), self.scores(x)
-        classes = scores.topk(min(top, scores.shape[1])).indices
-        names = tuple(tuple(self.class_name(int(index)) for index in row) for row in classes)
-        return Prediction(scores, scores.softmax(1), classes, names)
-
-    def class_name(self, index: int) -> str:
-        """The name of a class, or "class 7" where there are no names."""
-        if self.class_names is not None and index < len(self.class_names):
-            return self.class_names[index]
-        return f"class {index}"
-
-    def targets(self, scores: Tensor, target: Any = None, argument: str = "target") -> Tensor:
-        """One class an image, shape (N,), long, from what a person may give.
-
-        Args:
-            scores: (N, classes).
-            target: None for the predicted class; a class index, or name; or one an image.
-            argument: what errors call it.
-
-        Raises:
-            ValueError: a class out of range, an unknown name, or another number of classes than images.
-        """
-        count, classes = scores.shape
-        self._check_names(classes)
-        if target is None:
-            return scores.argmax(1)
-        entries = target.tolist() if hasattr(target, "tolist") else target
-        entries = list(entries) if isinstance(entries, list | tuple) else [entries] * count
-        if len(entries) != count:
-            raise ValueError(
-                f"{argument} has {len(entries)} classes for {count} images; give one class, or one an image"
-            )
-        chosen = []
-        for entry in entries:
-            index = self._class_index(entry, argument) if isinstance(entry, str) else _whole_or(-1, entry)
-            if not 0 <= index < classes:
-                raise ValueError(
-                    f"{argument}={entry!r} is not a class of {self.name}; give 0 to {classes - 1}, a class name, or None"
-                )
-            chosen.append(index)
-        return torch.tensor(chosen, device=scores.device)
-
     def encoder(
         self,
         layer: str | None = None,
@@ -234,11 +194,6 @@ class ImageModel:
 
         with self.lock:
             out = encode(example)
-        if not isinstance(out, Tensor):
-            raise ValueError(
-                f"{self.name} gives {type(out).__name__}, not one vector an image; "
-                "wrap the module so that it returns the one tensor (N, D) to explain"
-            )
         if out.ndim != 2 or out.shape[0] != 2:
             raise ValueError(
                 f"layer={layer!r} of {self.name} gives shape {tuple(out.shape)} for 2 images, not one vector (2, D) "
@@ -298,6 +253,13 @@ class ImageModel:
 
     # -- inner works -------------------------------------------------------------------------------------------------
 
+    def _guess(self, *, export: bool = False) -> Meaning:
+        if export and self._graphs.first is None:
+            with suppress(GraphError):  # where the module has no graph, its output can still be had by calling it
+                self.graph_for(torch.zeros(1, self.channels, *self.input_size))
+        graph = self._graphs.first
+        return guessed_from_parts(self.module) if graph is None else guessed_from_graph(graph)
+
     def _has_classifier(self, x: Tensor) -> bool:
         """Whether there is a classifier whose input is the representation; an encoder's output is one already."""
         try:
@@ -313,9 +275,11 @@ class ImageModel:
                 batch = batch.clone() if batch.is_inference() else batch
                 try:
                     if dtype == torch.float32:
-                        return self.module(batch)
+                        return self.selection(self.module(batch))
                     with torch.autocast(self.device.type, dtype=dtype):
-                        return _floats(self.module(batch))
+                        return self.selection(self.module(batch)).float()
+                except OutputError:
+                    raise
                 except Exception as error:
                     said = self._graphs.failure(batch.shape[-2], batch.shape[-1])
                     reason = str(error).strip().rstrip(".!")
@@ -325,25 +289,6 @@ class ImageModel:
                     raise
 
         return forward
-
-    def _check_names(self, classes: int) -> None:
-        """Warn, once, of another number of names than classes: some answers have no name, or a wrong one."""
-        if self.class_names is not None and len(self.class_names) != classes and not self._warned:
-            self._warned = True
-            warnings.warn(
-                f"class_names has {len(self.class_names)} names, {self.name} has {classes} classes; give one name a class",
-                UserWarning,
-                stacklevel=3,
-            )
-
-    def _class_index(self, name: str, argument: str) -> int:
-        if self.class_names is None:
-            raise ValueError(
-                f"{argument}={name!r} is a name, but {self.name} has no class names; give an index or class_names="
-            )
-        if name not in self.class_names:
-            raise unknown(argument, name, self.class_names)
-        return self.class_names.index(name)
 
 
 def _pooled(out: Tensor, pool: str) -> Tensor:
@@ -357,10 +302,3 @@ def _pooled(out: Tensor, pool: str) -> Tensor:
 
 def _floats(out: Any) -> Any:
     return out.float() if isinstance(out, Tensor) else out
-
-
-def _whole_or(other: int, value: Any) -> int:
-    try:
-        return whole("target", value)
-    except ValueError:
-        return other

@@ -11,19 +11,25 @@ __all__ = ["Prediction"]
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a model answers: scores (N, classes), probabilities (N, classes) and the top classes (N, top)."""
+    """What a model answers: scores (N, classes), probabilities (N, classes) and the top classes (N, top).
+
+    Where scores are plain values, probabilities are these values; one score that tells two classes apart gives two probabilities.
+    """
 
     scores: Tensor
     probabilities: Tensor
     classes: Tensor
     names: tuple[tuple[str, ...], ...]
     """Names of the top classes, one tuple an image."""
+    meaning: str = "softmax"
+    """What the scores mean: "softmax", "sigmoid", "probabilities" or "values"."""
 
     def __str__(self) -> str:
         lines = []
+        form = ".4g" if self.meaning == "values" else ".1%"
         for row, names in enumerate(self.names):
             best = ", ".join(
-                f"{name} {self.probabilities[row, index]:.1%}"
+                f"{name} {float(self.probabilities[row, index]):{form}}"
                 for name, index in zip(names, self.classes[row].tolist(), strict=True)
             )
             lines.append(f"image {row}: {best}")

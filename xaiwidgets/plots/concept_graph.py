@@ -55,7 +55,7 @@ def concept_graph(
             Rectangle((x, top[number] - height[number]), NODE_WIDTH, height[number], color=colour, linewidth=0)
         )
         name = (
-            words.target(node.concept)
+            words.target(result.target)
             if node.layer == "output"
             else words.concept(node.layer, node.concept, str(node.concept))
         )

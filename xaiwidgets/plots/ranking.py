@@ -46,5 +46,5 @@ def ranking(
     axis.tick_params(axis="y", length=0)
     for side in ("top", "right", "left"):
         axis.spines[side].set_visible(False)
-    figure.suptitle(f"{result.layer}, {words.target(int(result.target[image]))}", fontsize="medium")
+    figure.suptitle(f"{result.layer}, {words.target(result.explained(image))}", fontsize="medium")
     return plain_text(figure)

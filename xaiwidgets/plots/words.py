@@ -32,6 +32,8 @@ class Words:
     def target(self, target: Any) -> str:
         if isinstance(target, tuple):
             return " + ".join(self.target(entry) for entry in target)
+        if isinstance(target, str):
+            return target
         return f"class {target}" if self.class_names is None else str(self.class_names[target])
 
 

@@ -14,6 +14,7 @@ from xaiwidgets.relax.masking import Answer, MaskingExplainer
 from xaiwidgets.relax.parts import SIMILARITIES, Similarity, part
 from xaiwidgets.relax.result import RelaxResult
 from xaiwidgets.results import Control
+from xaiwidgets.targets import Score, score_of
 
 __all__ = ["RELAX", "RISE"]
 
@@ -99,7 +100,7 @@ class RELAX(MaskingExplainer):
         own = self._own
         return self.model.encoder(own["layer"], pool=own["pool"], precision=self.settings.precision, size=size)
 
-    def _answers(self, x: Tensor, question: Any) -> tuple[list[Answer], Tensor | None]:
+    def _answers(self, x: Tensor, question: Any) -> tuple[list[Answer], None]:
         encode = self._encoder((x.shape[2], x.shape[3]))
         with torch.inference_mode():
             references = self._references(x, question, encode)
@@ -138,10 +139,10 @@ class RELAX(MaskingExplainer):
 
 
 class RISE(MaskingExplainer):
-    """Which pixels a class score rests on: RELAX's machinery with a class for a representation (arXiv 1806.07421).
+    """Which pixels a class score, or any other, rests on: RELAX's machinery with a score for a likeness (arXiv 1806.07421).
 
-    Takes :class:`RELAX`'s parameters but those of the representation, and ``score``: ``"probability"`` (as published)
-    or ``"logit"``.
+    Takes :class:`RELAX`'s parameters but those of the representation, and ``score``: of a class its ``"probability"`` (as
+    published; as the model's scores mean it) or its ``"logit"``. Plain values and other targets are followed as they are.
     """
 
     method = "RISE"
@@ -155,23 +156,28 @@ class RISE(MaskingExplainer):
             raise unknown("score", self._own["score"], ("probability", "logit"))
 
     def __call__(self, x: Tensor, target: Any = None, *, progress: bool = True) -> RelaxResult:
-        """Explain the score of ``target`` on images (N, C, H, W): None for the predicted class, one, or one each."""
+        """Explain a score of images (N, C, H, W).
+
+        Args:
+            target: None for the predicted class; a class, anything of `xaiwidgets.targets` or a function of the output, or one an image.
+            progress: show a progress bar when it takes longer than a second.
+        """
         return self._last(self.stream(x, target), progress)
 
     def stream(self, x: Tensor, target: Any = None, *, n_masks: int | None = None) -> Iterator[RelaxResult]:
         """The same result growing, one step a batch of masks; stop whenever."""
-        return self._run(x, target, n_masks, target=target)
+        return self._run(x, target, n_masks)
 
-    def _answers(self, x: Tensor, question: Any) -> tuple[list[Answer], Tensor | None]:
+    def _answers(self, x: Tensor, question: Any) -> tuple[list[Answer], Score]:
         forward = self.model.forward_function(x, precision=self.settings.precision)
-        targets = self.model.targets(self.model.scores(x), question)
+        score = score_of(self.model, self.model.output(x), question, x)
         probability = self._own["score"] == "probability"
 
-        def answer(masked: Tensor, target: Tensor) -> Tensor:
-            scores: Tensor = forward(masked)
-            return (scores.softmax(1) if probability else scores)[:, target]
+        def answer(masked: Tensor, row: int) -> Tensor:
+            each, output = score.of([row] * len(masked)), forward(masked)
+            return each.probability(output) if probability else each(output)
 
-        return [lambda masked, target=target: answer(masked, target) for target in targets], targets  # type: ignore[misc]
+        return [lambda masked, row=row: answer(masked, row) for row in range(len(x))], score  # type: ignore[misc]
 
 
 def _described(reference: Any) -> str:

@@ -20,6 +20,7 @@ from xaiwidgets.relax.parts import AGGREGATES, FILLS, Aggregate, Fill, part
 from xaiwidgets.relax.result import RelaxResult
 from xaiwidgets.relax.settings import Settings
 from xaiwidgets.results import Control, Provenance
+from xaiwidgets.targets import Score, said
 
 __all__ = ["Answer", "MaskingExplainer"]
 
@@ -51,8 +52,8 @@ class MaskingExplainer(ABC):
         """Names and defaults of the parameters that only this explainer has."""
 
     @abstractmethod
-    def _answers(self, x: Tensor, question: Any) -> tuple[list[Answer], Tensor | None]:
-        """For each image, the function from masked versions of it to one number each; and the classes (N,) it is about."""
+    def _answers(self, x: Tensor, question: Any) -> tuple[list[Answer], Score | None]:
+        """For each image, the function from masked versions of it to one number each; and the score it is about, None for a likeness."""
 
     def with_parameters(self, **changes: Any) -> Self:
         """The same explainer with other parameters; this one stays as it is."""
@@ -101,7 +102,9 @@ class MaskingExplainer(ABC):
             x = self.model.validate(x)
             size = (x.shape[2], x.shape[3])
             self._check_size(size)
-            answers, target = self._answers(x, question)
+            answers, score = self._answers(x, question)
+        if score is not None:
+            asked = {"target": said(question, score), **asked}
         fills = [self._background(image) for image in x]
         generator = torch.Generator().manual_seed(self.settings.seed)
         total = self._total(n_masks)
@@ -116,7 +119,7 @@ class MaskingExplainer(ABC):
             aggregate=self._aggregate,
             provenance=self.provenance.asked(**asked),
             blocks=balanced,
-            target=target,
+            target=None if score is None else score.classes,
         )
         for block in self._blocks(total, size, generator):
             for start in range(0, len(block), batch_size):

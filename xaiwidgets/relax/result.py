@@ -35,7 +35,7 @@ class RelaxResult(Result):
     total: int
     """Masks to see in all; more than ``n_masks`` in a partial result."""
     target: Tensor | None = None
-    """The class explained, (N,); None for a representation."""
+    """The class explained, (N,); None for a representation, and for another target, which the provenance names."""
 
     @property
     def heatmap(self) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -12,8 +12,13 @@ from torch import Tensor
 
 from xaiwidgets.errors import unknown, whole
 from xaiwidgets.model import ImageModel
+from xaiwidgets.targets import Target, score_of, target_of, told
 
 CLOSED = "the widget was closed, and its images and explanations are gone; make it again"
+
+
+_FEW = 50
+"""So many outputs of a regression are a choice."""
 
 
 class StateError(traitlets.TraitError, ValueError):
@@ -21,27 +26,78 @@ class StateError(traitlets.TraitError, ValueError):
 
 
 class Classes:
-    """The classes that a person may name: those of a model, for images like x (N, C, H, W); without a model any index is taken."""
+    """What a person may ask about: the classes of a model, for images like x (N, C, H, W), and after them targets that somebody
+    named; without a model any index is taken."""
 
     def __init__(self, model: ImageModel | None, x: Tensor) -> None:
-        self.names = tuple(() if model is None else model.class_names or ())
+        self.classes = tuple(() if model is None else model.class_names or ())
+        self._named: dict[str, Any] = {}
         # All of x: a view that is kept beside its base makes torch abort when the interpreter ends.
         self._model, self._x = model, x
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Names of the classes, where they have any, and of the targets, by index."""
+        return (*self.classes, *self._named)
+
     @cached_property
     def count(self) -> int | None:
-        """How many there are, asked of the model, which may have names for some only; None without a model."""
+        """How many classes there are, asked of the model, which may have names for some only; None without a model, and where the model
+        gives something else."""
         if self._model is None:
             return None
         with self._model.lock:
-            return self._model.scores(self._x[:1]).shape[1]
+            output = self._model.output(self._x[:1])
+        return self._model.class_scores(output).shape[1] if output.ndim == 2 else None
+
+    def asked(self, index: int | None) -> Any:
+        """What an explainer is told of an index: a class, or a target; None stays."""
+        named = list(self._named.values())
+        first = len(self.classes)
+        return index if index is None or not first <= index < first + len(named) else named[index - first]
+
+    def is_named(self, index: int | None) -> bool:
+        """Whether an index is that of a target, not of a class."""
+        return index is not None and len(self.classes) <= index < len(self.names)
+
+    def predicted(self, x: Tensor) -> Any:
+        """What the model predicts of one image x (1, C, H, W), as explainers are told; None without a model."""
+        if self._model is None:
+            return None
+        with self._model.lock:
+            found = told(None, score_of(self._model, self._model.output(x), None, x))
+        return int(found) if isinstance(found, Tensor) else found
+
+    def explained(self, x: Tensor, target: int | None, against: int | None) -> list[str]:
+        """What is explained of one image, in words, and the model's answer to it: ["class explained", "star, probability 99.5%"]."""
+        assert self._model is not None
+        model, named = self._model, self.is_named(target)
+        with model.lock:
+            output = model.output(x)
+            score = score_of(model, output, self.asked(target), x)
+        name = self.names[target] if named and target is not None else score.names[0]
+        said = f"{name}, score {float(score(output)):.4g}"
+        if score.classes is not None:
+            value = float(score.probability(output))
+            said = f"{name}, value {value:.4g}" if model.meaning == "values" else f"{name}, probability {value:.1%}"
+        rival = self.names[against] if against is not None and self.is_named(against) else None
+        if against is not None:
+            said += f" against {rival or model.class_name(against)}"
+        return ["class explained" if score.classes is not None else "explained", said]
 
     def index(self, argument: str, value: Any) -> int | None:
-        """A class by its index or name; None stays.
+        """A class by its index or name, or a target, by name or itself; None stays. Of targets by name (a dict) the first.
 
         Raises:
             StateError: neither, or not a class of the model.
         """
+        if isinstance(value, Mapping):
+            if not value:
+                raise StateError(f"{argument} is empty; give at least one target by name, or None")
+            added = [self._add(str(name), entry) for name, entry in value.items()]
+            return added[0]
+        if isinstance(value, Target) or callable(value):
+            return self._add(str(target_of(value)), value)
         if value is None:
             return None
         if isinstance(value, str):
@@ -63,15 +119,34 @@ class Classes:
             )
         return number
 
+    def _add(self, name: str, target: Any) -> int:
+        """One more target; one of that name takes the older one's place. Raises StateError for a name that a class has."""
+        if not self.classes and self.count is not None:
+            # Targets stand after the classes, which need names of some kind then. A representation's numbers are no choice.
+            values = self._model is not None and self._model.meaning == "values"
+            word, most = ("output", _FEW) if values else ("class", self.count)
+            self.classes = tuple(f"{word} {index}" for index in range(self.count)) if self.count <= most else ()
+        if name in self.classes:
+            raise StateError(f"target {name!r} has the name of a class; give it another")
+        self._named[name] = target
+        return len(self.classes) + list(self._named).index(name)
+
 
 class ClassChoice(traitlets.Int):
-    """A class, kept as its index, of a widget that has its `Classes` in ``_classes``; a name may be given, or None."""
+    """A class, kept as its index, of a widget that has its `Classes` in ``_classes``; a name may be given, None, or another target, which
+    then stands among the widget's ``class_names``."""
 
     def __init__(self) -> None:
         super().__init__(None, allow_none=True)
 
     def validate(self, obj: Any, value: Any) -> Any:
-        return obj._classes.index(self.name, value)
+        classes = obj._classes
+        index = classes.index(self.name, value)
+        if self.name == "reference_class" and classes.is_named(index):
+            raise StateError(f"reference_class={value!r} is no class; references are kept by class: give one, or None")
+        if classes.names and list(classes.names) != obj.class_names:
+            obj.class_names = list(classes.names)
+        return index
 
 
 def check_image(image: int, images: int) -> int:

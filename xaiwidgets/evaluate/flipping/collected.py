@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -28,6 +29,8 @@ class Collected:
         shape = (kept, patches)
         self.ranks = {name: torch.full(shape, -1, dtype=torch.int32) for name in plan.explanations.names}
         self.random_ranks = torch.full((plan.repeats, *shape), -1, dtype=torch.int32)
+        self.words: dict[int, str] = {}
+        self.score = plan.score
         self.done = 0
         self.total = len(plan.runs) * count * steps
 
@@ -50,6 +53,10 @@ class Collected:
             return
         self.scores[:, part, 0] = update.scores
         self.target[part] = update.target
+        self.score = update.score
+        if update.words is not None:
+            several = update.words if isinstance(update.words, list) else [update.words] * len(update.target)
+            self.words |= dict(enumerate(several, start=update.first))
         if at_hand:
             self.random_ranks[:, part] = update.random_ranks
 
@@ -72,7 +79,7 @@ class Collected:
             curves=curves,
             random=scores[chance] if chance else None,
             setup=plan.setup,
-            score=plan.score,
+            score=self.score,
             target=copy(self.target),
             ties={name: copy(tied) for name, tied in self.ties.items()},
             done=self.done,
@@ -89,12 +96,15 @@ class Collected:
         perturb = (
             setup.perturb if isinstance(setup.perturb, str | int | float) else getattr(setup.perturb, "__name__", "own")
         )
-        parameters = {
+        parameters: dict[str, Any] = {
             "order": "both" if len(plan.orders) == 2 else plan.orders[0],
             "perturb": perturb,
             "patch": setup.grid.patch,
             "steps": setup.schedule.steps,
-            "score": plan.score,
+            "score": self.score,
             "precision": plan.precision,
         }
+        if self.words:
+            words = [self.words[image] for image in sorted(self.words)]
+            parameters["target"] = words[0] if len(set(words)) == 1 else words
         return Provenance("pixel flipping", parameters, setup.seed, plan.model.name)

@@ -50,14 +50,15 @@ def pixel_flipping(
         model: whose score to follow.
         x: images (N, C, H, W), or a data set of (C, H, W) tensors or (tensor, label).
         explanations: {name: heatmap (N, H, W), result, or explainer (x, target) -> heatmap}. May be left out with order="random".
-        target: None for the predicted class; a class, or one an image.
+        target: None for the predicted class; a class, anything of `xaiwidgets.targets` or a function of the output, or one an image.
         order: "morf" most relevant first, "lerf" least relevant first, "both", or "random".
         perturb: "inpaint", "telea" (needs OpenCV), "random", "random_pixel", "mean", "blur", "noise", "zero", "gray"; a number in
             the model's input space; or a function (x (n, C, H, W), hidden (n, 1, H, W) bool) -> what shows where hidden.
         patch: side of a patch in pixels; patches at the edge may be smaller. A patch's relevance is the heatmap's sum over it.
         schedule: "squares" (1, 3, 5, … patches and a last, all-gray step), "linear", "geometric", or rising fractions in [0, 1].
         steps: how many; None for all of "squares", 20 for the others.
-        score: the target's "logit" or its "probability".
+        score: a class's "logit" or its "probability", as the model's scores mean it. Plain values and other targets are followed as
+            they are, and called "value" and "target".
         random: repeats of the random baseline; 0 for none.
         seed: of random orders, random perturbations, the order among ties, and the intervals. Image i draws for itself.
         confidence, resamples: of the bootstrap intervals over images.

@@ -18,8 +18,9 @@ from xaiwidgets.evaluate.flipping.result import RANDOM
 from xaiwidgets.evaluate.flipping.schedules import make_schedule
 from xaiwidgets.evaluate.perturbations import perturbation
 from xaiwidgets.evaluate.sources import Source, batch_size_for, source_of
-from xaiwidgets.evaluate.statistics import as_scores, check_bootstrap, check_score
+from xaiwidgets.evaluate.statistics import as_scores, check_bootstrap, check_score, score_name
 from xaiwidgets.model import ImageModel, Precision
+from xaiwidgets.targets import Score, entries, score_of, told
 from xaiwidgets.workers import Crew
 
 __all__ = ["Begun", "Explained", "Orders", "Plan", "Scored", "Update"]
@@ -47,12 +48,15 @@ class Scored:
 
 @dataclass(frozen=True)
 class Begun:
-    """What is known of a block before its first step: scores of the untouched images, classes, random orders."""
+    """What is known of a block before its first step: scores of the untouched images, random orders; what is explained, as classes, −1
+    where it is another target, which stands in words then; and what the score is called."""
 
     first: int
     scores: Tensor
     target: Tensor
     random_ranks: Tensor
+    words: str | list[str] | None = None
+    score: str = "logit"
 
 
 @dataclass(frozen=True)
@@ -169,11 +173,11 @@ class Plan:
         """The curves of one block of images."""
         x, _ = self.source.take(self.model, range(start, stop))
         x = x.contiguous(memory_format=torch.channels_last)
-        begun = self._begin(x, start)
+        begun, score = self._begin(x, start)
         yield begun
         forward = self.model.forward_function(x, precision=self.precision)
         flipper = Flipper(x, self.setup, start)
-        target = begun.target.to(x.device)
+        target = told(self._targets(x, start), score)
         for group in self.groups:
             ranks = {RANDOM: begun.random_ranks}
             for name in group:
@@ -193,7 +197,7 @@ class Plan:
                 steps, lines, rows = part.to(x.device).unbind(1)
                 with self.model.lock, torch.inference_mode():
                     frames = flipper(rows.tolist(), orders[lines, rows], steps)
-                    scores = as_scores(forward(frames), target[rows], self.score)
+                    scores = as_scores(forward(frames), score.of(rows), self.score)
                 yield Scored(
                     rows=(part[:, 2] + start).tolist(),
                     runs=[runs[line][0] for line in part[:, 1].tolist()],
@@ -201,20 +205,25 @@ class Plan:
                     scores=scores.float().cpu(),
                 )
 
-    def _begin(self, x: Tensor, start: int) -> Begun:
-        stop = start + len(x)
-        logits = self.model.scores(x, precision=self.precision)
-        target = self.model.targets(logits, None if self.targets is None else self.targets[start:stop])
+    def _targets(self, x: Tensor, start: int) -> list[Any] | None:
+        return None if self.targets is None else self.targets[start : start + len(x)]
+
+    def _begin(self, x: Tensor, start: int) -> tuple[Begun, Score]:
+        output = self.model.output(x, precision=self.precision)
+        score = score_of(self.model, output, self._targets(x, start), x)
         patches = self.setup.grid.patches
         chance = [random_ranks(len(x), patches, self.setup.seed, repeat, start) for repeat in range(self.repeats)]
-        return Begun(
+        begun = Begun(
             start,
-            as_scores(logits, target, self.score).cpu(),
-            target.cpu(),
+            as_scores(output, score, self.score).float().cpu(),
+            torch.full((len(x),), -1) if score.classes is None else score.classes.cpu(),
             torch.stack(chance).int() if chance else torch.empty(0, len(x), patches, dtype=torch.int32),
+            score.text if score.classes is None else None,
+            score_name(score, self.score, self.model.meaning),
         )
+        return begun, score
 
-    def _explain(self, name: str, x: Tensor, target: Tensor, start: int) -> Explained:
+    def _explain(self, name: str, x: Tensor, target: Any, start: int) -> Explained:
         heatmap = self.explanations.heatmap(name, x, target, start)
         with torch.no_grad():
             ranks, ties = ranks_of(self.setup.grid.sums(heatmap), self.setup.seed, start)
@@ -234,11 +243,10 @@ def _work(plan: Plan, start: int, stop: int, source: Source | None, heatmaps: di
 
 def _entries(target: Any, count: int, of: int) -> list[Any] | None:
     """A target as one entry an image, so that blocks take theirs; None stays. Those of all `of` images are cut to the first."""
-    if target is None:
-        return None
-    entries = target.tolist() if hasattr(target, "tolist") else target
-    entries = list(entries) if isinstance(entries, list | tuple) else [entries] * count
-    entries = entries[:count] if len(entries) == of else entries
-    if len(entries) != count:
-        raise ValueError(f"target has {len(entries)} classes for {count} images; give one class, or one an image")
-    return entries
+    try:
+        found = entries(target, of)
+    except ValueError:
+        if of == count:
+            raise
+        found = entries(target, count)
+    return found if found is None else found[:count]

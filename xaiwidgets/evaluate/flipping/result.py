@@ -48,8 +48,8 @@ class FlippingResult(Banded, Result):
         curves: order -> method -> scores (N, steps + 1), step 0 being the untouched image; float32 on the CPU.
         random: scores of random orders (repeats, N, steps + 1), or None.
         setup: patches, schedule, perturbation and seed.
-        score: "logit" or "probability".
-        target: (N,) the class of each image, −1 where not known yet.
+        score: what curves follow: "logit" or "probability" of a class, a plain "value", or another "target".
+        target: (N,) the class of each image, −1 where not known yet and where it is another target, which the provenance names.
         ties: method -> share of an image's patches that equal another, (N,).
         done, total: frames that the model has seen, of all.
         x: (N, C, H, W) the images; None for a data set.
@@ -325,7 +325,7 @@ class FlippingResult(Banded, Result):
                                 order,
                                 repeat,
                                 image,
-                                int(self.target[image]),
+                                self.explained(image),
                                 step,
                                 counts[step],
                                 fractions[step],
@@ -333,6 +333,13 @@ class FlippingResult(Banded, Result):
                             ]
                         )
         return path
+
+    def explained(self, image: int) -> int | str:
+        """What is explained of an image: its class, or another target in words."""
+        words = self.provenance.parameters.get("target")
+        if words is None:
+            return int(self.target[image])
+        return str(words if isinstance(words, str) else words[image] if image < len(words) else "")
 
     def band(self, scores: Tensor) -> tuple[Tensor, Tensor]:
         return bootstrap_columns(scores, confidence=self.confidence, resamples=min(self.resamples, 500))[1:]

@@ -191,10 +191,24 @@ def _plan(
         )
     if min(height, width) < 2:
         raise ValueError(f"dataset has images of {height}×{width} pixels; a mosaic needs at least 2×2")
+    if missing := classes_missing(model, source.take(model, range(1))[0]):
+        raise ValueError(missing)
     order = np.random.default_rng(seed).permutation(count) if shuffle else np.arange(count)
     members = torch.from_numpy(order[: count // TILES * TILES]).view(-1, TILES)
     size = batch_size or batch_size_for(source.shape, model.device)
     return _Plan(model, source, named, steps, seed, members, max(1, size // TILES))
+
+
+def classes_missing(model: ImageModel, image: Tensor) -> str:
+    """What keeps a model from GAE, which is about classes: empty where it tells at least two apart. ``image``: one, (1, C, H, W)."""
+    shape = tuple(model.output(image).shape[1:])
+    if len(shape) == 1 and shape[0] > 1 and model.meaning != "values":
+        return ""
+    kind = " plain values" if model.meaning == "values" else ""
+    return (
+        f"GAE compares classes, and needs scores of at least two, (N, classes); {model.name} gives{kind} "
+        f"({', '.join(['N', *map(str, shape)])}): measure it with pixel_flipping or localisation"
+    )
 
 
 def _work(plan: _Plan, first: int, source: Source | None = None) -> _Part:
@@ -215,7 +229,7 @@ def _work(plan: _Plan, first: int, source: Source | None = None) -> _Part:
     chosen = torch.tensor([_draw(row, plan.seed, first + k) for k, row in enumerate(in_mosaic)], device=x.device)
     rows = torch.arange(len(members), device=x.device)
     positive, target = x.view(len(members), TILES, *x.shape[1:])[rows, chosen], predicted[rows, chosen]
-    weights = score_mosaic(logits[rows, chosen].softmax(1), truth, chosen, (x.shape[2], x.shape[3]))
+    weights = score_mosaic(model.probabilities(logits[rows, chosen]), truth, chosen, (x.shape[2], x.shape[3]))
 
     # 2. Masking by the model's own gradients.
     masked = stepwise_masking(model, positive, target, plan.steps)

@@ -12,7 +12,7 @@ __all__ = ["abs_maps", "batch_leads", "for_and_against"]
 
 
 def for_and_against(begin: Tensor) -> Tensor:
-    """Signed starts (K, N, classes) as their positive and negative parts, (2K, N, classes)."""
+    """Signed starts (K, N, …) as their positive and negative parts, (2K, N, …)."""
     both = torch.stack([begin.clamp(min=0), -begin.clamp(max=0)], 1).flatten(0, 1)
     return normalise(both, both.shape[1])
 

@@ -13,10 +13,10 @@ from torch import Tensor
 
 from xaiwidgets.crp import CRP, Concept, Focus
 from xaiwidgets.crp.concepts import ConceptLayers
-from xaiwidgets.crp.regions import region_weights
 from xaiwidgets.errors import unknown
 from xaiwidgets.index.reference_index import ReferenceIndex
-from xaiwidgets.widgets.choices import CLOSED, StateError, check_image
+from xaiwidgets.targets import region_weights
+from xaiwidgets.widgets.choices import CLOSED, Classes, StateError, check_image
 from xaiwidgets.widgets.concepts.gallery import SIDE, Gallery, Place, Question, shown_count
 from xaiwidgets.widgets.wire import Packet, encoded, picture_packet
 
@@ -49,7 +49,7 @@ class Answers:
 
     Args:
         crp: the explainer. x: (N, C, H, W). pixels: the same as people see them, in [0, 1].
-        index, dataset: where reference images come from; None for none.
+        classes: what may be asked about, by index. index, dataset: where reference images come from; None for none.
         progress: told (done, total, unit) now and then.
     """
 
@@ -59,11 +59,12 @@ class Answers:
         x: Tensor,
         pixels: Tensor,
         *,
+        classes: Classes,
         index: ReferenceIndex | None,
         dataset: Any,
         progress: Callable[[int, int, str], None],
     ) -> None:
-        self.crp, self.x, self.pixels, self.index = crp, x, pixels, index
+        self.crp, self.x, self.pixels, self.index, self.classes = crp, x, pixels, index, classes
         self.gallery = Gallery(crp, index, dataset, self._own_heatmaps)
         self._progress = progress
         self._focuses: OrderedDict[Question, Focus] = OrderedDict()
@@ -81,7 +82,8 @@ class Answers:
         with self.crp.model.lock:
             if question not in self._focuses:
                 x = self.x[question.image, None]
-                self._focuses[question] = self.crp.focus(x, question.target, question.against)
+                asked = self.classes.asked(question.target), self.classes.asked(question.against)
+                self._focuses[question] = self.crp.focus(x, *asked)
             while len(self._focuses) > _FOCUSES:
                 self._focuses.popitem(last=False)
             return self._focuses[question]
@@ -191,9 +193,9 @@ class Answers:
         content = {
             "shape": picture.content["shape"],
             "map": header,
-            "target": focus.target,
-            "score": float(focus.output[0, focus.target]),
-            "probability": float(focus.output[0].softmax(0)[focus.target]),
+            "target": question.target if self.classes.is_named(question.target) else focus.target,
+            "score": focus.score,
+            "probability": focus.probability,
         }
         yield answer(want, content, *picture.buffers, *buffers)
 

@@ -117,7 +117,8 @@ class ConceptPages(ConceptState):
             return plots.concepts(self.title, pixels, [], [], [])
         shown = self.result
         layer, concept = shown.layer, shown.concept
-        name = self._answers.crp.model.class_name(shown.target)
+        explained = shown.target
+        name = explained if isinstance(explained, str) else self._answers.crp.model.class_name(explained)
         panels = [(name, shown.class_heatmap), (f"{layer} · {self._name(layer, concept)}", shown.concept_heatmap)]
         ids, share = shown.ranking.concepts[0].tolist(), shown.ranking.share[0].tolist()
         ranking = [(self._name(layer, unit), part) for unit, part in zip(ids, share, strict=True)]

@@ -18,7 +18,7 @@ class BrowserResult(Result):
     """What a concept browser shows, as numbers.
 
     Attributes:
-        layer, concept, target: what is selected, and the class explained.
+        layer, concept, target: what is selected, and the class explained, or another target in words.
         ranking: the layer's concepts for the whole image.
         class_heatmap: (H, W) of the class. heatmap: (H, W) of the concept. Sums of either are in units of the class's score.
         region: (units,) relevance of each concept inside the box; None without a box.
@@ -27,7 +27,7 @@ class BrowserResult(Result):
 
     layer: str
     concept: int
-    target: int
+    target: int | str
     ranking: Ranking
     class_heatmap: Tensor
     concept_heatmap: Tensor

@@ -41,7 +41,8 @@ class ConceptBrowser(ConceptPages):
         crp: a :class:`CRP`. x: images (N, C, H, W), as :meth:`ImageModel.prepare` makes.
         index: a :class:`ReferenceIndex` or its folder; None: no reference images.
         dataset: the data set of the index, for the images themselves.
-        target: the class to explain, an index or a name; None for the predicted one.
+        target: the class to explain, an index or a name; None for the predicted one; any other target, or several by name, which then
+            stand after the classes.
         names: the file for names and notes; default: ``names.json`` in the index's folder; without an index, memory only.
         pixels: what to show, (N, C, H, W) in [0, 1]; default: x as people see it.
         view: any trait of the view, such as ``layer="conv5"``, ``concept=42``, ``box=(10, 10, 30, 40)``, ``order="activation"``,
@@ -61,7 +62,7 @@ class ConceptBrowser(ConceptPages):
         *,
         index: ReferenceIndex | str | Path | None = None,
         dataset: Any = None,
-        target: int | str | None = None,
+        target: Any = None,
         names: str | Path | None = None,
         pixels: Tensor | None = None,
         **view: Any,
@@ -75,9 +76,9 @@ class ConceptBrowser(ConceptPages):
         if index is not None:
             index.check(crp, dataset)
         shown = model.pixels(x).cpu() if pixels is None else given_pixels(pixels, x)
-        self._answers = Answers(crp, x, shown, index=index, dataset=dataset, progress=self._say)
-        self._index = index
         self._classes = Classes(model, x)
+        self._answers = Answers(crp, x, shown, classes=self._classes, index=index, dataset=dataset, progress=self._say)
+        self._index = index
         target = self._classes.index("target", target)
         self._named_layers = set(self._answers.layers.names)
         self._pace = Pace()
@@ -91,8 +92,7 @@ class ConceptBrowser(ConceptPages):
             view["box"] = [int(side) for side in view["box"]]
         super().__init__(**view)
         self.images = len(x)
-        if model.class_names is not None:
-            self.class_names = list(model.class_names)
+        self.class_names = list(self._classes.names)
         self.layers = self._listed()
         if index is not None:
             self.index_info = {"samples": index.samples, "pictures": self._answers.gallery.pictures}
@@ -149,7 +149,12 @@ class ConceptBrowser(ConceptPages):
     def selection(self) -> dict[str, Any]:
         """What is selected: image, target, against, layer, concept, box and trail; set it as a whole or in part."""
         found = {name: getattr(self, name) for name in SELECTION}
-        return {**found, "concept": self._concept(), "target": self._focus().target}
+        explained = self._focus().target
+        return {
+            **found,
+            "concept": self._concept(),
+            "target": explained if isinstance(explained, int) else self.target,
+        }
 
     @selection.setter
     def selection(self, wanted: Mapping[str, Any]) -> None:

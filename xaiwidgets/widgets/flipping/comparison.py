@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from torch import Tensor
@@ -12,10 +13,11 @@ from torch import Tensor
 from xaiwidgets.baselines.adapter import explainer_of, is_explainer
 from xaiwidgets.evaluate import PERTURBATIONS, FlippingResult, GaeResult, stream_gae, stream_pixel_flipping
 from xaiwidgets.evaluate.flipping.result import RANDOM
+from xaiwidgets.evaluate.gae.measure import classes_missing
 from xaiwidgets.evaluate.perturbations import perturbation
 from xaiwidgets.model import ImageModel
 from xaiwidgets.results import heatmap_of
-from xaiwidgets.widgets.flipping.maps import HeatmapMemory, Method, MethodError, explain
+from xaiwidgets.widgets.flipping.maps import HeatmapMemory, Method, MethodError, explain, kept_under
 from xaiwidgets.widgets.flipping.wire import frame_packet, map_packet
 from xaiwidgets.widgets.wire import Packet
 
@@ -68,6 +70,7 @@ class Comparison:
         explanations: {name: explainer, result, or heatmap (N, H, W)}.
         labels: (N,) for GAE, or None.
         perturb: as :func:`pixel_flipping` takes it. options: further keywords of it.
+        asked: from the number of a request's target to what explainers are told.
 
     Raises:
         TypeError, ValueError: what does not fit, naming the method.
@@ -82,7 +85,9 @@ class Comparison:
         labels: Any = None,
         perturb: Any = "inpaint",
         options: Mapping[str, Any],
+        asked: Callable[[int | None], Any] = lambda target: target,
     ) -> None:
+        self.asked = asked
         self.model, self.x, self.labels = model, x, labels
         self.options = dict(options)
         perturbation(perturb)
@@ -127,9 +132,15 @@ class Comparison:
         """What keeps GAE from being computed; empty when nothing does."""
         if len(self.x) < 4:
             return f"GAE makes mosaics of four images; here {'is' if len(self.x) == 1 else 'are'} {len(self.x)}"
+        if missing := self._no_classes:
+            return missing
         if not any(is_explainer(source) for source in self._sources.values()):
             return "GAE explains changed images, which finished heatmaps cannot; give explainers"
         return ""
+
+    @cached_property
+    def _no_classes(self) -> str:
+        return classes_missing(self.model, self.x[:1])
 
     # -- curves --------------------------------------------------------------------------------------------------------
 
@@ -196,13 +207,15 @@ class Comparison:
             if name != RANDOM:
                 source = self._sources[name]
                 finished = isinstance(source, Tensor)
-                given[name] = source if finished else self._memory.explainer(self._method(name), source, wanted)
+                given[name] = (
+                    source if finished else self._memory.explainer(self._method(name), source, wanted, request.target)
+                )
         options = self.options if whole is None else {**self.options, "random": 0}
         return stream_pixel_flipping(
             self.model,
             self.x,
             given,
-            target=request.target,
+            target=self.asked(request.target),
             order=request.order if given else RANDOM,
             perturb=self.perturbs[request.perturb],
             patch=request.patch,
@@ -237,7 +250,9 @@ class Comparison:
         if isinstance(source, Tensor):
             heatmap: Tensor | None = source[image]
         else:
-            heatmap = self._memory.find(self._method(name), self.x[image], int(result.target[image]))
+            heatmap = self._memory.find(
+                self._method(name), self.x[image], kept_under(result.target[image], request.target)
+            )
         asked = {"patch": request.patch, "target": request.target}
         return map_packet(asked, image=image, method=name, ranks=ranks, heatmap=heatmap)
 

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from xaiwidgets.baselines.adapter import call_explainer
 from xaiwidgets.results import heatmap_of
+from xaiwidgets.targets import entries
 
 _KEPT = 2**26
 """Heatmap entries kept in all, 256 MB: the oldest go first."""
@@ -70,20 +71,27 @@ class HeatmapMemory:
         with self._lock:
             return self._maps.get(_key(method, image, target))
 
-    def explainer(self, method: Method, source: Any, wanted: Callable[[], bool]) -> Callable[[Tensor, Tensor], Tensor]:
+    def explainer(
+        self, method: Method, source: Any, wanted: Callable[[], bool], asked: int | None = None
+    ) -> Callable[[Tensor, Any], Tensor]:
         """An explainer (x, target) -> heatmaps (n, H, W) that calls ``source`` for what is not there yet.
+
+        Args:
+            asked: the number under which a target that is no class was asked about.
 
         It raises UnwantedError when nobody wants them any more, and MethodError for whatever else goes wrong.
         """
 
-        def explained(x: Tensor, target: Tensor) -> Tensor:
-            keys = [_key(method, image, int(chosen)) for image, chosen in zip(x, target, strict=True)]
+        def explained(x: Tensor, target: Any) -> Tensor:
+            rows = target if isinstance(target, Tensor) else entries(target, len(x)) or [None] * len(x)
+            keys = [_key(method, image, kept_under(row, asked)) for image, row in zip(x, rows, strict=True)]
             with self._lock:
                 found = {key: self._maps[key] for key in keys if key in self._maps}
             missing = [row for row, key in enumerate(keys) if key not in found]
             if missing:
                 part = x[missing]
-                made = self._made(method, source, part, target[missing], wanted)
+                chosen = rows[missing] if isinstance(rows, Tensor) else [rows[row] for row in missing]
+                made = self._made(method, source, part, chosen, wanted)
                 for row, heatmap in zip(missing, made, strict=True):
                     found[keys[row]] = heatmap
                     self._keep(keys[row], heatmap)
@@ -92,7 +100,7 @@ class HeatmapMemory:
         return explained
 
     @staticmethod
-    def _made(method: Method, source: Any, x: Tensor, target: Tensor, wanted: Callable[[], bool]) -> Tensor:
+    def _made(method: Method, source: Any, x: Tensor, target: Any, wanted: Callable[[], bool]) -> Tensor:
         try:
             return heatmap_of(explain(source, x, target, wanted), x, repr(method[0])).cpu()
         except UnwantedError:
@@ -114,6 +122,12 @@ class HeatmapMemory:
             while self._entries > _KEPT and len(self._maps) > 1:
                 _, oldest = self._maps.popitem(last=False)
                 self._entries -= oldest.numel()
+
+
+def kept_under(target: Any, asked: int | None) -> int:
+    """The number under which a heatmap is kept: the class; below −1 that of another target; −1 for what a model predicts that is none."""
+    number = int(target) if isinstance(target, Tensor) else -1
+    return number if number >= 0 or asked is None else -2 - asked
 
 
 def _key(method: Method, image: Tensor, target: int) -> tuple[Method, bytes, int]:

@@ -35,7 +35,8 @@ class FlippingViewer(FlippingPages):
         x: images (N, C, H, W), as :meth:`ImageModel.prepare` makes; (images, labels (N,)), labels for GAE; or a data set of (C, H, W)
             tensors or (tensor, label), which is read into memory.
         explanations: {name: explainer (x, target) -> heatmap, result, or heatmap (N, H, W)}.
-        target: class whose score is followed, by index or name; None for each image's predicted class.
+        target: class whose score is followed, by index or name; None for each image's predicted class; any other target, or several by
+            name, which then stand after the classes.
         perturb: a name ("inpaint", "mean", …), a number in the model's input space, or a function, as :func:`pixel_flipping` takes.
         schedule, steps, random, seed, confidence, resamples, batch_size, limit: as :func:`pixel_flipping` takes them.
         view: any trait of the view, such as ``order="morf"``, ``patch=4``, ``step=5``, ``scope="mean"``, ``hidden=["RELAX"]``.
@@ -53,7 +54,7 @@ class FlippingViewer(FlippingPages):
         x: Any,
         explanations: Any,
         *,
-        target: int | str | None = None,
+        target: Any = None,
         perturb: Any = "inpaint",
         schedule: Any = "squares",
         steps: int | None = None,
@@ -79,18 +80,20 @@ class FlippingViewer(FlippingPages):
             "resamples": resamples,
             "batch_size": batch_size,
         }
-        self._work = Comparison(model, x, explanations, labels=labels, perturb=perturb, options=options)
+        self._classes = Classes(model, x)
+        self._work = Comparison(
+            model, x, explanations, labels=labels, perturb=perturb, options=options, asked=self._classes.asked
+        )
         if not self._work.methods and view.get("order") != "random":
             raise ValueError("explanations is empty; give {'name': heatmap or explainer}, or order='random'")
         self._pixels = model.pixels(x).cpu()
-        self._classes = Classes(model, x)
         target = self._classes.index("target", target)
         first = next(iter(self._work.methods), RANDOM)
         super().__init__(**{"title": "Pixel flipping", "method": first, **view, "perturb": self._work.perturb})
         self._runs = Runs(self._runner)
         self._looker = JobRunner(f"{type(self).__name__} frames")
         self.images = len(x)
-        self.class_names = list(model.class_names or ())
+        self.class_names = list(self._classes.names)
         self.perturbations = [name for name in self._work.perturbs if name != "telea" or find_spec("cv2")]
         self.target = target
         self._say_methods()

@@ -56,8 +56,8 @@ def curves_packet(
         "lines": [{"method": method, "order": order, "repeat": repeat} for method, order, repeat, _ in lines],
         "ties": list(result.ties),
         "images": rows,
-        "targets": result.target[rows].tolist(),
-        "known_images": int((result.target >= 0).sum()),
+        "targets": _targets(result, rows, request.get("target")),
+        "known_images": known_images(result),
         "table": table(result),
     }
     buffers = (
@@ -67,6 +67,18 @@ def curves_packet(
         _floats(ties),
     )
     return Packet(content, buffers)
+
+
+def _targets(result: FlippingResult, rows: Sequence[int], asked: int | None) -> list[int]:
+    """Classes of images, −1 where not known yet; a target that is no class has the number that it was asked under."""
+    other = -1 if asked is None or "target" not in result.provenance.parameters else asked
+    return [other if target < 0 else target for target in result.target[list(rows)].tolist()]
+
+
+def known_images(result: FlippingResult) -> int:
+    """How many images have been looked at so far."""
+    first = next(scores for _, _, _, scores in result.lines())[:, 0]
+    return int((~first.isnan()).sum())
 
 
 def table(result: FlippingResult) -> list[dict[str, Any]]:

@@ -49,7 +49,8 @@ class HeatmapOverlay(HeatmapState):
         explainers: an explainer (``RELAX``, ``LRP``, any callable ``(x, target) -> heatmap``), a finished result or
             heatmap (N, H, W), or several of these by name.
         x: images (N, C, H, W), as :meth:`ImageModel.prepare` makes.
-        target: the class to explain, for methods that explain a class; None for the predicted one.
+        target: the class to explain, for methods that explain a class; None for the predicted one; any other target, or several by
+            name, which then stand after the classes.
         model: an :class:`ImageModel`, for pixels and class names; default: the explainers' own.
         pixels: what to show beneath, (N, C, H, W) in [0, 1]; default: x as people see it.
         n_masks: masks to stream before stopping, in whole blocks as the explainer takes them; default: what it says.
@@ -68,7 +69,7 @@ class HeatmapOverlay(HeatmapState):
         explainers: Any,
         x: Tensor,
         *,
-        target: int | str | None = None,
+        target: Any = None,
         model: ImageModel | None = None,
         pixels: Tensor | None = None,
         n_masks: int | None = None,
@@ -101,8 +102,7 @@ class HeatmapOverlay(HeatmapState):
         super().__init__(**view)
         self.images = len(x)
         self.methods = [method.spec() for method in known.values()]
-        if self._model is not None and self._model.class_names is not None:
-            self.class_names = list(self._model.class_names)
+        self.class_names = list(self._classes.names)
         self.target = target
         self.observe(self._ask_again, names=list(_QUESTION))
         self.compute()
@@ -254,7 +254,7 @@ class HeatmapOverlay(HeatmapState):
         else:
             asked: dict[str, Any] = {}
             if method.contrast and question.against is not None:
-                asked["against"] = question.against
+                asked["against"] = self._classes.asked(question.against)
             if method.streaming:
                 # Where it can, the widget itself says when it is enough, so that "more" goes on where it stopped.
                 asked["n_masks"] = _ENDLESS if goes_on(explainer) else wanted
@@ -270,11 +270,10 @@ class HeatmapOverlay(HeatmapState):
                 self._answers[question].steps = None
             raise
 
-    def _class_for(self, method: Method, question: Question, x: Tensor) -> int | None:
-        if question.target is not None or not method.foreign or self._model is None:
-            return question.target
-        with self._model.lock:
-            return int(self._model.scores(x).argmax())
+    def _class_for(self, method: Method, question: Question, x: Tensor) -> Any:
+        if question.target is None and method.foreign:
+            return self._classes.predicted(x)
+        return self._classes.asked(question.target)
 
     def _offer(self, method: Method, explainer: Any) -> None:
         """Offer the parameters of the explainer as it is now: another composite has others."""
@@ -354,12 +353,8 @@ class HeatmapOverlay(HeatmapState):
         """Lines under the picture: what was explained, and what the result itself has to say."""
         lines = []
         if self._model is not None and self._known[question.method].classes:
-            with self._model.lock:
-                prediction = self._model.predict(self._x[question.image, None], top=1)
-            index = int(prediction.classes[0, 0]) if question.target is None else question.target
-            share = float(prediction.probabilities[0, index])
-            against = "" if question.against is None else f" against {self._model.class_name(question.against)}"
-            lines.append(["class explained", f"{self._model.class_name(index)}, probability {share:.1%}{against}"])
+            x = self._x[question.image, None]
+            lines.append(self._classes.explained(x, question.target, question.against))
         return lines + notes_of(answer.result)
 
     def _recorded(self) -> list[Packet]:
