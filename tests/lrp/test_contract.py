@@ -148,6 +148,16 @@ def test_starts(model: ImageModel, x: Tensor) -> None:
         assert torch.allclose(result.relevance, lrp(x, k).relevance, atol=1e-6)
 
 
+def test_layers_that_share_a_value_or_are_named_twice(model: ImageModel, x: Tensor) -> None:
+    lrp = LRP(model, batch=2)
+    alone = lrp(x, 1, layers=["conv1"])
+    for found in (lrp(x, 1, layers=["conv1", "bn", "bn"]), lrp.classes(x, [1], layers=["bn", "conv1"])[0]):
+        assert set(found.layers) == set(found.activations) == {"conv1", "bn"}
+        for name in ("conv1", "bn"):
+            assert torch.allclose(found.layers[name], alone.layers["conv1"], atol=1e-6)
+            assert torch.equal(found.activations[name], alone.activations["conv1"])
+
+
 def test_user_composites_by_name_glob_kind_and_place(model: ImageModel, x: Tensor) -> None:
     composite = Composite(
         name="mine",

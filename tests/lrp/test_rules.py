@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from xaiwidgets.graph import Propagator, export
 from xaiwidgets.lrp import RULES as REGISTERED
-from xaiwidgets.lrp import AlphaBeta, Composite, Epsilon, Flat, Gamma, PassRule, Rule, WSquare, ZBox, ZPlus, assign
+from xaiwidgets.lrp import AlphaBeta, Composite, Epsilon, Gamma, PassRule, Rule, ZBox, ZPlus, assign, make_rule
 
 EPSILON = 1e-6
 LAYERS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
@@ -93,8 +93,8 @@ RULES: dict[str, tuple[Rule, Callable[..., Tensor]]] = {
     "gamma": (Gamma(gamma=0.25), gamma(0.25)),
     "gamma_large": (Gamma(gamma=3.0), gamma(3.0)),
     "z_box": (ZBox(low=-2.0, high=2.5), z_box(-2.0, 2.5)),
-    "flat": (Flat(), flat),
-    "w_square": (WSquare(), w_square),
+    "flat": (make_rule("flat"), flat),
+    "w_square": (make_rule("w_square"), w_square),
 }
 
 
