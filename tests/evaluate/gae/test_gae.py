@@ -259,3 +259,35 @@ def test_errors(model: ImageModel, change: dict[str, Any], error: type[Exception
     }
     with pytest.raises(error, match=message):
         gae(model, **arguments)
+
+
+class LeftHalf(nn.Module):
+    """Sees the left half of an image only: entries of the right half have no gradient, and tie."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.head = nn.Linear(3 * 8 * 8, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(x[..., :8].flatten(1))
+
+
+def test_entries_that_tie_are_masked_in_the_order_in_which_they_lie() -> None:
+    torch.manual_seed(0)
+    model = ImageModel(LeftHalf().eval(), input_size=(8, 16))
+    x = torch.randn(3, 3, 8, 16)
+    target = model.scores(x).argmax(1)
+    masked = parts.stepwise_masking(model, x, target, 5)
+    for image in range(3):
+        alone = parts.stepwise_masking(model, x[image : image + 1], target[image : image + 1], 5)
+        assert torch.equal(alone.x[:, :, 0], masked.x[:, :, image])
+        for which, sign in enumerate((-1, 1)):
+            for step in range(4):
+                values = masked.maps[which, step, image].flatten().tolist()
+                number = int(torch.linspace(0.2, 1, 5)[step] * len(values))
+                chosen = sorted(range(len(values)), key=lambda i: sign * values[i])[:number]
+                expected = masked.x[which, step, image].flatten().clone()
+                expected[chosen] = 0
+                assert torch.equal(masked.x[which, step + 1, image].flatten(), expected)
+    right = masked.x[1, 1][..., 8:] != x[..., 8:]
+    assert right.sum(dim=(2, 3)).tolist() == [[64, 12, 0]] * 3  # the first fifth of all entries, channel by channel

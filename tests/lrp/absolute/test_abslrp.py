@@ -80,7 +80,14 @@ def test_a_batch_norm_is_a_step_of_its_own() -> None:
 @pytest.mark.parametrize("positive", [False, True])
 def test_norms_of_magnitudes_have_their_own_statistics(norm: Callable[[], nn.Module], positive: bool) -> None:
     before = [nn.ReLU()] if positive else []
-    layers = [nn.Conv2d(3, 6, 3, padding=1), *before, norm(), nn.GELU(), nn.AdaptiveAvgPool2d(2), nn.Flatten()]
+    layers: list[nn.Module] = [
+        nn.Conv2d(3, 6, 3, padding=1),
+        *before,
+        norm(),
+        nn.GELU(),
+        nn.AdaptiveAvgPool2d(2),
+        nn.Flatten(),
+    ]
     net, x = random_values(nn.Sequential(*layers, nn.Linear(24, 4)), seed=3), images()
     start = starts(net(x).detach())
     _, down = chain(net, x)
@@ -107,8 +114,9 @@ def test_batch_norms_of_tokens() -> None:
     net, x = random_values(TokensWithBatchNorm(), seed=3), images()
     twin = nn.Sequential(net.patch, nn.Conv2d(6, 8, 1, bias=False), nn.BatchNorm2d(8), nn.Flatten(), net.head)
     twin.double().eval()
-    twin[1].weight.data = net.linear.weight.data[..., None, None]
-    twin[2].load_state_dict(net.norm.state_dict())
+    with torch.no_grad():
+        twin.get_parameter("1.weight").copy_(net.linear.weight[..., None, None])
+    twin.get_submodule("2").load_state_dict(net.norm.state_dict())
     torch.testing.assert_close(twin(x), net(x))
     start = starts(net(x).detach())
     _, down = chain(twin, x)

@@ -53,6 +53,9 @@ def gae(
 ) -> GaeResult:
     """Global Attribution Evaluation of explainers, for one image out of every mosaic of four.
 
+    Repeatable to the bit: entries of equal importance are masked in the order in which they lie in the image, where the published
+    code leaves it to the machine (equal to it to 2e-7 where none tie).
+
     Args:
         model: what is explained.
         dataset: a data set of (tensor (C, H, W), label), or a pair of tensors (images (N, C, H, W), labels (N,)). Without labels the

@@ -60,7 +60,11 @@ def score_mosaic(probabilities: Tensor, labels: Tensor, chosen: Tensor, size: tu
 
 def stepwise_masking(model: ImageModel, x: Tensor, target: Tensor, steps: int) -> Masked:
     """Mask images (n, C, H, W) by the model's own |gradient × input|: at step s the top s/S of the entries of the current map (MoRF),
-    or the bottom (LeRF), become 0, on top of those before."""
+    or the bottom (LeRF), become 0, on top of those before.
+
+    Entries that tie (those without gradient; those that are 0 already change nothing) are taken in the order in which they lie in
+    (C, H, W), the first first, in both orders. The paper leaves it open, and `topk` of the published code takes whichever comes.
+    """
     count = len(x)
     # Step 1 sees the untouched image in both orders: once is enough.
     logits, maps = _gradient_map(model, x, target)
@@ -73,7 +77,8 @@ def stepwise_masking(model: ImageModel, x: Tensor, target: Tensor, steps: int) -
         current = current.clone()
         flat, order = current.view(2, count, -1), saved_maps[-1].flatten(2)
         for which in (0, 1):
-            flat[which].scatter_(1, order[which].topk(number, dim=1, largest=which == 0).indices, 0.0)
+            sorted_ = order[which].sort(dim=1, descending=which == 0, stable=True)
+            flat[which].scatter_(1, sorted_.indices[:, :number], 0.0)
         logits, maps = _gradient_map(model, current, twice)
         saved_x.append(current.view(2, count, *x.shape[1:]))
         saved_logits.append(logits.view(2, count))

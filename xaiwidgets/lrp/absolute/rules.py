@@ -20,7 +20,7 @@ from xaiwidgets.graph.kinds import KINDS
 from xaiwidgets.graph.linear import LinearMap, weight_of
 from xaiwidgets.graph.local import Into, Local, Pass, Site, Surroundings, sum_to
 from xaiwidgets.graph.moves import Move
-from xaiwidgets.graph.operation import Operation, Value, fill
+from xaiwidgets.graph.operation import Operation, Value, argument, fill
 from xaiwidgets.lrp.attention import attention_parts, factors_of, finite, is_masked
 from xaiwidgets.lrp.treatments import Hold, Winner, linear_down, norm_scale
 
@@ -58,7 +58,9 @@ class AbsRule(Local):
 
     def down(self, relevance: Tensor, at: Site) -> Sequence[Tensor | Into | None]:
         s = relevance / at.output.abs().add_(self.epsilon) if self.divide else relevance
-        shares = self.shares(s, at)
+        return self.normalised(self.shares(s, at), at)
+
+    def normalised(self, shares: list[Tensor | None], at: Site) -> list[Tensor | None]:
         if not self.normalises:
             return shares
         return [None if share is None else normalise(share, at.batch, self.epsilon) for share in shares]
@@ -101,7 +103,22 @@ class AbsSum(AbsRule):
         ]
 
 
-class AbsElementwise(AbsRule):
+class AbsFactor(AbsRule):
+    """Steps whose two derivatives are diagonal: R times one factor of activations alone, x ⊙ [∂g(x) + ∂g(|x|)] / (|y| + ε)."""
+
+    def factor(self, at: Site) -> Tensor:
+        """x ⊙ [∂g(x) + ∂g(|x|)], a tensor of its own."""
+        raise TypeError(f"{type(self).__name__} gives no factor")
+
+    def down(self, relevance: Tensor, at: Site) -> Sequence[Tensor | Into | None]:
+        share = relevance * at.remember("factor", lambda: self._divided(at))
+        return self.normalised([sum_to(share, at.shapes[0]), *[None] * (len(at.shapes) - 1)], at)
+
+    def _divided(self, at: Site) -> Tensor:
+        return self.factor(at).div_(at.output.abs().add_(self.epsilon))
+
+
+class AbsElementwise(AbsFactor):
     """x ⊙ [f'(x) + sign(x) f'(|x|)] ⊙ s. For what leaves positive values as they are and is read as such, R where x > 0."""
 
     light = True
@@ -112,13 +129,15 @@ class AbsElementwise(AbsRule):
         if self.gates:  # what comes out tells as well; what goes in need not be recorded
             self.needs_inputs, self.needs_output = False, True
 
-    def shares(self, s: Tensor, at: Site) -> list[Tensor | None]:
+    def down(self, relevance: Tensor, at: Site) -> Sequence[Tensor | Into | None]:
         if self.gates:
-            return [s * (at.output > 0)]
+            return self.normalised([relevance * (at.output > 0)], at)
+        return super().down(relevance, at)
+
+    def factor(self, at: Site) -> Tensor:
         x = at.inputs[0]
         magnitude = x.abs()
-        slope = torch.addcmul(x * _slope(x, at), magnitude, _slope(magnitude, at))
-        return [sum_to(s * slope, at.shapes[0]), *[None] * (len(at.shapes) - 1)]
+        return torch.addcmul(x * _slope(x, at), magnitude, _slope(magnitude, at))
 
 
 def _slope(x: Tensor, at: Site) -> Tensor:
@@ -154,7 +173,7 @@ class AbsWinner(AbsRule):
         return share
 
 
-class AbsNorm(AbsRule):
+class AbsNorm(AbsFactor):
     """(x c(x) + |x| |c(|x|)|) ⊙ s with c the gain over the deviation, which is held constant: that of x, and for |x| its own.
 
     A batch norm has the same statistics for both, which leaves 2(xc)⁺ ⊙ s.
@@ -164,10 +183,7 @@ class AbsNorm(AbsRule):
         self.light = operation.target == "batch_norm"
         super().__init__(operation, place, epsilon)
 
-    def shares(self, s: Tensor, at: Site) -> list[Tensor | None]:
-        return [s * at.remember("factor", lambda: self._factor(at))]
-
-    def _factor(self, at: Site) -> Tensor:
+    def factor(self, at: Site) -> Tensor:
         x = at.inputs[0]
         product = x * norm_scale(at)[0]
         if self.light or self.positive:
@@ -208,12 +224,11 @@ class AbsMatrixProduct(AbsRule):
         return shares
 
 
-class AbsSoftmax(AbsRule):
+class AbsSoftmax(AbsFactor):
     """exp(x − max)/Σ with the maximum and the sum held constant: x ⊙ (softmax(x) + sign(x) softmax(|x|)) ⊙ s."""
 
-    def shares(self, s: Tensor, at: Site) -> list[Tensor | None]:
-        dim = at.operation.args[1] if len(at.operation.args) > 1 else at.operation.kwargs.get("dim", -1)
-        return [s * softmax_factor(at.inputs[0], at.output, dim)]
+    def factor(self, at: Site) -> Tensor:
+        return softmax_factor(at.inputs[0], at.output, argument(at.operation, 1, "dim", -1))
 
 
 def softmax_factor(x: Tensor, y: Tensor, dim: int = -1, masked: bool = True) -> Tensor:
