@@ -7,7 +7,7 @@ import logging
 import sys
 import threading
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
@@ -23,6 +23,7 @@ from xaiwidgets.graph.operation import GraphError, Operation, Value
 from xaiwidgets.graph.proof import Proof
 from xaiwidgets.graph.reach import Reach
 from xaiwidgets.graph.reading import Reader, ViewWritten
+from xaiwidgets.graph.sharing import sharing
 from xaiwidgets.graph.trial import Trial, apart
 
 __all__ = ["export"]
@@ -34,15 +35,22 @@ _export_lock = threading.Lock()
 def export(
     module: nn.Module,
     example: Tensor,
+    *,
     reach: Reach | None = None,
     select: Callable[[Any], Tensor] | None = None,
+    memory_format: torch.memory_format = torch.contiguous_format,
+    like: Iterable[Graph] = (),
 ) -> Graph:
     """The computation of `module` in evaluation mode as a `Graph`, which was seen to give the module's answers.
 
     `example` (N, C, H, W) gives channels, size, dtype and device; its values do not matter and the batch size stays free.
-    The module itself is not touched: what is traced and run is a copy that shares its parameters. `reach`, of the module, learns
-    which places a forward pass writes to. `select` picks the one tensor to explain of whatever the module returns; the steps that
-    only others need are left out.
+    The module itself is not touched: what is traced and run is a copy that shares its parameters.
+
+    Args:
+        reach: of the module; learns which places a forward pass writes to.
+        select: picks the one tensor to explain of whatever the module returns; the steps that only others need are left out.
+        memory_format: of the graph's weights.
+        like: graphs of the module for other sizes, to share weights with.
 
     Raises `GraphError` when the module cannot be exported, naming why and what to do, and when the graph gives another answer
     than the module: then it names the first step that differs; and what `select` raises.
@@ -53,11 +61,15 @@ def export(
         shape = tuple(example.shape) if isinstance(example, Tensor) else type(example).__name__
         raise GraphError(f"example is {shape}: give one batch of inputs, (N, C, H, W) with N ≥ 1.")
     reach = Reach(module) if reach is None else reach
+
+    def finish(graph: Graph) -> Graph:
+        return sharing(graph.to(graph.dtype, memory_format), like)
+
     with _export_lock, apart(reach, example.device), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         trial = Trial(module, example, reach, select)
         try:
-            graph = _export(trial, hooks=False)
+            graph = _export(trial, finish, hooks=False)
             if not trial.faithful(reach):
                 raise GraphError(
                     f"{type(module).__name__} cannot become a graph: a copy of it, which is what is traced, gives another answer than "
@@ -68,12 +80,12 @@ def export(
             if trial.hooks.count == len(trial.hooks.taking_part):
                 raise
             # A hook may take part in ways that do not show where it hangs.
-            return _export(trial, hooks=True)
+            return _export(trial, finish, hooks=True)
         finally:
             reach.put_back(trial.shares)
 
 
-def _export(trial: Trial, *, hooks: bool) -> Graph:
+def _export(trial: Trial, finish: Callable[[Graph], Graph], *, hooks: bool) -> Graph:
     name, example = type(unwrapped(trial.module)).__name__, trial.x
     program = _program(trial, name, hooks)
     structure = program.call_spec.out_spec
@@ -96,11 +108,10 @@ def _export(trial: Trial, *, hooks: bool) -> Graph:
     def make(dtype: torch.dtype | None = None, fold: bool = True) -> Graph:
         steps = (operations if dtype is None else [operation.to(dtype) for operation in operations], output, names)
         size = tuple(example.shape[1:])
-        graph = _folded(steps, size) if fold else Graph(*steps, example_shape=size)
-        return graph.to(graph.dtype)
+        return _folded(steps, size) if fold else Graph(*steps, example_shape=size)
 
-    graph = make()
-    Proof(name, graph, make(fold=False), program, trial, make).check()
+    graph = finish(make())
+    Proof(name, graph, program, trial, make).check()
     return graph
 
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from xaiwidgets.graph.linear import LinearMap, bias_of, is_linear
-from xaiwidgets.graph.operation import GraphError, Operation, Value, constants_in, fill, values_in
+from xaiwidgets.graph.operation import GraphError, Operation, Value, constants_in, fill, leaves, values_in
 
 __all__ = ["Graph"]
 
@@ -176,9 +176,13 @@ class Graph:
         return self.output if stop is None else self.index(stop)
 
     def to(self, dtype: torch.dtype | None = None, memory_format: torch.memory_format | None = None) -> Graph:
-        """A graph with its weights converted once, for example to bfloat16 and `torch.channels_last`. This one stays."""
-        dtype, memory_format = dtype or self.dtype, memory_format or self.memory_format
+        """A graph with its weights converted once, for example to bfloat16 and `torch.channels_last`. This one stays.
 
+        A constant of another precision than the graph's is converted too.
+        """
+        dtype, memory_format = dtype or self.dtype, memory_format or self.memory_format
+        if dtype == self.dtype and memory_format == self.memory_format and self._is_one():
+            return self
         with torch.no_grad():
             operations = [operation.to(dtype, memory_format) for operation in self.operations]
         options: dict[str, Any] = {"dtype": dtype, "memory_format": memory_format, "before": self.before}
@@ -212,6 +216,12 @@ class Graph:
             if operation.index in graph._linear and operation.name in mine:
                 graph._linear[operation.index] = self._linear[mine[operation.name].index]
         return graph
+
+    def _is_one(self) -> bool:
+        """Whether all that is asked for is of the graph's precision already."""
+        kinds = {o.dtype for o in self.constants if o.is_floating_point()}
+        asked = {leaf for o in self.operations for leaf in leaves((o.args, o.kwargs)) if isinstance(leaf, torch.dtype)}
+        return all(kind == self.dtype for kind in kinds | {leaf for leaf in asked if leaf.is_floating_point})
 
     def check_input(self, x: Tensor) -> None:
         if not isinstance(x, Tensor):

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-__all__ = ["GraphError", "Operation", "Value", "argument", "constants_in", "fill", "rewrite", "values_in"]
+__all__ = ["GraphError", "Operation", "Value", "argument", "constants_in", "fill", "leaves", "rewrite", "values_in"]
 
 
 class GraphError(RuntimeError):

@@ -33,16 +33,15 @@ RATHER = "RELAX, RISE and occlusion, which only call the module, explain it."
 class Proof:
     """What it takes to hold a graph against its module.
 
-    `make(dtype)` gives the graph computed throughout in a precision, from its constants on; `unfolded` has a step for every step of
-    `program`, and `trial` the module's own answers.
+    `trial` has the module's own answers. `make(dtype, fold)` makes the graph computed throughout in a precision, from its constants
+    on; without `fold` it has a step for every step of `program`.
     """
 
     name: str
     graph: Graph
-    unfolded: Graph
     program: torch.export.ExportedProgram
     trial: Trial
-    make: Callable[[torch.dtype], Graph]
+    make: Callable[..., Graph]
 
     def check(self) -> None:
         """Raise `GraphError` where graph and module disagree by more than rounding, or the module by itself."""
@@ -65,7 +64,7 @@ class Proof:
         try:
             module, x = trial.fresh(hooks=True, dtype=torch.float64), trial.x.double()
             answers = [trial.ask(module, x[:size]) for size in BATCHES]
-            graph = self.make(torch.float64)
+            graph = self.make(torch.float64, True)
             found = [graph.run(x[:size]) for size in BATCHES]
             agree = all(map(_close, found, answers))
         except Exception:  # code that insists on its own precision
@@ -111,7 +110,8 @@ class Proof:
         )
 
     def _first_difference(self) -> tuple[str, float | None]:
-        x, unfolded = self.trial.x, self.unfolded
+        x, unfolded = self.trial.x, self.make(None, False)
+        unfolded = unfolded.to(unfolded.dtype)
         if not all(ours.shape == theirs.shape for ours, theirs in zip(self._runs(), self.trial.answers, strict=True)):
             shapes = [tuple(run.shape) for run in (*self._runs(), *self.trial.answers)]
             return f"its output, of shape {shapes[: len(BATCHES)]} and not {shapes[len(BATCHES) :]}", None

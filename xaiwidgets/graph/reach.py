@@ -146,7 +146,7 @@ class Reach:
     Attributes:
         holders: by id of the container, namespace or cell.
         tensors: all that was met, parameters and buffers included. arrays: with what they held.
-        classes: of the modules, with their `forward`. caches: functions under `functools.lru_cache`.
+        modules: with their classes. classes: of the modules, with their `forward`. caches: functions under `functools.lru_cache`.
         volatile: places that a forward pass itself writes; they are not compared.
     """
 
@@ -155,6 +155,7 @@ class Reach:
         self.tensors: dict[int, Tensor] = {}
         self.arrays: dict[int, tuple[np.ndarray, np.ndarray]] = {}
         self.classes: dict[type, Any] = {}
+        self.modules: list[tuple[nn.Module, type]] = []
         self.caches: dict[int, Any] = {}
         self.volatile: set[Place] = set()
         self._namespaces: set[int] = set()  # holders that are the attributes of an object
@@ -176,6 +177,7 @@ class Reach:
             not any(self._empty)
             and all(holder.same() for holder in self._filled)
             and all(getattr(kind, "forward", None) is forward for kind, forward in self.classes.items())
+            and all(type(module) is kind for module, kind in self.modules)
             and all(map(_same_bytes, self.arrays.values()))
         )
 
@@ -186,6 +188,7 @@ class Reach:
             for kind, forward in self.classes.items()
             if getattr(kind, "forward", None) is not forward
         }
+        found.update((id(module), "class") for module, kind in self.modules if type(module) is not kind)
         for number, holder in self.holders.items():
             if not holder.same():
                 found.update((number, key) for key in holder.changed())
@@ -264,6 +267,7 @@ class Reach:
         self._hold(vars(value), deep, SILENT)
         self._namespaces.add(id(vars(value)))
         kind = type(value)
+        self.modules.append((value, kind))
         if kind not in self.classes:
             self.classes[kind] = getattr(kind, "forward", None)
             self._follow((base for base in kind.__mro__ if _is_written(base)), deep)

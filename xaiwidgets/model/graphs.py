@@ -59,8 +59,8 @@ class Graphs:
             self._graphs.move_to_end(size)
             graphs = self._graphs[size]
             if dtype not in graphs:
-                made = graphs[None].to(dtype=dtype, memory_format=torch.channels_last)
-                graphs[dtype] = sharing(made, self._all(dtype))
+                made = graphs[None].to(dtype=dtype)
+                graphs[dtype] = made if made is graphs[None] else sharing(made, self._all(dtype))
             return graphs[dtype]
 
     @property
@@ -99,15 +99,21 @@ class Graphs:
         kind = next(floats, torch.float32)  # traced in its own precision, run in the one asked for
         example = torch.zeros(2, self._channels, *size, device=device, dtype=kind)
         try:
-            graph = export(self._module, example, watch.reach, self._select)
+            # In the layout that runs, so that the precision it has needs no second copy of the weights.
+            return export(
+                self._module,
+                example,
+                reach=watch.reach,
+                select=self._select,
+                memory_format=torch.channels_last,
+                like=list(self._all(None)),
+            )
         except GraphError as error:
             # Tracing takes seconds; what failed once fails again until the module changes.
             self._failures[size] = str(error)
             raise
         finally:
             watch.settle()
-        # In the layout that runs, so that the precision it has needs no second copy of the weights.
-        return sharing(graph.to(memory_format=torch.channels_last), self._all(None))
 
     def _all(self, dtype: torch.dtype | None) -> Iterator[Graph]:
         return (graphs[dtype] for graphs in self._graphs.values() if dtype in graphs)
