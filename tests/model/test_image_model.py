@@ -73,7 +73,7 @@ class TestPrepare:
 
     def test_grey_models_take_colour_and_grey(self, photo: Image.Image) -> None:
         module = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten(), nn.Linear(2 * 14 * 14, 3)).eval()
-        model = ImageModel(module, input_size=16)
+        model = ImageModel(module, input_size=16, mean=0, std=1)
         assert model.channels == 1
         torch.testing.assert_close(model.prepare(photo), model.prepare(photo.convert("L")))
         assert model.prepare(np.zeros((20, 20), np.uint8)).shape == (1, 1, 16, 16)
@@ -349,14 +349,18 @@ class TestModule:
             def forward(self, x: Tensor) -> Any:
                 maps = self.conv(x)
                 vector = maps.mean((2, 3))
-                return {"tuple": (vector, maps), "dict": {"out": vector}, "map": maps, "vector": vector}[self.kind]
+                return {"tuple": (vector, maps), "map": maps, "vector": vector}[self.kind]
 
-        for kind in ("tuple", "dict"):
-            model = ImageModel(Several(kind).eval(), input_size=8)
-            with pytest.raises(ValueError, match=f"Several gives {kind}, not one vector an image; wrap the module"):
-                RELAX(model)
-            with pytest.raises(ValueError, match=rf"Several gives {kind}, not scores \(N, classes\); wrap the module"):
-                model.scores(torch.rand(1, 3, 8, 8))
+        model = ImageModel(Several("tuple").eval(), input_size=8)
+        x = torch.rand(1, 3, 8, 8)
+        for call in (lambda: RELAX(model), lambda: model.scores(x), lambda: LRP(model)(x)):
+            with pytest.raises(
+                (ValueError, GraphError),
+                match=r"Several gives tuple of 0 \(\d, 4\), 1 \(\d, 4, 6, 6\), not one tensor; say which .* output=0",
+            ):
+                call()
+        with pytest.raises(ValueError, match=r"Several gives an output of shape \(1, 4, 6, 6\); scores need"):
+            ImageModel(Several("map").eval(), input_size=8).scores(torch.rand(1, 3, 8, 8))
         with pytest.raises(ValueError, match=r"gives shape \(2, 4, 6, 6\) for 2 images.* choose pool='mean'"):
             RELAX(ImageModel(Several("map").eval(), input_size=8))
         encoder = ImageModel(Several("vector").eval(), input_size=8).encoder()

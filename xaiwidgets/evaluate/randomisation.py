@@ -88,7 +88,7 @@ def model_randomisation(
     generator = torch.Generator().manual_seed(seed)
     for layer in chosen:
         randomise(module.get_submodule(layer), generator)
-        changed = _alike(model, module)
+        changed = model.with_module(module, f"{model.name}, randomised")
         for name, make in makers.items():
             maps = _explained(name, make, changed, x, targets)
             similarity[name].append(_spearman(original[name], maps))
@@ -110,20 +110,6 @@ def randomise(layer: nn.Module, generator: torch.Generator) -> None:
         spread = values.std(correction=0) if values.numel() > 1 else values.abs().mean()
         drawn = torch.randn(values.shape, generator=generator) * spread + values.mean()
         parameter.copy_(drawn.to(parameter))
-
-
-def _alike(model: ImageModel, module: nn.Module) -> ImageModel:
-    return ImageModel(
-        module,
-        class_names=model.class_names,
-        mean=model.mean,
-        std=model.std,
-        input_size=model.input_size,
-        channels=model.channels,
-        output=model.selection.given,
-        scores=model.meaning,
-        name=f"{model.name}, randomised",
-    )
 
 
 def _explained(name: str, make: Callable[[ImageModel], Any], model: ImageModel, x: Tensor, target: Any) -> Tensor:

@@ -12,6 +12,10 @@ from xaiwidgets.results import Result
 __all__ = ["Attribution", "Conservation", "Leak"]
 
 
+LITTLE = 0.1
+"""Below this share of the start at the pixels, a map is not worth its colours."""
+
+
 @dataclass(frozen=True, slots=True)
 class Leak:
     """Relevance that ended at a step instead of reaching the steps below. Negative: the step added some."""
@@ -45,8 +49,33 @@ class Conservation:
         """The share of the start that reached the pixels."""
         return self.input / self.start if self.start else float("nan")
 
+    @property
+    def sentence(self) -> str:
+        """In one sentence: how much of what relevance began with reached the pixels, or that it is little."""
+        return self.warning or f"{self.share:.1%} of the relevance reached the pixels."
+
+    @property
+    def warning(self) -> str:
+        """Where next to nothing reached the pixels, what a map of so little is worth, and what to try; else empty."""
+        if not self.start or abs(self.share) >= LITTLE:
+            return ""
+        most = max(self.leaks, key=lambda leak: leak.amount / self.start, default=None)
+        lost = most is not None and most.amount / self.start >= LITTLE
+        into = most.into if most is not None and lost else ""
+        where = f", most of the rest went into {into} at {most.layer}" if most is not None and lost else ""
+        advice = "composite='epsilon_gamma_box'"
+        if "bias" in into or "shift" in into or not into:
+            advice = f"zero_bias=True, or {advice}"
+        elif "softmax" in into or "constant" in into:
+            advice = "composite='cp_lrp'"
+        return (
+            f"Only {abs(self.share):.1%} of the score reached the pixels{where}: the map shows little of what the model used. "
+            f"Try {advice}."
+        )
+
     def __str__(self) -> str:
         lines = [f"{self.share:.1%} of the relevance reached the pixels ({self.input:.4g} of {self.start:.4g})."]
+        lines += [self.warning] if self.warning else []
         if self.score is not None and abs(self.score - self.start) > 1e-3 * max(abs(self.score), abs(self.start)):
             lines.append(f"Relevance began with {self.start:.4g}; the score explained is {self.score:.4g}.")
         if self.note:
@@ -78,3 +107,7 @@ class Attribution(Result):
     def heatmap(self) -> Tensor:
         """Relevance summed over channels, (N, H, W)."""
         return self.relevance.sum(1)
+
+    def __repr__(self) -> str:
+        said = "" if self.conservation is None else f"\n  {self.conservation.sentence}"
+        return super().__repr__() + said

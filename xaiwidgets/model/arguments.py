@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from xaiwidgets.errors import whole
 
-__all__ = ["class_names_of", "first_channels", "length", "pair", "per_channel", "ready", "timm_config"]
+__all__ = ["assumed", "class_names_of", "first_channels", "length", "pair", "per_channel", "ready", "timm_config"]
 
 
 def pair(argument: str, value: Any) -> tuple[int, int]:
@@ -72,6 +72,25 @@ def per_channel(argument: str, given: Any, default: float, channels: int) -> tup
     if len(numbers) != channels:
         raise ValueError(f"{argument} has {len(numbers)} values for {channels} channels; give one a channel")
     return numbers
+
+
+def assumed(own: Mapping[str, Any], mean: Any, std: Any, input_size: Any, transform: Any) -> str:
+    """What has to be assumed of how a module takes its images, and what to give instead; empty where all is known."""
+    if own or transform is not None:
+        return ""
+    parts, give = [], []
+    if mean is None or std is None:
+        unknown = " and ".join(name for name, given in (("mean 0", mean), ("std 1", std)) if given is None)
+        parts.append(
+            f"{unknown} were assumed, for pixel values in [0, 1]" if " and " in unknown else f"{unknown} was assumed"
+        )
+        give.append(
+            "mean= and std= as it was trained (for ImageNet mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))"
+        )
+    if input_size is None:
+        parts.append("224×224 pixels were assumed" if not parts else "224×224 pixels")
+        give.append("input_size=")
+    return f"{', and '.join(parts)}; give {' and '.join(give)}" if parts else ""
 
 
 def ready(result: Any, channels: int) -> Tensor:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import threading
+import warnings
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 import torch
 from PIL import Image
@@ -14,7 +16,7 @@ from torch import Tensor, nn
 from xaiwidgets.errors import unknown, whole
 from xaiwidgets.graph import Graph, GraphError
 from xaiwidgets.model.answers import Answers, Precision
-from xaiwidgets.model.arguments import class_names_of, first_channels, length, pair, per_channel, timm_config
+from xaiwidgets.model.arguments import assumed, class_names_of, first_channels, length, pair, per_channel, timm_config
 from xaiwidgets.model.graphs import Graphs
 from xaiwidgets.model.meaning import MEANINGS, Meaning, guessed_from_graph, guessed_from_parts
 from xaiwidgets.model.outputs import OutputError, Selection
@@ -40,8 +42,9 @@ class ImageModel(Answers):
         module: any module that takes images (N, C, H, W). What it returns may be scores (N, classes), representations (N, D), maps
             (N, classes, H, W), scores of queries or anchors (N, queries, classes), or a container of several tensors.
         class_names: one name a class, in the classes' order. Two names for one score (N, 1): it tells the second from the first.
-        mean, std: of each channel, or one number for all, for pixel values in [0, 1]. Default: the module's own (timm),
-            else 0 and 1.
+        mean, std: of each channel, or one number for all, for pixel values in [0, 1]; of other than 1 or 3 channels also in the units of
+            the images themselves, where one is above 1. Default: the module's own (timm), else 0 and 1, which is said when a
+            picture is prepared.
         input_size: (H, W), or one number for a square, that :meth:`prepare` resizes to. Default: the module's own (timm), else (224, 224).
         channels: number of input channels; default: as many as ``mean`` has, else as the first convolution takes.
         transform: maps a PIL image to a tensor (C, H, W); default: resize, centre crop, normalise.
@@ -82,6 +85,7 @@ class ImageModel(Answers):
         if scores is not None and scores not in MEANINGS:
             raise unknown("scores", scores, MEANINGS)
         own = timm_config(module)
+        self._assumed = assumed(own, mean, std, input_size, transform)
         mean = own.get("mean") if mean is None else mean
         std = own.get("std") if std is None else std
         size = own.get("input_size", (3, 224, 224))[-2:] if input_size is None else input_size
@@ -109,7 +113,16 @@ class ImageModel(Answers):
         size = f"{self.channels}×{self.input_size[0]}×{self.input_size[1]}"
         output = "" if self.selection.given is None else f", output={self.selection}"
         scores = repr(self._meaning) if self._meaning is not None else f"{self._guess()!r} (guessed)"
-        return f"ImageModel({self.name}, {size}{classes}{output}, scores={scores}, {self.device})"
+        assumed = ", mean 0 and std 1 assumed" if "mean" in self._assumed else ""
+        return f"ImageModel({self.name}, {size}{classes}, {self.device}{output}, scores={scores}{assumed})"
+
+    def with_module(self, module: nn.Module, name: str | None = None) -> Self:
+        """Another module with all that is known of this one: names, images, output, and what its scores mean."""
+        new = copy.copy(self)
+        new.module, new.name, new._meaning = module, name or self.name, self.meaning
+        new.selection = Selection(self.selection.given, new.name)
+        new._graphs = new._new_graphs()
+        return new
 
     def __getstate__(self) -> dict[str, Any]:
         """Without lock and graphs, so that a model may travel to the workers of an executor, which export for themselves."""
@@ -133,14 +146,20 @@ class ImageModel(Answers):
 
         Args:
             images: a path, a PIL image, an (H, W, C) uint8 array, a (C, H, W) tensor of pixel values in [0, 1] or
-                uint8, or a list of these.
+                uint8, or a list of these. For other than 1 or 3 channels arrays (H, W, C) or tensors (C, H, W) of any numbers.
             size: (H, W), or one number for a square, to resize to, whatever the aspect ratio; default: the model's own
                 transform.
 
         Raises:
             FileNotFoundError, TypeError, ValueError: what came is not an image; says what to give.
         """
-        return self._preprocessing.prepare(images, self.device, size=size)
+        found = self._preprocessing.prepare(images, self.device, size=size)
+        if self._assumed:
+            warnings.warn(
+                f"{self.name}: nobody said how it takes its images; {self._assumed}", UserWarning, stacklevel=2
+            )
+            self._assumed = ""
+        return found
 
     def pixels(self, x: Tensor) -> Tensor:
         """Normalised images (N, C, H, W) as pixel values in [0, 1], clamped."""

@@ -13,6 +13,8 @@ from torch import Tensor
 
 KINDS = "a path, a PIL image, an (H, W, C) uint8 array, a (C, H, W) tensor of pixel values, or a list of these"
 
+VOLUMES = "volumes and videos (N, C, D, H, W) are not taken; explain slices of them, a batch of images (N, C, H, W), with a model of such"
+
 
 def as_list(images: Any) -> list[Any]:
     """One image or several, always as a list.
@@ -20,6 +22,8 @@ def as_list(images: Any) -> list[Any]:
     Raises:
         ValueError: an empty list.
     """
+    if isinstance(images, Tensor | np.ndarray) and images.ndim > 4:
+        raise ValueError(f"images has shape {tuple(images.shape)}: {VOLUMES}")
     if isinstance(images, Tensor | np.ndarray) and images.ndim == 4:
         images = list(images)
     if not isinstance(images, Sequence) or isinstance(images, str | bytes):
@@ -46,15 +50,66 @@ def to_pil(image: Any, channels: int) -> Image.Image:
         raise TypeError(f"an image is {type(image).__name__}; give {KINDS}")
     # As the camera was held, whether the picture was opened here or before.
     image = ImageOps.exif_transpose(image)
-    if image.mode in {"I;16", "I;16B", "I"}:
-        # PIL would cut sixteen bits off at 255.
-        image = Image.fromarray(np.rint(np.clip(np.asarray(image, np.float32) / 65535, 0, 1) * 255).astype(np.uint8))
+    if image.mode in {"I", "F"} or image.mode.startswith("I;16"):
+        image = _eight_bits(image)
+    # Colours multiplied by their transparency are PIL's own affair.
+    image = image.convert({"La": "LA", "RGBa": "RGBA"}.get(image.mode, image.mode))
     # A transparent picture is laid on white: what is hidden must not come back as colour.
     if image.mode in {"RGBA", "LA", "PA"} or (image.mode == "P" and "transparency" in image.info):
         image = image.convert("RGBA")
         white = Image.new("RGBA", image.size, "white")
         image = Image.alpha_composite(white, image)
+    if image.mode == "LAB":
+        image = image.convert("RGB")
     return image.convert("L" if channels == 1 else "RGB")
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """A picture of whole numbers beyond a byte, or of floats, which PIL would cut off at 0 and 255."""
+    values = np.asarray(image, np.float32)
+    if image.mode.startswith("I;16"):
+        limit = 65535.0
+    else:
+        # These modes do not say what white is: floats are shares as a rule, but PIL's own conversion gives 0 to 255.
+        largest = float(values.max(initial=0)) if np.isfinite(values).all() else 0.0
+        limits = (1.0, 255.0, 65535.0) if image.mode == "F" else (255.0, 65535.0)
+        limit = next((each for each in limits if largest <= each + 1e-3), limits[-1])
+    return Image.fromarray(_scaled(values, limit, f"picture of PIL's mode {image.mode!r}"))
+
+
+def to_planes(image: Tensor | np.ndarray, channels: int, own_units: bool) -> Tensor:
+    """An array (H, W, C) or a tensor (C, H, W) of any number of channels, as floats (C, H, W).
+
+    Args:
+        own_units: values stay as they are, since the model's statistics are in their units; else whole numbers become shares of what
+            their type holds, and floats have to lie in [0, 1].
+
+    Raises:
+        ValueError: another shape, or values that do not fit.
+    """
+    array = image.detach().cpu() if isinstance(image, Tensor) else torch.from_numpy(np.ascontiguousarray(image))
+    shape = tuple(array.shape)
+    first, last = array.ndim == 3 and shape[0] == channels, array.ndim == 3 and shape[2] == channels
+    if not (first or last) or array.numel() == 0:
+        kind = "tensor" if isinstance(image, Tensor) else "array"
+        raise ValueError(
+            f"an image {kind} has shape {shape}; give an array (H, W, {channels}) or a tensor ({channels}, H, W)"
+        )
+    if (last and not first) or (last and not isinstance(image, Tensor)):
+        array = array.permute(2, 0, 1)
+    values = array.float()
+    if not torch.isfinite(values).all():
+        raise ValueError("an image has NaN or infinite values; clean it first")
+    if own_units:
+        return values
+    limit = {torch.uint8: 255.0, torch.uint16: 65535.0}.get(array.dtype, 1.0)
+    low, high = float(values.min()), float(values.max())
+    if low < -1e-3 or high > limit + 1e-3:
+        raise ValueError(
+            f"an image of {str(array.dtype).removeprefix('torch.')} has values from {low:.3g} to {high:.3g}, not in [0, {limit:g}]; "
+            "give ImageModel(…, mean=, std=) in the units of these values, or pass a normalised batch (N, C, H, W)"
+        )
+    return values / limit
 
 
 def _read(path: Path) -> Image.Image:
@@ -96,16 +151,20 @@ def _from_array(image: np.ndarray, kind: str) -> Image.Image:
 
 
 def _to_bytes(image: np.ndarray, kind: str) -> np.ndarray:
-    values = image.astype(np.float32)
-    if not np.isfinite(values).all():
-        raise ValueError(f"an image {kind} has NaN or infinite values; clean it first")
     limit = 1.0
     if np.issubdtype(image.dtype, np.integer):
         limit = 65535.0 if image.dtype == np.uint16 else 255.0
+    return _scaled(image.astype(np.float32), limit, f"{kind} of {image.dtype}")
+
+
+def _scaled(values: np.ndarray, limit: float, kind: str) -> np.ndarray:
+    """Values of which `limit` is white, as bytes."""
+    if not np.isfinite(values).all():
+        raise ValueError(f"an image {kind.split(' of ', maxsplit=1)[0]} has NaN or infinite values; clean it first")
     # A little beyond [0, 1] is rounding; more says that the image was normalised already.
     if values.min() < -1e-3 or values.max() > limit + 1e-3:
         raise ValueError(
-            f"an image {kind} of {image.dtype} has values from {values.min():.3g} to {values.max():.3g}, "
+            f"an image {kind} has values from {values.min():.3g} to {values.max():.3g}, "
             f"not in [0, {limit:g}]; give pixel values, or pass a normalised batch (N, C, H, W) to the explainer"
         )
     return np.rint(np.clip(values / limit, 0, 1) * 255).astype(np.uint8)

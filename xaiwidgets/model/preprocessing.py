@@ -6,12 +6,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
+from torch.nn import functional as F
 
 from xaiwidgets.model.arguments import pair, ready
-from xaiwidgets.model.images import as_list, to_pil
+from xaiwidgets.model.images import VOLUMES, as_list, to_pil, to_planes
 
 __all__ = ["Preprocessing"]
 
@@ -35,26 +37,35 @@ class Preprocessing:
 
     def prepare(self, images: Any, device: torch.device, *, size: Any = None) -> Tensor:
         """Whatever people call images as (N, C, H, W) on a device; see `ImageModel.prepare`."""
-        if self.channels not in (1, 3) and (self.transform is None or size is not None):
-            raise ValueError(
-                f"pictures have 1 or 3 channels, {self.name} takes {self.channels}; "
-                f"make a normalised tensor (N, {self.channels}, H, W) yourself, or give transform="
-            )
-        pictures = [to_pil(image, self.channels) for image in as_list(images)]
+        pictures = [self._picture(image) for image in as_list(images)]
         if size is not None:
             height, width = pair("size", size)
-            return torch.stack(
-                [
-                    self._to_tensor(picture.resize((width, height), Image.Resampling.BICUBIC)).to(device)
-                    for picture in pictures
-                ]
-            )
+            return torch.stack([self._resized(picture, height, width).to(device) for picture in pictures])
         transform = self.transform or self._resize_and_crop
         found = [ready(transform(picture), self.channels).to(device, torch.float32) for picture in pictures]
         sizes = {tuple(image.shape) for image in found}
         if len(sizes) > 1:
             raise ValueError(f"transform gives images of shapes {sorted(sizes)}; let it end in one size, or give size=")
         return torch.stack(found)
+
+    def _picture(self, image: Any) -> Image.Image | Tensor:
+        """As a PIL picture; of other channels than pictures have, as floats (C, H, W)."""
+        # A transform of a person's own may make such channels of a picture.
+        of_picture = self.transform is not None and not isinstance(image, Tensor | np.ndarray)
+        if self.channels in (1, 3) or of_picture:
+            return to_pil(image, self.channels)
+        if not isinstance(image, Tensor | np.ndarray):
+            raise ValueError(
+                f"pictures have 1 or 3 channels, {self.name} takes {self.channels}; "
+                f"make a normalised tensor (N, {self.channels}, H, W) yourself, give transform=, or an array (H, W, {self.channels})"
+            )
+        return to_planes(image, self.channels, max(*self.mean, *self.std) > 1)
+
+    def _resized(self, picture: Image.Image | Tensor, height: int, width: int) -> Tensor:
+        if isinstance(picture, Tensor):
+            sized = F.interpolate(picture[None], (height, width), mode="bilinear", antialias=True)
+            return self.normalise(sized)[0]
+        return self._to_tensor(picture.resize((width, height), Image.Resampling.BICUBIC))
 
     def pixels(self, x: Tensor) -> Tensor:
         """Normalised images (N, C, H, W) as pixel values in [0, 1], clamped."""
@@ -73,6 +84,8 @@ class Preprocessing:
                 f"{argument} is {type(x).__name__}; "
                 f"give a tensor (N, {self.channels}, H, W), as model.prepare(image) makes"
             )
+        if x.ndim == 5:
+            raise ValueError(f"{argument} has shape {tuple(x.shape)}: {VOLUMES}")
         if x.ndim == 3:
             x = x[None]
         if x.ndim != 4:
@@ -105,19 +118,21 @@ class Preprocessing:
         std = torch.tensor(self.std, device=like.device, dtype=like.dtype).view(-1, 1, 1)
         return mean, std
 
-    def _resize_and_crop(self, picture: Image.Image) -> Tensor:
-        from torchvision.transforms.v2 import functional as F
+    def _resize_and_crop(self, picture: Any) -> Tensor:
+        from torchvision.transforms.v2 import functional
 
         height, width = self.input_size
+        rows, columns = picture.shape[1:] if isinstance(picture, Tensor) else (picture.height, picture.width)
         # The smaller ratio must still cover the crop.
-        ratio = max(height / picture.height, width / picture.width)
+        ratio = max(height / rows, width / columns)
         if ratio != 1:
-            size = [max(height, round(picture.height * ratio)), max(width, round(picture.width * ratio))]
-            picture = F.resize(picture, size, antialias=True)
-        return self._to_tensor(F.center_crop(picture, [height, width]))
+            size = [max(height, round(rows * ratio)), max(width, round(columns * ratio))]
+            picture = functional.resize(picture, size, antialias=True)
+        picture = functional.center_crop(picture, [height, width])
+        return self.normalise(picture[None])[0] if isinstance(picture, Tensor) else self._to_tensor(picture)
 
     def _to_tensor(self, picture: Image.Image) -> Tensor:
-        from torchvision.transforms.v2 import functional as F
+        from torchvision.transforms.v2 import functional
 
-        pixels = F.to_dtype(F.to_image(picture), torch.float32, scale=True)
+        pixels = functional.to_dtype(functional.to_image(picture), torch.float32, scale=True)
         return self.normalise(pixels[None])[0]

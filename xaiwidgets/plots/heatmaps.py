@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,10 +11,19 @@ from torch import Tensor
 
 from xaiwidgets.plots.pieces import grey, grid, pictures_of, show_map, show_picture
 
+INCHES_A_LETTER = 0.075
+"""Of small print, on average."""
+
 
 def explanation(result: Any, image: Any = None, **options: Any) -> Figure:
-    """The figure of any result with a heatmap; its title is the method. ``options``: of `heatmaps`."""
-    return heatmaps(result.heatmap, image, title=str(result.provenance.method), **options)
+    """The figure of any result with a heatmap; its title is the method. ``options``: of `heatmaps`. Where next to no relevance reached the
+    pixels, it says so."""
+    figure = heatmaps(result.heatmap, image, title=str(result.provenance.method), **options)
+    warning = getattr(getattr(result, "conservation", None), "warning", "")
+    if warning:
+        letters = int(figure.get_size_inches()[0] / INCHES_A_LETTER)
+        figure.supxlabel("\n".join(textwrap.wrap(warning, letters)), fontsize="small")
+    return figure
 
 
 def heatmaps(values: Tensor, image: Any = None, *, title: str = "", unit: str = "relevance") -> Figure:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import ast
 import contextlib
-import inspect
-import re
+import linecache
 from collections.abc import Callable
 from typing import Any
 
@@ -123,16 +122,19 @@ def _kind(target: Any, asked: Asked) -> Target:
 def _name(function: Callable[..., Any]) -> str:
     """A function in words: its name, or of a lambda its text, where that can be had."""
     name = str(getattr(function, "__name__", type(function).__name__))
-    if name != "<lambda>":
-        return name
-    try:
-        text = " ".join(line.strip() for line in inspect.getsourcelines(function)[0])
-    except (OSError, TypeError):
-        text = ""
-    starts = [found.start() for found in re.finditer(r"\blambda\b", text)]
-    # Two on one line cannot be told apart.
-    for end in range(len(text), starts[0], -1) if len(starts) == 1 else ():
+    return (_text(function) or "a function of the output") if name == "<lambda>" else name
+
+
+def _text(function: Any) -> str:
+    """The text of a lambda on one line; empty where there is no source, or more of it."""
+    code = function.__code__
+    line = linecache.getline(code.co_filename, code.co_firstlineno).encode()
+    # Columns count bytes. Of several lambdas on a line it is the last that begins before this one's body.
+    body = [begin for first, _, begin, end in code.co_positions() if first == code.co_firstlineno and begin and end]
+    start = line.rfind(b"lambda", 0, min(body, default=0))
+    text = line[start:].decode(errors="replace").strip() if start >= 0 else ""
+    for end in range(len(text), 0, -1):
         with contextlib.suppress(SyntaxError, ValueError):
-            if isinstance(ast.parse(text[starts[0] : end], mode="eval").body, ast.Lambda):
-                return text[starts[0] : end].strip()
-    return "a function of the output"
+            if isinstance(ast.parse(text[:end], mode="eval").body, ast.Lambda):
+                return text[:end].strip()
+    return ""

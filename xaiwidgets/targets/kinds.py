@@ -20,7 +20,7 @@ from xaiwidgets.targets.scores import (
     SimilarityScore,
     ValueScore,
 )
-from xaiwidgets.targets.segments import around, main_class, on_map, predicted
+from xaiwidgets.targets.segments import around, main_class, on_map, positive
 from xaiwidgets.targets.target import Asked, Target
 
 __all__ = ["Box", "Class", "Region", "Similarity", "Value"]
@@ -55,7 +55,8 @@ class Region(Target):
         maps = maps[:, None] if maps.ndim == 3 else maps
         rows = [self._row(asked, maps[row], row) for row in range(len(maps))]
         index = torch.tensor([index for index, _ in rows], device=maps.device)
-        names = [f"{self._class(asked, index)} {self._place()}" for index, _ in rows]
+        alone = maps.shape[1] == 1
+        names = [f"{_class(asked, index, alone)} {self._place()}" for index, _ in rows]
         return RegionScore(names, {"index": index, "weights": torch.stack([weights for _, weights in rows])})
 
     def each(self, count: int, argument: str) -> list[Target]:
@@ -70,18 +71,19 @@ class Region(Target):
 
     def _row(self, asked: Asked, maps: Tensor, row: int) -> tuple[int, Tensor]:
         """The class, and the weights (h, w), of one image's maps (classes, h, w)."""
-        classes, (height, width) = len(maps), maps.shape[1:]
+        (height, width), model = maps.shape[1:], asked.model
         size = (height, width) if asked.x is None else (asked.x.shape[2], asked.x.shape[3])
-        index = None if self.target is None else asked.model.class_index(self.target, classes, asked.argument)
-        best = predicted(asked.model, maps)
+        index = None if self.target is None else self._index(asked, len(maps))
+        # One map tells its class from the rest: where it does not predict it, −1.
+        best = maps.argmax(0) if len(maps) > 1 else positive(maps[0], model.meaning).long() - 1
         point = self._point(size, asked.argument)
         if point is not None:
             y, x = point[1] * height // size[0], point[0] * width // size[1]
             there = int(best[y, x])
-            if index is not None and there != index:
+            if there < 0 or (index is not None and there != index):
                 raise TargetError(
-                    f"{asked.argument}={self}: {asked.model.name} predicts {self._class(asked, there)} there in image {row}; "
-                    "give a box or a mask to ask about another class"
+                    f"{asked.argument}={self}: {model.name} predicts {_class(asked, there)} there in image {row}; give a box or a mask "
+                    "to ask about another class"
                 )
             return there, around(best == there, y, x).to(maps)
         if self.mask is not None:
@@ -90,18 +92,26 @@ class Region(Target):
             except ValueError as error:
                 raise TargetError(f"{asked.argument}={self}: {error}") from None
             weights = on_map(region, (height, width)).to(maps)
-            return (main_class(asked.model, best, weights) if index is None else index), weights
-        if classes == 1:
-            # One map is no choice between classes: there is nothing to be predicted.
-            return 0, torch.ones_like(maps[0])
-        index = main_class(asked.model, best) if index is None else index
+            return (main_class(model, best, weights) if index is None else index), weights
+        index = main_class(model, best) if index is None else index
         weights = (best == index).to(maps)
         if not weights.any():
             raise TargetError(
-                f"{asked.argument}={self}: {asked.model.name} predicts {self._class(asked, index)} nowhere in image {row}; "
-                "give mask=, a box or a mask to ask about"
+                f"{asked.argument}={self}: {model.name} predicts {_class(asked, index)} nowhere in image {row}; give mask=, a box or a "
+                "mask to ask about"
             )
         return index, weights
+
+    def _index(self, asked: Asked, classes: int) -> int:
+        """The map of the class."""
+        names = asked.model.class_names
+        if classes > 1 or names is None or len(names) != 2:
+            return asked.model.class_index(self.target, classes, asked.argument)
+        if asked.model.class_index(self.target, 2, asked.argument) == 1:
+            return 0
+        raise TargetError(
+            f"{asked.argument}={self}: the one map of {asked.model.name} tells {names[1]!r} from the rest; ask about that"
+        )
 
     def _point(self, size: tuple[int, int], argument: str) -> tuple[int, int] | None:
         """(x, y) in pixels, where the mask is a point."""
@@ -118,10 +128,6 @@ class Region(Target):
         if not (0 <= x < size[1] and 0 <= y < size[0]):
             raise TargetError(f"{argument}={self} lies outside the image, which is {size[1]} wide and {size[0]} high")
         return x, y
-
-    @staticmethod
-    def _class(asked: Asked, index: int) -> str:
-        return asked.model.class_name(index)
 
     def _place(self) -> str:
         mask = self.mask
@@ -264,6 +270,16 @@ class Box(Target):
     def __str__(self) -> str:
         which = "the surest" if self.which is None else _plain(self.which)
         return f"box({which}, {'its class' if self.target is None else repr(self.target)})"
+
+
+def _class(asked: Asked, index: int, alone: bool = False) -> str:
+    """A class in words; ``alone``: of one map, which is the second of two classes, or a plain value."""
+    if asked.model.meaning == "values":
+        return _output_name(asked, index)
+    names = asked.model.class_names
+    if index < 0:
+        return repr(names[0]) if names is not None and len(names) == 2 else "nothing"
+    return names[1] if alone and names is not None and len(names) == 2 else asked.model.class_name(index)
 
 
 def _output_name(asked: Asked, index: int) -> str:

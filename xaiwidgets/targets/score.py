@@ -72,9 +72,9 @@ class Score(ABC):
             leaf = output.detach().float().clone().requires_grad_()
             (found,) = torch.autograd.grad(self.slope(leaf).sum(), leaf, allow_unused=True)
         if found is None:
-            raise TargetError(f"target {self.names[0]} does not depend on the output: its gradient is nothing")
+            raise TargetError(f"the target, {self.names[0]}, does not depend on the output: its gradient is nothing")
         if not torch.isfinite(found).all():
-            raise TargetError(f"target {self.names[0]} has a gradient that is NaN or infinite at this output")
+            raise TargetError(f"the target, {self.names[0]}, has a gradient that is NaN or infinite at this output")
         return found.to(output.dtype)
 
     def slope(self, output: Tensor) -> Tensor:
@@ -86,7 +86,7 @@ class Score(ABC):
         s = self(output)
         if not s.requires_grad:
             raise TargetError(
-                f"target {self.names[0]} has no gradient: it leaves torch, or counts, rounds or compares on its way; RISE and "
+                f"the target, {self.names[0]}, has no gradient: it leaves torch, or counts, rounds or compares on its way; RISE and "
                 "Occlusion need none"
             )
         return s
@@ -125,7 +125,7 @@ class FunctionScore(Score):
         except Exception as error:
             sizes = ", ".join(["N", *map(str, output.shape[1:])])
             raise TargetError(
-                f"target {self.names[0]} raises {type(error).__name__}: {error}. It is called with the output ({sizes}) and gives "
+                f"the target, {self.names[0]}, raises {type(error).__name__}: {error}. It is called with the output ({sizes}) and gives "
                 "one number an image, (N,)"
             ) from error
         return checked(found, len(output), self.names[0])
@@ -141,7 +141,7 @@ class FunctionScore(Score):
             found, first = self(output), self.of([0])(output[:1])
         if not torch.allclose(found[:1], first, rtol=1e-3, atol=1e-4 * float(found.abs().max()) + 1e-12):
             raise TargetError(
-                f"target {self.names[0]} gives {float(first):.4g} for the first image alone and {float(found[0]):.4g} among "
+                f"the target, {self.names[0]}, gives {float(first):.4g} for the first image alone and {float(found[0]):.4g} among "
                 f"{len(output)}; let every row depend on its own output only"
             )
 
@@ -154,18 +154,20 @@ def checked(found: Any, rows: int, name: str) -> Tensor:
     """
     if not isinstance(found, Tensor):
         raise TargetError(
-            f"target {name} gives {type(found).__name__}; return a tensor of one number an image, ({rows},)"
+            f"the target, {name}, gives {type(found).__name__}; return a tensor of one number an image, ({rows},)"
         )
     if tuple(found.shape) != (rows,):
-        raise TargetError(f"target {name} gives shape {tuple(found.shape)}; return one number an image, ({rows},)")
+        raise TargetError(
+            f"the target, {name}, gives shape {tuple(found.shape)}; return one number an image, ({rows},)"
+        )
     if not found.is_floating_point():
         raise TargetError(
-            f"target {name} gives {str(found.dtype).removeprefix('torch.')}; return floating-point numbers"
+            f"the target, {name}, gives {str(found.dtype).removeprefix('torch.')}; return floating-point numbers"
         )
     if not torch.isfinite(found).all():
         row = int((~torch.isfinite(found)).nonzero()[0])
         raise TargetError(
-            f"target {name} gives {float(found[row].detach())} for row {row}; it must be finite for every output"
+            f"the target, {name}, gives {float(found[row].detach())} for row {row}; it must be finite for every output"
         )
     return found
 

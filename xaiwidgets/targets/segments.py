@@ -8,20 +8,23 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-__all__ = ["around", "main_class", "on_map", "predicted"]
+__all__ = ["around", "main_class", "on_map", "positive"]
 
 BACKGROUND = frozenset({"background", "__background__", "bg", "unlabeled", "unlabelled", "other", "void"})
 
 
-def predicted(model: Any, maps: Tensor) -> Tensor:
-    """The class predicted at every place (h, w) of maps (classes, h, w); of one map, class 0 everywhere."""
-    return maps.argmax(0)
+def positive(scores: Tensor, meaning: str) -> Tensor:
+    """Where the one class of a map (h, w) is predicted; of plain values everywhere."""
+    if meaning == "values":
+        return torch.ones_like(scores, dtype=torch.bool)
+    return scores > (0.5 if meaning == "probabilities" else 0.0)
 
 
 def main_class(model: Any, best: Tensor, weights: Tensor | None = None) -> int:
     """The class predicted on most of the map (h, w), or of a part of it; the background only where there is nothing else."""
     size = torch.ones_like(best, dtype=torch.float32) if weights is None else weights.float()
-    areas = torch.zeros(int(best.max()) + 1, device=best.device).index_add_(0, best.flatten(), size.flatten())
+    counted = best >= 0
+    areas = torch.zeros(int(best.max()) + 1 or 1, device=best.device).index_add_(0, best[counted], size[counted])
     for index in areas.argsort(descending=True, stable=True).tolist():
         if areas[index] > 0 and model.class_name(index).lower() not in BACKGROUND:
             return int(index)

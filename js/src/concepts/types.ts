@@ -122,10 +122,10 @@ export interface FocusMessage extends Answer<"focus"> {
   /** [height, width, channels] */
   shape: [number, number, number];
   map: MapHeader;
-  /** The class explained, with its score and probability. */
-  target: number;
+  /** The class explained, or another target in words, with its score, and its probability where it has one. */
+  target: number | string;
   score: number;
-  probability: number;
+  probability: number | null;
 }
 
 /** Buffers: relevance and activation of each unit, float32. */

@@ -19,9 +19,9 @@ import type {
 export interface Focus {
   picture: Picture;
   map: HeatMap;
-  target: number;
+  target: number | string;
   score: number;
-  probability: number;
+  probability: number | null;
 }
 
 /** Relevance and activation of every concept of a layer, by its id. */

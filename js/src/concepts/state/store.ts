@@ -242,7 +242,8 @@ export class ConceptsStore extends WidgetStore<ConceptsState> {
     return this.label(layer, concept)?.name || `${kind} ${concept}`;
   }
 
-  className(target: number): string {
+  className(target: number | string): string {
+    if (typeof target === "string") return target;
     return this.state.class_names.value[target] ?? `class ${target}`;
   }
 

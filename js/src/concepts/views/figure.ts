@@ -48,7 +48,8 @@ export function figureOf(store: ConceptsStore): Figure {
   const { colormap, opacity } = store.state;
   const heat = { colormap: colormap.value, opacity: opacity.value, look: "heatmap" as const };
   const at = (x: number) => element(root, "g", { transform: `translate(${x}, ${top})` });
-  const said = `${store.className(focus.target)}, ${formatPercent(focus.probability)}`;
+  const sure = focus.probability === null ? formatNumber(focus.score) : formatPercent(focus.probability);
+  const said = `${store.className(focus.target)}, ${sure}`;
   panel(at(margin), said, focus.picture, focus.map, tall, heat, "class");
   const mine = at(margin + side + gap);
   const name = `${store.nameOf(layer.name, concept)} (${layer.name} ${concept})`;

@@ -37,11 +37,12 @@ function ClassChoice() {
   const read = (value: string) => (value === "" ? null : Number(value));
   const shown = (value: number | null) => (value === null ? "" : String(value));
   if (classes.length === 0) {
+    const explained = store.focus.value.result?.target;
     return (
       <div class="xw-field xw-inline">
         <NumberInput
           label="Class"
-          value={target.value ?? store.focus.value.result?.target ?? 0}
+          value={target.value ?? (typeof explained === "number" ? explained : 0)}
           min={0}
           step={1}
           onChange={(value) => store.ask({ target: Math.round(value) })}

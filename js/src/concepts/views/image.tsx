@@ -56,7 +56,7 @@ function Explained() {
       {store.className(target)}
       {against !== null && ` against ${store.className(against)}`}{" "}
       <small>
-        {formatPercent(probability)}, score {formatNumber(score)}
+        {probability !== null && `${formatPercent(probability)}, `}score {formatNumber(score)}
       </small>
     </>
   );
