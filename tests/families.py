@@ -80,7 +80,9 @@ def _steps(model: ImageModel, x: Tensor) -> Iterator[tuple[str, Callable[[], str
 
     def checked() -> str | None:
         report = check(model)
-        return None if report.ok else "; ".join(f"{row.layer}: {row.operation}: {row.note}" for row in report.unsupported)
+        return (
+            None if report.ok else "; ".join(f"{row.layer}: {row.operation}: {row.note}" for row in report.unsupported)
+        )
 
     def scores() -> str | None:
         with torch.no_grad():

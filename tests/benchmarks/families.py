@@ -43,7 +43,10 @@ def main(arguments: list[str] | None = None) -> int:
             line = {"family": family, **tried(entry, options.limit).line()}
             with options.log.open("a") as log:
                 log.write(json.dumps(line, ensure_ascii=False) + "\n")
-            print(f"{family:28s} {line['name']:36s} {line['status']:8s} {line['step']:8s} {line['said'][:150]}", flush=True)
+            print(
+                f"{family:28s} {line['name']:36s} {line['status']:8s} {line['step']:8s} {line['said'][:150]}",
+                flush=True,
+            )
             if grown() > options.memory:
                 print(f"{grown():.1f} GB: start again to go on", flush=True)
                 return 3
@@ -71,7 +74,9 @@ def wanted(names: list[str], done: dict[str, dict[str, Any]], again: str | None)
 def _new() -> dict[str, Entry]:
     import timm
 
-    return {family: Entry(timm.list_models(module=family)[0]) for family in timm.list_modules() if family not in FAMILIES}
+    return {
+        family: Entry(timm.list_models(module=family)[0]) for family in timm.list_modules() if family not in FAMILIES
+    }
 
 
 def tried(entry: Entry, limit: int) -> Outcome:

@@ -81,7 +81,7 @@ class Propagator:
         for operation in graph.operations[1:]:
             rule = rules[operation.index]
             carries[operation.index] = (
-                rule is not None and not rule.holds and any(carries[index] for index in operation.inputs)
+                rule is not None and not rule.holds and any(carries[index] for index in operation.feeds)
             )
         self.carries = tuple(carries)
         if not self.carries[graph.output]:
@@ -116,8 +116,8 @@ class Propagator:
             rule = self.rules[operation.index]
             if rule is None or not self.carries[operation.index]:
                 continue
-            if rule.needs_inputs:
-                yield from operation.inputs
+            masks = (index for index in operation.inputs if self.graph.operations[index].selects)
+            yield from operation.inputs if rule.needs_inputs else masks
             if rule.needs_output:
                 yield operation.index
 
@@ -127,7 +127,7 @@ class Propagator:
         all_inputs = rule is not None and rule.needs_inputs
         return Site(
             operation,
-            tuple(record.values.get(i) if all_inputs or record.shapes[i] is None else None for i in inputs),
+            tuple(record.values.get(i) if all_inputs or self._recorded(record, i) else None for i in inputs),
             record.values.get(index),
             tuple(record.shapes[i] for i in inputs),
             record.shapes[index],
@@ -136,6 +136,10 @@ class Propagator:
             record.batch,
             record.memory,
         )
+
+    def _recorded(self, record: Record, index: int) -> bool:
+        """Whether any rule may read this value: sizes, masks and positions."""
+        return record.shapes[index] is None or self.graph.operations[index].selects
 
     # -- down ------------------------------------------------------------------------------------------------------
 
