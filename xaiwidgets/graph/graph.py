@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from xaiwidgets.graph.affine import differentiable
 from xaiwidgets.graph.linear import LinearMap, bias_of, is_linear
 from xaiwidgets.graph.operation import GraphError, Operation, Value, constants_in, fill, values_in
 
@@ -242,7 +243,7 @@ class Graph:
         """(index, value) of every step that leads to `stop`, which comes last. Values nobody reads any more are let go.
 
         With `keep`, element-wise steps write into values that only they read, unless `keep` names these: for callers that look at
-        no others. With `attached`, x goes in as it is and steps are torch's own, so that autograd sees the way to it.
+        no others. With `attached`, x goes in as it is and steps are such that autograd finds the way to it.
         """
         values: list[Any] = [None] * len(self.operations)
         values[0] = x if attached else self.prepare(x)
@@ -299,6 +300,7 @@ class Graph:
             holes = tuple((i, a.index) for i, a in enumerate(args) if isinstance(a, Value))
         overwrites = keep is not None and self._may_overwrite(operation, readers, keep)
         function = OVERWRITING[operation.target] if overwrites else operation.function
+        function = differentiable(operation) if attached else function
         return Step(index, function, args, operation.kwargs, holes, forget)
 
     def _may_overwrite(self, operation: Operation, readers: Counter[int], keep: frozenset[int]) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from xaiwidgets.graph.affine import differentiable
 from xaiwidgets.graph.kinds import KINDS
 from xaiwidgets.graph.linear import LinearMap, is_linear
 from xaiwidgets.graph.local import Into, Local, Site, Surroundings, stabilise
@@ -60,7 +61,7 @@ def _leaves(at: Site, wanted: Sequence[bool]) -> tuple[list[Any], Tensor]:
     if at.operation.target == "scaled_dot_product_attention":  # torch's fused kernels have no second derivative
         return inputs, attention_parts(replace(at, inputs=tuple(inputs)))[2] @ inputs[2]
     values = dict(zip(at.operation.inputs, inputs, strict=True))
-    output: Tensor = at.operation.function(*fill(at.operation.args, values), **fill(at.operation.kwargs, values))
+    output: Tensor = differentiable(at.operation)(*fill(at.operation.args, values), **fill(at.operation.kwargs, values))
     return inputs, output
 
 
