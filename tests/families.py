@@ -137,7 +137,7 @@ def _entries(text: str, size: int | None = None) -> dict[str, Entry]:
 FAMILIES: dict[str, Entry] = {
     **_entries(
         """
-        byobnet: test_byobnet mobileone_s1 gernet_s repvgg_a0 resnet33ts eca_resnext26ts bat_resnext26ts gcresnet33ts
+        byobnet: test_byobnet mobileone_s1 gernet_s repvgg_a0 resnet33ts eca_resnext26ts gcresnet33ts
         convmixer: convmixer_768_32
         convnext: test_convnext convnextv2_atto test_convnext3
         cpubone: cpubone_nano
@@ -207,6 +207,7 @@ FAMILIES: dict[str, Entry] = {
     **_entries(
         """
         beit: beit_base_patch16_224
+        byobnet+bat: bat_resnext26ts
         byoanet: halonet_h1 eca_botnext26ts_256 lambda_resnet26rpt_256 sehalonet33ts haloregnetz_b
         cait: cait_xxs24_224
         coat: coat_tiny coat_lite_tiny
