@@ -57,6 +57,31 @@ def test_batch_norm_is_folded_and_goes_by_both_names(block: Block) -> None:
     assert torch.equal(graph.run(x, stop="conv"), graph.run(x, stop="bn"))
 
 
+class Fused(nn.Module):
+    """As RepGhost: a second batch norm reads what the first gave, and is not alone in that."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.first, self.second = nn.Conv2d(3, 6, 1), nn.BatchNorm2d(6), nn.BatchNorm2d(6)
+        for norm in (self.first, self.second):
+            nn.init.normal_(norm.weight)
+            nn.init.normal_(norm.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.first(self.conv(x))
+        return (x.tanh() + self.second(x)).mean((2, 3))
+
+
+def test_a_second_batch_norm_is_folded_only_where_nobody_else_reads() -> None:
+    torch.manual_seed(0)
+    module, x = Fused().eval(), torch.randn(2, 3, 8, 6)
+    assert torch.allclose(export(module, x).run(x), module(x), atol=1e-5)
+    chain = nn.Sequential(module.conv, module.first, module.second)
+    graph = export(chain, x)
+    assert [operation.target for operation in graph.operations] == ["input", "conv2d"]
+    assert torch.allclose(graph.run(x), chain(x), atol=1e-5)
+
+
 def test_layers_and_the_point_before_the_classifier(block: Block) -> None:
     graph = export(block, torch.randn(1, 3, 8, 6))
     assert graph.concept_layers == ("conv", "mix", "head")

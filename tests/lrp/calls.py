@@ -100,6 +100,19 @@ def conditional(t: Tensor) -> Tensor:
     return F.conv1d(x, weight, groups=x.shape[1]).reshape(t.shape[0], 4, 6)
 
 
+def grouped(t: Tensor) -> Tensor:
+    """Four heads of queries, two of keys and values."""
+    q, kv = t.unflatten(2, (4, 2)).transpose(1, 2), t[..., :4].unflatten(2, (2, 2)).transpose(1, 2)
+    return F.scaled_dot_product_attention(q, kv, kv, enable_gqa=True)
+
+
+def shared(t: Tensor) -> Tensor:
+    """One head of keys and values for all of the queries'; a query that is learned."""
+    q, kv = t.unflatten(2, (4, 2)).transpose(1, 2), t[..., :2].unsqueeze(1)
+    asked = F.scaled_dot_product_attention(FOUR[:, :3, :2].to(t.dtype)[None], q, q)
+    return torch.cat([F.scaled_dot_product_attention(q, kv, kv), asked], 2)
+
+
 IMAGES: dict[str, Call] = {
     "written": written,
     "zeroed": zeroed,
@@ -215,6 +228,8 @@ BILINEAR: dict[str, Call] = {
 """Of degree two: half of gradient × input."""
 
 SMOOTH: dict[str, Call] = {
+    "attention_grouped": grouped,
+    "attention_shared": shared,
     "glu": lambda t: F.glu(t, -1),
     "logsumexp": lambda t: t.logsumexp(1),
     "prod": lambda t: t[:, :3].prod(1),

@@ -85,13 +85,24 @@ class Propagator:
             )
         self.carries = tuple(carries)
         if not self.carries[graph.output]:
-            raise GraphError("no relevance can reach the input: every path to it is held constant by this composite.")
+            raise GraphError(
+                f"no relevance can reach the input: every path to it is held constant by this composite{self._held()}."
+            )
         self._needed = frozenset(self._values_needed())
 
     def index(self, name: str | int) -> int:
         if isinstance(name, int):
             return name
         return self.graph.output if name == "output" else self.graph.index(name)
+
+    def _held(self) -> str:
+        """Where relevance would have come from the input."""
+        steps = [
+            f"{o.target} in {o.layer!r}" if o.layer else o.target
+            for o, rule in zip(self.graph.operations, self.rules, strict=True)
+            if rule is not None and rule.holds and any(self.carries[i] for i in o.feeds)
+        ]
+        return f" ({', '.join(dict.fromkeys(steps[:3]))})" if steps else ""
 
     # -- forward ---------------------------------------------------------------------------------------------------
 

@@ -170,6 +170,34 @@ def addr(build: Builder, term: Any, left: Any, right: Any, *, beta: Any = 1, alp
     return plus(build, term, beta, outer(build, left, right), alpha)
 
 
+def attention(
+    build: Builder, q: Any, k: Any, v: Any, mask: Any = None, dropout: float = 0.0, causal: bool = False,
+    *, scale: float | None = None, enable_gqa: bool = False,
+) -> Any:  # fmt: skip
+    """Keys and values that several heads, or all images, share are repeated for each of them."""
+    if enable_gqa:
+        groups = int(build.shape(q)[-3]) // int(build.shape(k)[-3])
+        k, v = (build(aten.repeat_interleave.self_int, x, groups, -3) for x in (k, v))
+    elif all(not isinstance(x, Tensor) and build.shape(x)[:-2] == build.shape(q)[:-2] for x in (q, k, v)):
+        return None
+    rank = max(len(build.shape(x)) for x in (q, k, v))
+    whole = []
+    for x in (q, k, v):
+        for _ in range(rank - len(build.shape(x))):
+            x = build(aten.unsqueeze.default, x, 0)  # noqa: PLW2901
+        whole.append(x)
+    for place, x in enumerate(whole):
+        sizes: list[Any] = [-1] * rank
+        for axis in range(rank - 2):
+            other = next((y for y in whole if build.shape(y)[axis] != 1), None)
+            if build.shape(x)[axis] == 1 and other is not None:
+                size = build.shape(other)[axis]
+                sizes[axis] = size if isinstance(size, int) else build(aten.sym_size.int, other, axis)
+        if any(size != -1 for size in sizes):
+            whole[place] = build(aten.expand.default, x, sizes)
+    return build(aten.scaled_dot_product_attention.default, *whole, mask, dropout, causal, scale=scale)
+
+
 # -- a few element-wise calls in one -------------------------------------------------------------------------------------
 
 
@@ -276,6 +304,7 @@ REWRITES: dict[str, Callable[..., Any]] = {
     "chain_matmul": multi_dot,
     "linear": linear,
     "bilinear": bilinear,
+    "scaled_dot_product_attention": attention,
     "addcmul": addcmul,
     "addcdiv": addcdiv,
     "lerp": lerp,

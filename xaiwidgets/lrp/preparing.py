@@ -26,6 +26,7 @@ from xaiwidgets.lrp.composites import Composite, make_composite
 from xaiwidgets.lrp.rules import Rule
 from xaiwidgets.lrp.treatments import Hold, Normalise, Product, Share, Shifted, Spread
 from xaiwidgets.lrp.winners import Winner
+from xaiwidgets.lrp.words import advice
 from xaiwidgets.model import ImageModel
 from xaiwidgets.model.arguments import per_channel
 
@@ -61,11 +62,9 @@ def assign(composite: Composite, graph: Graph) -> list[Local | None]:
     """The `Local` of each operation of the graph. Raises `GraphError` for operations that have no rule, all at once."""
     locals_, without = assign_known(composite, graph)
     if without:
-        lines = "; ".join(f"{o.target} ({o.name!r} in {o.layer or 'the model itself'!r})" for o in without[:8])
-        raise GraphError(
-            f"{len(without)} operation(s) have no rule: {lines}. Give one in Composite(treatments={{{without[0].target!r}: …}}), "
-            "or add the ATen name to the row of its kind in xaiwidgets/graph/kinds.py."
-        )
+        lines = "; ".join(dict.fromkeys(f"{o.layer or o.name!r}: {advice(o)}" for o in without[:4]))
+        more = "" if len(without) <= 4 else f"; and {len(without) - 4} more, see check(model)"
+        raise GraphError(f"{len(without)} operation(s) have no rule. {lines}{more}.")
     return locals_
 
 
@@ -84,7 +83,7 @@ def assign_known(composite: Composite, graph: Graph) -> tuple[list[Local | None]
             local = _local(composite, step)
             without += [step.operation] if local is None else []
         locals_.append(local)
-        reached.append(index == 0 or (local is not None and not local.holds))
+        reached.append(index == 0 or (step.carries and not (local is not None and local.holds)))
     return locals_, without
 
 

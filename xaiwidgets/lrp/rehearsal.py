@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 import torch
 from torch import Tensor
@@ -12,9 +13,11 @@ from xaiwidgets.graph.local import Into, Local, Site
 
 __all__ = ["rehearse"]
 
+Found = TypeVar("Found")
 
-def rehearse(graph: Graph, rules: Sequence[Local | None], adjoint: bool = True) -> dict[int, str]:
-    """Index of a step -> what went wrong there, for one random image; empty where all goes well.
+
+def rehearse(graph: Graph, rules: Sequence[Local | None], x: Tensor, *, adjoint: bool = True) -> dict[int, str]:
+    """Index of a step -> what went wrong there, for an image x (1, C, H, W); empty where all goes well.
 
     A step that failed is held constant from then on, so that those below it are tried too. -1 stands for the model as a whole.
 
@@ -23,13 +26,13 @@ def rehearse(graph: Graph, rules: Sequence[Local | None], adjoint: bool = True) 
     """
     found: dict[int, str] = {}
     tried: list[Local | None] = list(rules)
-    device = next((c.device for c in graph.constants if c.is_floating_point()), torch.device("cpu"))
-    x = torch.randn(1, *graph.example_shape, generator=torch.Generator().manual_seed(0)).to(device)
     while len(found) < 8:
         watched = [None if rule is None else Watched(rule, index) for index, rule in enumerate(tried)]
         try:
             propagator = Propagator(graph, watched)
             record = propagator.record(x)
+            if not torch.isfinite(record.output).all():
+                return {-1: "the model's own output for a random image is not finite"}
             relevance = propagator.down(record, {"output": torch.ones_like(record.output)[None]})["input"]
             if adjoint:
                 propagator.up(record, {"input": torch.ones_like(relevance)})
@@ -62,7 +65,7 @@ class Watched(Local):
         self.needs_inputs, self.needs_output, self.holds = rule.needs_inputs, rule.needs_output, rule.holds
 
     def down(self, relevance: Tensor, at: Site) -> Sequence[Tensor | Into | None]:
-        shares = self._tried(lambda: self.rule.down(relevance, at))
+        shares = self._tried(lambda: tuple(self.rule.down(relevance, at)))
         for share in shares:
             value = share.relevance if isinstance(share, Into) else share
             if value is not None and not torch.isfinite(value).all():
@@ -72,7 +75,7 @@ class Watched(Local):
     def up(self, above: Sequence[Tensor | None], at: Site) -> Tensor:
         return self._tried(lambda: self.rule.up(above, at))
 
-    def _tried(self, work: Callable[[], object]) -> object:
+    def _tried(self, work: Callable[[], Found]) -> Found:
         try:
             return work()
         except Exception as error:  # whatever it is, it is what a person would meet

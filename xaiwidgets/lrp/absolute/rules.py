@@ -204,12 +204,13 @@ class AbsMatrixProduct(AbsRule):
         places = places_of(at)
         shares: list[Tensor | None] = []
         for number, wanted in enumerate(at.wanted):
+            if not wanted:
+                shares.append(None)
+                continue
             place = places[number]
             shares.append(
                 formula.transposed(s, factors, place) * factors[place]
                 + formula.transposed(s, magnitudes, place) * magnitudes[place]
-                if wanted
-                else None
             )
         return shares
 
