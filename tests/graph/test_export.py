@@ -137,6 +137,50 @@ class Fixed(nn.Module):
         return x.reshape(2, -1)
 
 
+class Counted(nn.Module):
+    """Its batch size is in its code: it runs on any, but torch.export finds one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.norm, self.head = nn.Conv2d(3, 6, 3, padding=1), nn.BatchNorm2d(6), nn.Linear(6, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.norm(self.conv(x).relu())
+        return torch.cat([self.head(x[i].amax((1, 2)))[None] for i in range(len(x))])
+
+
+def test_a_model_of_one_batch_size_goes_image_by_image() -> None:
+    torch.manual_seed(0)
+    module, x = Counted().eval(), torch.randn(3, 3, 8, 6)
+    graph = export(module, x)
+    assert graph.single
+    for images in (x, x[:1]):
+        assert torch.allclose(graph.run(images), module(images), atol=1e-5)
+        assert torch.allclose(graph.run(images, stop="conv"), module.conv(images), atol=1e-5)
+    wide = graph.to(torch.float64)
+    assert wide.single
+    assert torch.allclose(wide.run(x).float(), module(x), atol=1e-5)
+
+
+class Gathers(nn.Module):
+    """As modules behind a decorator are."""
+
+    def __init__(self, more: bool) -> None:
+        super().__init__()
+        self.net = Block()
+        if more:
+            self.forward = lambda x, *rest, **options: self.net(x)
+
+    def forward(self, *args: Tensor, **options: bool) -> Tensor:
+        return self.net(*args)
+
+
+@pytest.mark.parametrize("more", [False, True])
+def test_a_forward_of_any_arguments(more: bool) -> None:
+    module, x = Gathers(more).eval(), torch.randn(3, 3, 8, 6)
+    assert torch.allclose(export(module, x).run(x), module(x), atol=1e-5)
+
+
 def test_a_failed_export_prints_nothing(capfd: pytest.CaptureFixture[str]) -> None:
     stream = sys.stderr
     for module in (Branches(), nn.Sequential(nn.Conv2d(3, 4, 3), nn.MaxPool2d(4))):

@@ -72,7 +72,8 @@ class LinearMap:
             self.uneven = self.options.pop("uneven")
             self.plain = {name: value for name, value in self.options.items() if name != "output_padding"}
         # What two maps agree in that do the same: the weights themselves and how they are applied.
-        self.key = (operation.target, id(self.weight), repr(getattr(self, "options", None)), tuple(self.uneven))
+        how = repr(getattr(self, "options", self.product))
+        self.key = (operation.target, id(self.weight), how, tuple(self.uneven))
         self.in_patches = operation.target == "conv2d" and _in_patches(self.weight, **self.options)
         self.channels = -1 if not self.axes else 1  # the axis of the channels in (N, …)
         self._packed: dict[str, Callable[..., Tensor] | None] = {}

@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from xaiwidgets.graph.graph import Graph
+from xaiwidgets.graph.graph import Graph, joined
 from xaiwidgets.graph.local import Into, Local, Site
 from xaiwidgets.graph.operation import GraphError
 
@@ -27,13 +27,15 @@ Trace = Callable[[int, Tensor, Sequence[Tensor | Into | None]], None]
 class Record:
     """One forward pass: the values rules asked for, the shapes of all, and the output.
 
-    `memory` (a dict) lets rules keep what they compute from activations alone for further passes over this record.
+    `memory` (a dict) lets rules keep what they compute from activations alone for further passes over this record. `parts` are the
+    records of single images, where the graph takes no more at once.
     """
 
     values: dict[int, Any]
     shapes: tuple[Any, ...]
     output: Tensor
     memory: dict[Any, Any] | None = None
+    parts: tuple[Record, ...] = ()
 
     @property
     def batch(self) -> int:
@@ -60,6 +62,10 @@ class Masks:
     def top(self) -> int:
         """The value nearest to the output that has a condition; -1 where none has."""
         return max((*self.masks, *self.only_through), default=-1)
+
+    def image(self, number: int) -> Masks:
+        """Those of one image."""
+        return Masks({index: _images(mask, number) for index, mask in self.masks.items()}, self.only_through)
 
     def part(self, rows: slice) -> Masks:
         return Masks(
@@ -110,6 +116,8 @@ class Propagator:
     def record(self, x: Tensor, keep: Iterable[str | int] = (), memory: bool = False) -> Record:
         """One forward pass of x (N, C, H, W), keeping what the rules need and the values named by `keep`."""
         self.graph.check_input(x)
+        if self.graph.single and len(x) > 1:
+            return _together([self.record(image, keep, memory) for image in x.split(1)])
         kept = self._needed | {self.index(name) for name in keep} | {self.graph.output}
         values: dict[int, Any] = {}
         shapes: list[Any] = [None] * len(self.graph.operations)
@@ -177,6 +185,12 @@ class Propagator:
             trace: called as trace(index, relevance, shares of its inputs) for every operation passed.
         """
         conditions = conditions or Masks()
+        if record.parts:
+            found_by = [
+                self.down(part, _of_image(start, i, len(record.parts)), to, conditions.image(i), chunk=chunk, stop=stop, trace=trace)
+                for i, part in enumerate(record.parts)
+            ]
+            return {name: torch.cat([found[name] for found in found_by], 1) for name in found_by[0]}
         state = {self.index(name): tensor for name, tensor in start.items()}
         targets = {self.index(name): name for name in to}
         rows = max(conditions.rows, *(tensor.shape[0] for tensor in state.values()))
@@ -271,6 +285,12 @@ class Propagator:
         relevance at a layer is, entry by entry, the relevance that flows from there into the region.
         """
         conditions = conditions or Masks()
+        if record.parts:
+            found_by = [
+                self.up(part, _of_image(start, i, len(record.parts)), to, conditions.image(i))
+                for i, part in enumerate(record.parts)
+            ]
+            return {name: torch.cat([found[name] for found in found_by], 1) for name in found_by[0]}
         state = {self.index(name): tensor for name, tensor in start.items()}
         targets = {self.index(name): name for name in to}
         last = max(targets)
@@ -301,6 +321,23 @@ class Propagator:
             if name not in found:
                 raise GraphError(f"nothing reaches {name!r} from {', '.join(map(str, start))}.")
         return found
+
+
+def _together(parts: Sequence[Record]) -> Record:
+    """Records of single images as one."""
+    first = parts[0]
+    values = {index: joined([part.values[index] for part in parts]) for index in first.values}
+    shapes = tuple(shape and (shape[0] * len(parts), *shape[1:]) for shape in first.shapes)
+    return Record(values, shapes, torch.cat([part.output for part in parts]), first.memory, tuple(parts))
+
+
+def _of_image(start: Mapping[Any, Tensor], number: int, count: int) -> dict[Any, Tensor]:
+    """Relevance (K, N, …) at some values, of one of `count` images; one row of the batch may stand for all."""
+    return {name: _images(tensor, number, tensor.shape[1] // count) for name, tensor in start.items()}
+
+
+def _images(tensor: Tensor, number: int, size: int = 1) -> Tensor:
+    return tensor if tensor.shape[1] == 1 else tensor[:, number * size : (number + 1) * size]
 
 
 def _hand_over(

@@ -109,8 +109,7 @@ class Reader:
         inputs = set(self.program.graph_signature.user_inputs)
         for node in self.nodes:
             if node.op == "placeholder" and node.name in inputs:
-                self.operations.append(Operation(0, "input", "input", _no_function, (), {}))
-                self.examples.append(node.meta.get("val"))
+                self._add(node, Operation(0, "input", "input", _no_function, (), {}), node.meta.get("val"))
                 self.known[node] = Value(0)
             elif node.op == "placeholder":
                 self.known[node] = self.constants[node.name]
