@@ -16,7 +16,7 @@ What a kind means for relevance (a composite may say otherwise for any of them):
     statistic   a summary by which others are scaled, or what is piecewise constant (a sign): held constant, takes no relevance
     mask        truth values and whole numbers (comparisons, positions, argmax): held constant whatever gives them, since nothing
                 changes with a small change of the image
-    size        a number that depends on the batch size only
+    size        a number, or a constant filled with one, that depends on the batch size only
 
 Masks and positions are held as AttnLRP holds statistics (Achtibat et al. 2024, §3.3): with them fixed, choosing entries is linear, and
 relevance of what was chosen is what gradient × input gives. Winners: Bach et al. 2015; Montavon et al. 2019, §10.
@@ -75,12 +75,12 @@ TABLE: dict[str, str] = {
         softmax matmul bmm einsum scaled_dot_product_attention
     """,
     "statistic": """
-        linalg_vector_norm linalg_norm linalg_matrix_norm norm var std rsqrt reciprocal frobenius_norm zeros_like ones_like
-        full_like empty_like fill zero sign sgn heaviside cdist pdist pairwise_distance embedding one_hot affine_grid_generator
+        linalg_vector_norm linalg_norm linalg_matrix_norm norm var std rsqrt reciprocal frobenius_norm sign sgn heaviside cdist pdist pairwise_distance embedding one_hot affine_grid_generator
         quantile nanquantile std_mean.1
     """,
     "size": """
-        sym_size floordiv truediv mod zeros ones full arange empty new_zeros new_ones new_full
+        sym_size floordiv truediv mod zeros ones full arange empty new_zeros new_ones new_full zeros_like ones_like full_like
+        empty_like fill zero
     """,
 }
 

@@ -34,6 +34,7 @@ __all__ = [
     "centred",
     "linear_down",
     "norm_scale",
+    "spread_over",
 ]
 
 
@@ -199,7 +200,7 @@ class Product(Local):
     def down(self, relevance: Tensor, at: Site) -> Sequence[Tensor | Into | None]:
         receives = self._receives(at)
         if at.operation.target == "prod":
-            return [mean_down(relevance, at)]
+            return [spread_over(relevance, at) / math.prod(at.shapes[0][i] for i in _product_axes(at))]
         share = relevance / sum(receives) if sum(receives) > 1 else relevance
         return [
             sum_to(share, shape) if takes and wanted else None
@@ -210,7 +211,7 @@ class Product(Local):
         receives = self._receives(at)
         if at.operation.target == "prod":
             assert above[0] is not None
-            return mean_up(above[0], at)
+            return above[0].mean([i + 1 for i in _product_axes(at)]).reshape(len(above[0]), *at.shape)
         total: Any = None
         for takes, value in zip(receives, above, strict=True):
             if takes and value is not None:
@@ -227,16 +228,11 @@ def _product_axes(at: Site) -> list[int]:
     return list(range(ndim)) if dim is None else [dim % ndim]
 
 
-def mean_down(relevance: Tensor, at: Site) -> Tensor:
-    """(K, *shape of the result) in equal parts to what was joined along axes."""
+def spread_over(relevance: Tensor, at: Site) -> Tensor:
+    """(K, *shape of the result) to each of the factors it was multiplied from."""
     axes, shape = _product_axes(at), at.shapes[0]
     whole = relevance.reshape(relevance.shape[0], *[1 if i in axes else size for i, size in enumerate(shape)])
-    return whole.expand(relevance.shape[0], *shape) / math.prod(shape[i] for i in axes)
-
-
-def mean_up(value: Tensor, at: Site) -> Tensor:
-    """The adjoint of `mean_down`."""
-    return value.mean([i + 1 for i in _product_axes(at)]).reshape(value.shape[0], *at.shape)
+    return whole.expand(relevance.shape[0], *shape)
 
 
 class Normalise(Local):

@@ -106,6 +106,7 @@ def _places(at: Site) -> Tensor:
     operation, x, axes = at.operation, at.inputs[0], _axes(at)
     assert axes is not None
     if operation.target in POOLS and not isinstance(operation.function, Result):
+        x = x if operation.target == "max_pool2d" else x.contiguous()
         found = _POOLED[operation.target](x, *_pool(at).values())[1]
     else:
         values = dict(zip(operation.inputs, at.inputs, strict=True))

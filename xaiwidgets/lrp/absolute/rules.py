@@ -22,7 +22,7 @@ from xaiwidgets.graph.local import Into, Local, Pass, Site, Surroundings, sum_to
 from xaiwidgets.graph.moves import Move
 from xaiwidgets.graph.operation import Operation, Value, fill
 from xaiwidgets.lrp.attention import attention_parts, factors_of, finite, is_masked, places_of
-from xaiwidgets.lrp.treatments import Hold, linear_down, norm_scale
+from xaiwidgets.lrp.treatments import Hold, linear_down, norm_scale, spread_over
 from xaiwidgets.lrp.winners import Winner
 
 __all__ = ["AbsRule", "abs_treatments", "normalise"]
@@ -186,12 +186,14 @@ class AbsProduct(AbsRule):
     """Of two activations: 2(ab)⁺ ⊙ s for each. A constant factor passes."""
 
     def down(self, relevance: Tensor, at: Site) -> Sequence[Tensor | Into | None]:
-        if sum(at.carries) == 1:
+        if sum(at.carries) == 1 and at.operation.target != "prod":
             return Pass().down(relevance, at)
         return super().down(relevance, at)
 
     def shares(self, s: Tensor, at: Site) -> list[Tensor | None]:
         r = s * at.output.clamp(min=0)
+        if at.operation.target == "prod":
+            return [spread_over(r, at).contiguous()]
         return [sum_to(r, shape) if wanted else None for shape, wanted in zip(at.shapes, at.wanted, strict=True)]
 
 
