@@ -57,6 +57,31 @@ def test_batch_norm_is_folded_and_goes_by_both_names(block: Block) -> None:
     assert torch.equal(graph.run(x, stop="conv"), graph.run(x, stop="bn"))
 
 
+class Fused(nn.Module):
+    """As RepGhost: a second batch norm reads what the first gave, and is not alone in that."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.first, self.second = nn.Conv2d(3, 6, 1), nn.BatchNorm2d(6), nn.BatchNorm2d(6)
+        for norm in (self.first, self.second):
+            nn.init.normal_(norm.weight)
+            nn.init.normal_(norm.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.first(self.conv(x))
+        return (x.tanh() + self.second(x)).mean((2, 3))
+
+
+def test_a_second_batch_norm_is_folded_only_where_nobody_else_reads() -> None:
+    torch.manual_seed(0)
+    module, x = Fused().eval(), torch.randn(2, 3, 8, 6)
+    assert torch.allclose(export(module, x).run(x), module(x), atol=1e-5)
+    chain = nn.Sequential(module.conv, module.first, module.second)
+    graph = export(chain, x)
+    assert [operation.target for operation in graph.operations] == ["input", "conv2d"]
+    assert torch.allclose(graph.run(x), chain(x), atol=1e-5)
+
+
 def test_layers_and_the_point_before_the_classifier(block: Block) -> None:
     graph = export(block, torch.randn(1, 3, 8, 6))
     assert graph.concept_layers == ("conv", "mix", "head")
@@ -110,6 +135,50 @@ class Branches(nn.Module):
 class Fixed(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         return x.reshape(2, -1)
+
+
+class Counted(nn.Module):
+    """Its batch size is in its code: it runs on any, but torch.export finds one."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.norm, self.head = nn.Conv2d(3, 6, 3, padding=1), nn.BatchNorm2d(6), nn.Linear(6, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.norm(self.conv(x).relu())
+        return torch.cat([self.head(x[i].amax((1, 2)))[None] for i in range(len(x))])
+
+
+def test_a_model_of_one_batch_size_goes_image_by_image() -> None:
+    torch.manual_seed(0)
+    module, x = Counted().eval(), torch.randn(3, 3, 8, 6)
+    graph = export(module, x)
+    assert graph.single
+    for images in (x, x[:1]):
+        assert torch.allclose(graph.run(images), module(images), atol=1e-5)
+        assert torch.allclose(graph.run(images, stop="conv"), module.conv(images), atol=1e-5)
+    wide = graph.to(torch.float64)
+    assert wide.single
+    assert torch.allclose(wide.run(x).float(), module(x), atol=1e-5)
+
+
+class Gathers(nn.Module):
+    """As modules behind a decorator are."""
+
+    def __init__(self, more: bool) -> None:
+        super().__init__()
+        self.net = Block()
+        if more:
+            self.forward = lambda x, *rest, **options: self.net(x)
+
+    def forward(self, *args: Tensor, **options: bool) -> Tensor:
+        return self.net(*args)
+
+
+@pytest.mark.parametrize("more", [False, True])
+def test_a_forward_of_any_arguments(more: bool) -> None:
+    module, x = Gathers(more).eval(), torch.randn(3, 3, 8, 6)
+    assert torch.allclose(export(module, x).run(x), module(x), atol=1e-5)
 
 
 def test_a_failed_export_prints_nothing(capfd: pytest.CaptureFixture[str]) -> None:

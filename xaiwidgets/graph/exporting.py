@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import io
 import logging
 import sys
@@ -86,8 +87,25 @@ def export(
 
 
 def _export(trial: Trial, finish: Callable[[Graph], Graph], *, hooks: bool) -> Graph:
+    """For any number of images at once; where the module knows one number only, for a single one."""
+    try:
+        return _graph(trial, finish, hooks=hooks, single=False)
+    except GraphError as error:
+        if not isinstance(error, OneBatchSize) and trial.alone is None:
+            raise
+        try:
+            return _graph(trial, finish, hooks=hooks, single=True)
+        except GraphError:
+            raise error from None
+
+
+class OneBatchSize(GraphError):
+    """The batch size is fixed in what the module does."""
+
+
+def _graph(trial: Trial, finish: Callable[[Graph], Graph], *, hooks: bool, single: bool) -> Graph:
     name, example = type(unwrapped(trial.module)).__name__, trial.x
-    program = _program(trial, name, hooks)
+    program = _program(trial, name, hooks, single)
     structure = program.call_spec.out_spec
     if structure is not None and not structure.is_leaf():
         # Taking one of several outputs unasked would explain something else than what was meant.
@@ -103,6 +121,8 @@ def _export(trial: Trial, finish: Callable[[Graph], Graph], *, hooks: bool) -> G
         inline_regions(program.graph_module)
         reading = Reader(program).read()
     operations, output, names = _without_dead_steps(*reading)
+    if single and operations[output].shape[:1] != (1,):
+        raise GraphError(f"{name} gives no result an image.")
     operations = [_plainly(operation) for operation in operations]
 
     def make(dtype: torch.dtype | None = None, fold: bool = True) -> Graph:
@@ -141,20 +161,31 @@ def _selecting(forward: Callable[[Tensor], Any], select: Callable[[Any], Tensor]
     return selected
 
 
-def _program(trial: Trial, name: str, hooks: bool) -> torch.export.ExportedProgram:
-    batch = torch.export.Dim.DYNAMIC
+def _program(trial: Trial, name: str, hooks: bool, single: bool) -> torch.export.ExportedProgram:
     with torch.no_grad(), _silence():
         try:
             module = trial.fresh(hooks=hooks)
             if trial.select is not None:
                 # On the copy itself: a module around it would stand before the names of all layers.
                 module.forward = _selecting(module.forward, trial.select)
-            return torch.export.export(module, (trial.x,), dynamic_shapes=({0: batch},), strict=False)
+            x, shapes = (trial.x[:1], None) if single else (trial.x, _shapes(module))
+            return torch.export.export(module, (x,), dynamic_shapes=shapes, strict=False)
         except GraphError:
             raise
         except Exception as error:
-            raise GraphError(_explain(error, trial, name)) from error
+            said = _explain(error, trial, name)
+            raise (OneBatchSize if ONE_SIZE in said else GraphError)(said) from error
 
+
+def _shapes(module: nn.Module) -> Any:
+    """Which axis of the input stays free, in the form that the module's `forward` asks for."""
+    images = {0: torch.export.Dim.DYNAMIC}
+    first = next(iter(inspect.signature(module.forward).parameters.values()), None)
+    gathers = first is not None and first.kind is inspect.Parameter.VAR_POSITIONAL  # forward(*args)
+    return ((images,),) if gathers else (images,)
+
+
+ONE_SIZE = "it only works at one batch size"
 
 CHATTER = ("torch.fx.experimental.symbolic_shapes", "torch._subclasses.fake_tensor", "torch.export._trace")
 
@@ -201,7 +232,7 @@ def _explain(error: Exception, trial: Trial, name: str) -> str:
             "fixed graph: replace that step by torch.where or a fixed computation"
         )
     elif "Constraints violated" in text or "specializ" in text.lower():
-        reason = "it only works at one batch size: use x.shape[0] or -1 for the batch size (len(x) fixes it as well)"
+        reason = f"{ONE_SIZE}: use x.shape[0] or -1 for the batch size (len(x) fixes it as well)"
     elif "fake tensor in the exported program constant" in text:
         reason = "it uses `.data` of an activation, which leaves no trace: use the tensor itself, or .detach()"
     elif failure is not None:  # the model does not run at all on this input

@@ -44,6 +44,7 @@ def fold_batch_norms(operations: list[Operation], output: int, names: dict[str, 
         if source.target in FOLDABLE and readers[source.index] == 1 and _folds_along_channels(source):
             result[source.index] = _merge(source, operation)
             merged[operation.index] = source.index
+            readers[source.index] = readers[operation.index]  # those of the batch norm are its own now
     names = {name: merged.get(index, index) for name, index in names.items()}
     into = frozenset(result[index].name for index in merged.values())
     return (result, merged.get(output, output), names), into

@@ -5,13 +5,14 @@ from __future__ import annotations
 import difflib
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from xaiwidgets.graph.affine import differentiable
 from xaiwidgets.graph.linear import LinearMap, bias_of, is_linear
 from xaiwidgets.graph.operation import GraphError, Operation, Value, constants_in, fill, leaves, values_in
 
@@ -129,6 +130,11 @@ class Graph:
     def linear_maps(self) -> list[LinearMap]:
         """The linear steps with the weights of the model, prepared for speed as they are used."""
         return list(self._linear.values())
+
+    @property
+    def single(self) -> bool:
+        """Whether the steps take one image at a time, since the model can be traced no other way; several go one after the other."""
+        return self.operations[0].shape[:1] == (1,)
 
     @property
     def layer_names(self) -> tuple[str, ...]:
@@ -252,8 +258,11 @@ class Graph:
         """(index, value) of every step that leads to `stop`, which comes last. Values nobody reads any more are let go.
 
         With `keep`, element-wise steps write into values that only they read, unless `keep` names these: for callers that look at
-        no others. With `attached`, x goes in as it is and steps are torch's own, so that autograd sees the way to it.
+        no others. With `attached`, x goes in as it is and steps are such that autograd finds the way to it.
         """
+        if self.single and len(x) > 1:
+            yield from self._one_by_one(x, stop, keep, attached)
+            return
         values: list[Any] = [None] * len(self.operations)
         values[0] = x if attached else self.prepare(x)
         yield 0, values[0]
@@ -269,6 +278,13 @@ class Graph:
             for index in step.forget:
                 values[index] = None
             yield step.index, values[step.index]
+
+    def _one_by_one(
+        self, x: Tensor, stop: int, keep: frozenset[int] | None, attached: bool
+    ) -> Iterator[tuple[int, Any]]:
+        """As `steps`, each image on its own; their values are put together."""
+        for entries in zip(*(self.steps(image, stop, keep, attached) for image in x.split(1)), strict=True):
+            yield entries[0][0], joined([value for _, value in entries])
 
     def _plan(self, stop: int, keep: frozenset[int] | None, attached: bool) -> tuple[Step, ...]:
         """The steps that lead to `stop`. Worked out once for each way of running."""
@@ -309,6 +325,7 @@ class Graph:
             holes = tuple((i, a.index) for i, a in enumerate(args) if isinstance(a, Value))
         overwrites = keep is not None and self._may_overwrite(operation, readers, keep)
         function = OVERWRITING[operation.target] if overwrites else operation.function
+        function = differentiable(operation) if attached else function
         return Step(index, function, args, operation.kwargs, holes, forget)
 
     def _may_overwrite(self, operation: Operation, readers: Counter[int], keep: frozenset[int]) -> bool:
@@ -347,6 +364,12 @@ def _from(constants: Iterator[Tensor], dtype: torch.dtype) -> Callable[[Any], An
 
 def _constants_of(operation: Operation) -> list[Tensor]:
     return list(constants_in((operation.args, operation.kwargs)))
+
+
+def joined(values: Sequence[Any]) -> Any:
+    """What a step gave for one image after the other, as for all at once."""
+    first = values[0]
+    return torch.cat(tuple(values)) if isinstance(first, Tensor) and first.ndim else first
 
 
 def _heads(operations: tuple[Operation, ...]) -> Iterator[tuple[str, int]]:

@@ -3,22 +3,30 @@ to that of `AT_ZERO` too where it is element-wise and not zero at zero.
 
 What a kind means for relevance (a composite may say otherwise for any of them):
 
-    linear      weights times inputs: the composite's rule
-    move        entries change place, none changes value: relevance moves back
-    sum         relevance is shared in proportion to the addends
-    winner      the largest entry takes all
-    pass        element by element: relevance passes unchanged
+    linear      constant weights times inputs, also by another name (`rewriting`): the composite's rule
+    move        entries change place or are chosen by a mask or positions, none changes value: relevance moves back with them
+    sum         a fixed linear map without weights to exchange: relevance is shared in proportion to the addends. Sampling at given
+                points (`grid_sampler`) is linear in the picture; the points are held constant
+    winner      the largest (smallest, middle) entries, or a smooth form of that (`logsumexp`): they take all, by torch's derivative
+                where several are level
+    pass        element by element: relevance passes unchanged. Rounding too, which changes little
     norm        normalisation: its statistic is held constant
-    product     of two activations: half each; an activation times a constant: all to the activation
-    attention   products of matrices and the softmax between them
-    statistic   a summary by which others are scaled: held constant, takes no relevance
-    size        a number that depends on the batch size only
+    product     of activations: equal shares; an activation times a constant: all to the activation
+    attention   products of two activations (matrices, or weights that come from the image), and the softmax between them
+    statistic   a summary by which others are scaled, or what is piecewise constant (a sign): held constant, takes no relevance
+    mask        truth values and whole numbers (comparisons, positions, argmax): held constant whatever gives them, since nothing
+                changes with a small change of the image
+    size        a number, or a constant filled with one, that depends on the batch size only
+
+Masks and positions are held as AttnLRP holds statistics (Achtibat et al. 2024, §3.3): with them fixed, choosing entries is linear, and
+relevance of what was chosen is what gradient × input gives. Winners: Bach et al. 2015; Montavon et al. 2019, §10.
 """
 
 from __future__ import annotations
 
-from torch import Tensor
+import math
 
+from xaiwidgets.graph.linear import is_linear
 from xaiwidgets.graph.operation import Operation
 
 __all__ = ["AT_ZERO", "KEEPS_SIGN", "KINDS", "NEVER_NEGATIVE", "TABLE", "kind_of", "offset_of"]
@@ -28,41 +36,62 @@ TABLE: dict[str, str] = {
         conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d linear
     """,
     "move": """
-        view reshape flatten unflatten permute transpose t swapaxes movedim squeeze unsqueeze expand expand_as view_as
-        reshape_as slice select narrow index index_select getitem cat concat concatenate stack roll flip pad constant_pad_nd
-        repeat tile pixel_shuffle pixel_unshuffle channel_shuffle unfold im2col split chunk unbind gather diagonal to
-        masked_fill
+        view reshape flatten unflatten ravel permute transpose t mT mH numpy_T matrix_H adjoint swapaxes swapdims movedim moveaxis
+        squeeze unsqueeze atleast_1d atleast_2d atleast_3d expand expand_as broadcast_to view_as reshape_as _unsafe_view
+        _reshape_alias select slice narrow index index_select take take_along_dim gather getitem cat concat concatenate stack
+        hstack vstack dstack column_stack row_stack block_diag roll flip fliplr flipud rot90 pad constant_pad_nd reflection_pad1d
+        reflection_pad2d reflection_pad3d replication_pad1d replication_pad2d replication_pad3d _pad_circular repeat tile
+        repeat_interleave pixel_shuffle pixel_unshuffle channel_shuffle native_channel_shuffle unfold im2col split
+        split_with_sizes chunk tensor_split unbind diagonal diag diag_embed tril triu to _to_copy clone where masked_fill
+        masked_scatter scatter select_scatter slice_scatter diagonal_scatter index_put index_copy index_fill max_unpool2d
+        max_unpool3d nan_to_num
     """,
     "sum": """
-        add sub rsub mean sum avg_pool1d avg_pool2d avg_pool3d adaptive_avg_pool1d adaptive_avg_pool2d
-        adaptive_avg_pool3d upsample_nearest2d upsample_bilinear2d upsample_bicubic2d
+        add sub rsub mean sum nanmean nansum trace cumsum scatter_add index_add avg_pool1d avg_pool2d avg_pool3d
+        adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d upsample_nearest1d upsample_nearest2d upsample_nearest3d
+        _upsample_nearest_exact1d _upsample_nearest_exact2d _upsample_nearest_exact3d upsample_linear1d upsample_bilinear2d
+        upsample_trilinear3d upsample_bicubic2d _upsample_bilinear2d_aa _upsample_bicubic2d_aa col2im grid_sampler
+        grid_sampler_2d grid_sampler_3d torchvision.deform_conv2d torchvision.roi_align
     """,
     "winner": """
-        max_pool1d max_pool2d max_pool3d adaptive_max_pool2d amax maximum
+        max_pool1d max_pool2d max_pool3d adaptive_max_pool1d adaptive_max_pool2d adaptive_max_pool3d fractional_max_pool2d
+        fractional_max_pool3d amax amin max min maximum minimum fmax fmin median nanmedian mode kthvalue cummax cummin topk
+        sort logsumexp
     """,
     "pass": """
         relu relu6 leaky_relu prelu rrelu elu celu selu gelu silu mish softplus softsign tanh sigmoid logsigmoid
         log_sigmoid hardtanh hardswish hardsigmoid hardshrink softshrink threshold dropout alpha_dropout feature_dropout
-        clamp clamp_min clamp_max abs neg exp log pow square sqrt sin cos tan erf addcmul where log_softmax
+        feature_alpha_dropout clamp clamp_min clamp_max clip abs absolute neg negative positive exp exp2 expm1 log log1p log2 log10
+        pow float_power square sqrt sin cos tan sinh cosh asin acos atan asinh acosh atanh arctan erf erfc erfinv sinc logit
+        log_softmax round floor ceil trunc fix special_expit special_erf
     """,
     "norm": """
         batch_norm layer_norm group_norm instance_norm rms_norm
     """,
     "product": """
-        mul div
+        mul multiply div divide true_divide prod
     """,
     "attention": """
         softmax matmul bmm einsum scaled_dot_product_attention
     """,
     "statistic": """
-        linalg_vector_norm norm var std rsqrt reciprocal frobenius_norm zeros_like ones_like
+        linalg_vector_norm linalg_norm linalg_matrix_norm norm var std rsqrt reciprocal frobenius_norm sign sgn heaviside cdist pdist pairwise_distance embedding one_hot affine_grid_generator
+        quantile nanquantile std_mean.1
     """,
     "size": """
-        sym_size floordiv truediv mod zeros ones full arange empty new_zeros new_ones new_full
+        sym_size floordiv truediv mod zeros ones full arange empty new_zeros new_ones new_full zeros_like ones_like full_like
+        empty_like fill zero
     """,
 }
 
-AT_ZERO: dict[str, float] = {"sigmoid": 0.5, "hardsigmoid": 0.5, "softplus": 0.6931471805599453, "exp": 1.0, "cos": 1.0}
+AT_ZERO: dict[str, float] = {
+    **dict.fromkeys(["sigmoid", "hardsigmoid", "special_expit"], 0.5),
+    **dict.fromkeys(["exp", "exp2", "cos", "cosh", "erfc", "sinc"], 1.0),
+    "softplus": math.log(2),
+    "log_sigmoid": -math.log(2),
+    "logsigmoid": -math.log(2),
+    "acos": math.pi / 2,
+}
 """The value at zero of element-wise operations where it is not zero: a constant that keeps its share of relevance."""
 
 NEVER_NEGATIVE = frozenset(
@@ -86,11 +115,16 @@ def kind_of(operation: Operation) -> str | None:
         return "input"
     if not operation.tensor:
         return "size"
-    return KINDS.get(operation.target)
+    if operation.selects:
+        return "mask"
+    kind = KINDS.get(operation.target)
+    if operation.target == "index_put" and operation.args[3:4] == (True,):
+        return "sum"  # writes on top of what is there
+    if operation.target == "einsum" and is_linear(operation):
+        return "linear"
+    return "attention" if kind == "linear" and not is_linear(operation) else kind
 
 
-def offset_of(operation: Operation) -> Tensor | float | None:
-    """The constant in an element-wise step: its value at zero, or an added tensor; None where there is none."""
-    if operation.target == "addcmul":
-        return operation.args[0] if isinstance(operation.args[0], Tensor) else None
+def offset_of(operation: Operation) -> float | None:
+    """The constant in an element-wise step, its value at zero; None where there is none."""
     return AT_ZERO.get(operation.target)

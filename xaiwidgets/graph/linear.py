@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from xaiwidgets.graph import packed
+from xaiwidgets.graph.contraction import Equation
 from xaiwidgets.graph.operation import Operation
 
 __all__ = ["LinearMap", "bias_of", "is_linear", "weight_of"]
@@ -27,17 +28,22 @@ CONVOLUTIONS: dict[str, tuple[Any, Any, int]] = {
 
 def is_linear(operation: Operation) -> bool:
     """Whether the step applies constant weights that can be exchanged for others."""
+    if operation.target == "einsum":
+        return [isinstance(factor, Tensor) for factor in operation.args[1]] in ([True, False], [False, True])
     known = operation.target == "linear" or operation.target in CONVOLUTIONS
     return known and isinstance(operation.args[1], Tensor)
 
 
 def weight_of(operation: Operation) -> Tensor:
-    weight: Tensor = operation.args[1]
+    given = operation.args[1]
+    weight: Tensor = given if isinstance(given, Tensor) else next(f for f in given if isinstance(f, Tensor))
     return weight
 
 
 def bias_of(operation: Operation) -> Tensor | None:
     """The bias as it was given, (outputs,)."""
+    if operation.target == "einsum":
+        return None
     bias: Tensor | None = operation.args[2] if len(operation.args) > 2 else operation.kwargs.get("bias")
     return bias
 
@@ -45,12 +51,19 @@ def bias_of(operation: Operation) -> Tensor | None:
 class LinearMap:
     """A linear step with weights of its own: x ↦ W x + b and s ↦ Wᵀ s, for tensors with any number of leading axes.
 
-    The one place where weights are prepared for speed: on a CPU they are re-ordered once, not at every call (`packed`).
+    A linear layer, a convolution, or any product with a constant (`einsum`). The one place where weights are prepared for speed: on a
+    CPU they are re-ordered once, not at every call (`packed`).
     """
 
     def __init__(self, operation: Operation, weight: Tensor | None = None, groups: int | None = None) -> None:
         self.operation, self.weight = operation, weight_of(operation) if weight is None else weight
-        self.axes = 0 if operation.target == "linear" else CONVOLUTIONS[operation.target][2]
+        self.axes = CONVOLUTIONS[operation.target][2] if operation.target in CONVOLUTIONS else 0
+        self.product: tuple[str, str] | None = None
+        if operation.target == "einsum":
+            equation, (first, _) = operation.args
+            place = 1 if isinstance(first, Tensor) else 0  # that of the activation
+            form = Equation.read(equation)
+            self.product = form.applied(place), form.transposed(place)
         self.kernel = tuple(self.weight.shape[2:])
         self.uneven: list[int] = []  # entries of padding more at the end of each axis than at its beginning
         if self.axes:
@@ -59,13 +72,17 @@ class LinearMap:
             self.uneven = self.options.pop("uneven")
             self.plain = {name: value for name, value in self.options.items() if name != "output_padding"}
         # What two maps agree in that do the same: the weights themselves and how they are applied.
-        self.key = (operation.target, id(self.weight), repr(getattr(self, "options", None)), tuple(self.uneven))
+        how = repr(getattr(self, "options", self.product))
+        self.key = (operation.target, id(self.weight), how, tuple(self.uneven))
         self.in_patches = operation.target == "conv2d" and _in_patches(self.weight, **self.options)
         self.channels = -1 if not self.axes else 1  # the axis of the channels in (N, …)
         self._packed: dict[str, Callable[..., Tensor] | None] = {}
 
     def apply(self, x: Tensor, bias: Tensor | None = None) -> Tensor:
         """W x + b for x (…, *input shape) and b (outputs,)."""
+        if self.product is not None:
+            y = torch.einsum(self.product[0], x, self.weight)
+            return y if bias is None else y + bias
         fast = self._fast("apply", x, packed.linear, packed.convolution)
         if not self.axes:
             return F.linear(x, self.weight, bias) if fast is None else fast(x, bias)
@@ -75,6 +92,8 @@ class LinearMap:
 
     def transpose(self, s: Tensor, shape: Shape) -> Tensor:
         """Wᵀ s for s (…, *output shape); `shape` is that of the step's input, needed where strides lose it."""
+        if self.product is not None:
+            return torch.einsum(self.product[1], s, self.weight)
         if not self.axes:
             dense = self._fast("transpose", s, packed.linear_transposed, None)
             return s @ self.weight if dense is None else dense(s)

@@ -15,10 +15,26 @@ from torch import Tensor
 
 from xaiwidgets.graph.operation import Operation
 
-__all__ = ["STABILISER", "Into", "Local", "Pass", "Site", "Surroundings", "divided", "expand_to", "stabilise", "sum_to"]
+__all__ = [
+    "STABILISER",
+    "UNUSED",
+    "Into",
+    "Local",
+    "Pass",
+    "Site",
+    "Surroundings",
+    "divided",
+    "expand_to",
+    "nothing",
+    "stabilise",
+    "sum_to",
+]
 
 STABILISER = 1e-6
 """Added to denominators with their sign, unless a rule says otherwise; zennit's."""
+
+UNUSED: dict[str, Any] = {"retain_graph": True, "allow_unused": True, "materialize_grads": True}
+"""How rules ask torch for derivatives. A value that stands in two places of a call gets all of its share in one of them."""
 
 Shape = tuple[int, ...]
 Result = TypeVar("Result")
@@ -106,10 +122,11 @@ class Pass(Local):
 
     def up(self, above: Sequence[Tensor | None], at: Site) -> Tensor:
         value = above[at.carries.index(True)]
-        return _nothing(above, at) if value is None else expand_to(value, at.shape)
+        return nothing(above, at) if value is None else expand_to(value, at.shape)
 
 
-def _nothing(above: Sequence[Tensor | None], at: Site) -> Tensor:
+def nothing(above: Sequence[Tensor | None], at: Site) -> Tensor:
+    """Zeros (K, *shape of the output), for rows as many as come from below."""
     like = next(value for value in above if value is not None)
     return like.new_zeros((like.shape[0], *at.shape))
 

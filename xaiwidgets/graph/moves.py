@@ -1,4 +1,5 @@
-"""Moves: operations that only rearrange entries. Their adjoint puts relevance back where the entries came from."""
+"""Moves: operations that rearrange entries, or choose among them by masks and positions, which are recorded and held constant. Their
+adjoint puts relevance back where the entries came from."""
 
 from __future__ import annotations
 
@@ -8,16 +9,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from xaiwidgets.graph.local import Into, Local, Site, expand_to, sum_to
+from xaiwidgets.graph.local import UNUSED, Into, Local, Site, expand_to, sum_to
 from xaiwidgets.graph.operation import Operation, argument, fill
 
 __all__ = ["Move"]
 
 # Same entries in the same order under another shape.
 RESHAPES = frozenset(
-    ["view", "reshape", "flatten", "unflatten", "squeeze", "unsqueeze", "view_as", "reshape_as", "to", "masked_fill"]
+    ["view", "reshape", "flatten", "unflatten", "ravel", "squeeze", "unsqueeze", "view_as", "reshape_as"]
+    + ["_unsafe_view", "_reshape_alias", "to", "_to_copy", "clone"]
 )
-EXPANDS = frozenset(["expand", "expand_as"])
+EXPANDS = frozenset(["expand", "expand_as", "broadcast_to"])
 
 
 class Move(Local):
@@ -33,6 +35,8 @@ class Move(Local):
             return self._first(relevance.permute(_inverse(_order(at))), at)
         if target in PARTS:
             return self._first(Into(PARTS[target](at.operation, len(at.shapes[0])), relevance), at)
+        if target == "masked_fill":
+            return self._first(sum_to(relevance.masked_fill(_mask(at), 0.0), at.shapes[0]), at)
         if target in JOINS and all(isinstance(item, Tensor) or hasattr(item, "index") for item in at.operation.args[0]):
             return _split(relevance, at)
         return _by_autograd(relevance, at)
@@ -46,6 +50,8 @@ class Move(Local):
                 return expand_to(value, at.shape)
             if target in PERMUTES:
                 return value.permute(_order(at))
+            if target == "masked_fill":
+                return expand_to(value, at.shape).masked_fill(_mask(at), 0.0)
             if target in PARTS:
                 return PARTS[target](at.operation, len(at.shapes[0]))(value)
         return _row_by_row(above, at)
@@ -61,15 +67,26 @@ def _order(at: Site) -> list[int]:
     axes = list(range(ndim))
     if operation.target == "permute":
         axes = [axis % ndim for axis in operation.args[1]]
-    elif operation.target == "t":
+    elif operation.target in {"t", "numpy_T"}:
         axes.reverse()
+    elif operation.target in {"mT", "mH", "matrix_H", "adjoint"}:
+        axes[-2:] = axes[-1], axes[-2]
     else:
         a, b = operation.args[1] % ndim, operation.args[2] % ndim
         axes[a], axes[b] = axes[b], axes[a]
     return [0, *[axis + 1 for axis in axes]]
 
 
-PERMUTES = frozenset(["permute", "transpose", "swapaxes", "t"])
+PERMUTES = frozenset(
+    ["permute", "transpose", "swapaxes", "swapdims", "t", "numpy_T", "mT", "mH", "matrix_H", "adjoint"]
+)
+
+
+def _mask(at: Site) -> Tensor:
+    """What is filled."""
+    given = argument(at.operation, 1, "mask", None)
+    mask: Tensor = given if isinstance(given, Tensor) else at.inputs[at.operation.inputs.index(given.index)]
+    return mask
 
 
 def _inverse(order: list[int]) -> list[int]:
@@ -122,7 +139,7 @@ def _row_by_row(above: Sequence[Tensor | None], at: Site) -> Tensor:
     results = []
     for row in range(rows):
         inputs = [blank[i] if v is None else v[min(row, v.shape[0] - 1)] for i, v in enumerate(above)]
-        results.append(_call(at, inputs) - offset)
+        results.append((_call(at, inputs) - offset).masked_fill_(torch.isinf(offset), 0.0))
     return torch.stack(results)
 
 
@@ -135,6 +152,6 @@ def _by_autograd(relevance: Tensor, at: Site) -> list[Tensor | Into | None]:
         ]
         output = _call(at, inputs)
         leaves = [value for value, wanted in zip(inputs, at.wanted, strict=True) if wanted]
-        rows = [torch.autograd.grad(output, leaves, row, retain_graph=True) for row in relevance]
+        rows = [torch.autograd.grad(output, leaves, row, **UNUSED) for row in relevance]
     found = iter(zip(*rows, strict=True))
     return [torch.stack(next(found)) if wanted else None for wanted in at.wanted]

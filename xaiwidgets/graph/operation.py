@@ -10,7 +10,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
-__all__ = ["GraphError", "Operation", "Value", "argument", "constants_in", "fill", "leaves", "rewrite", "values_in"]
+__all__ = ["GraphError", "Operation", "Result", "Value", "argument", "constants_in", "fill", "leaves", "rewrite", "values_in"]
+
+
+# Calls that take of their second argument its shape or type only.
+SHAPED_LIKE = frozenset(["expand_as", "view_as", "reshape_as", "type_as"])
 
 
 class GraphError(RuntimeError):
@@ -26,11 +30,12 @@ class Value:
 
 @dataclass(frozen=True)
 class Operation:
-    """A step of the model: `function(*args, **kwargs)`, where a `Value` stands for an earlier result.
+    """A step of the model: `function(*args, **kwargs)`, where a `Value` stands for an earlier result. A step has one result: a call
+    that gives several (a maximum and where it is, the parts of a split) is one step a result.
 
     `target` is the ATen name without its overload ("conv2d"). `scope` lists the names of the modules the step runs in,
     outermost first; `layer` is the innermost. Constants (weights, tables) stand in `args` as tensors. `shape` is the
-    result's shape, with None where a size depends on the batch.
+    result's shape, with None where a size depends on the batch; `dtype` its type.
     """
 
     index: int
@@ -42,15 +47,26 @@ class Operation:
     scope: tuple[str, ...] = ()
     shape: tuple[int | None, ...] = ()
     tensor: bool = True  # whether the result is a tensor, not a size
+    dtype: torch.dtype | None = None
 
     @property
     def layer(self) -> str:
         return self.scope[-1] if self.scope else ""
 
+    @property
+    def selects(self) -> bool:
+        """Whether the result is whole numbers or truth values: a mask or positions, by which others are chosen."""
+        return self.dtype is not None and not self.dtype.is_floating_point and not self.dtype.is_complex
+
     @cached_property
     def inputs(self) -> tuple[int, ...]:
         """The indices of the operations whose results this one reads, in the order of the arguments."""
         return tuple(value.index for value in values_in((self.args, self.kwargs)))
+
+    @cached_property
+    def feeds(self) -> tuple[int, ...]:
+        """Those of `inputs` whose values matter, not their shape alone."""
+        return tuple(value.index for value in values_in(self.args[:1])) if self.target in SHAPED_LIKE else self.inputs
 
     def run(self, values: Sequence[Any]) -> Any:
         return self.function(*fill(self.args, values), **fill(self.kwargs, values))
@@ -78,6 +94,17 @@ def argument(operation: Operation, position: int, name: str, default: Any) -> An
     if len(operation.args) > position:
         return operation.args[position]
     return operation.kwargs.get(name, default)
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One result of a function that gives several, as a function of its own."""
+
+    whole: Callable[..., Any]
+    number: int
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return self.whole(*args, **kwargs)[self.number]
 
 
 def rewrite(tree: Any, change: Callable[[Any], Any]) -> Any:

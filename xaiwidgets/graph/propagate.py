@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from xaiwidgets.graph.graph import Graph
+from xaiwidgets.graph.graph import Graph, joined
 from xaiwidgets.graph.local import Into, Local, Site
 from xaiwidgets.graph.operation import GraphError
 
@@ -27,13 +27,15 @@ Trace = Callable[[int, Tensor, Sequence[Tensor | Into | None]], None]
 class Record:
     """One forward pass: the values rules asked for, the shapes of all, and the output.
 
-    `memory` (a dict) lets rules keep what they compute from activations alone for further passes over this record.
+    `memory` (a dict) lets rules keep what they compute from activations alone for further passes over this record. `parts` are the
+    records of single images, where the graph takes no more at once.
     """
 
     values: dict[int, Any]
     shapes: tuple[Any, ...]
     output: Tensor
     memory: dict[Any, Any] | None = None
+    parts: tuple[Record, ...] = ()
 
     @property
     def batch(self) -> int:
@@ -61,6 +63,10 @@ class Masks:
         """The value nearest to the output that has a condition; -1 where none has."""
         return max((*self.masks, *self.only_through), default=-1)
 
+    def image(self, number: int) -> Masks:
+        """Those of one image."""
+        return Masks({index: _images(mask, number) for index, mask in self.masks.items()}, self.only_through)
+
     def part(self, rows: slice) -> Masks:
         return Masks(
             {index: _rows(mask, rows) for index, mask in self.masks.items()},
@@ -81,11 +87,13 @@ class Propagator:
         for operation in graph.operations[1:]:
             rule = rules[operation.index]
             carries[operation.index] = (
-                rule is not None and not rule.holds and any(carries[index] for index in operation.inputs)
+                rule is not None and not rule.holds and any(carries[index] for index in operation.feeds)
             )
         self.carries = tuple(carries)
         if not self.carries[graph.output]:
-            raise GraphError("no relevance can reach the input: every path to it is held constant by this composite.")
+            raise GraphError(
+                f"no relevance can reach the input: every path to it is held constant by this composite{self._held()}."
+            )
         self._needed = frozenset(self._values_needed())
 
     def index(self, name: str | int) -> int:
@@ -93,12 +101,23 @@ class Propagator:
             return name
         return self.graph.output if name == "output" else self.graph.index(name)
 
+    def _held(self) -> str:
+        """Where relevance would have come from the input."""
+        steps = [
+            f"{o.target} in {o.layer!r}" if o.layer else o.target
+            for o, rule in zip(self.graph.operations, self.rules, strict=True)
+            if rule is not None and rule.holds and any(self.carries[i] for i in o.feeds)
+        ]
+        return f" ({', '.join(dict.fromkeys(steps[:3]))})" if steps else ""
+
     # -- forward ---------------------------------------------------------------------------------------------------
 
     @torch.no_grad()
     def record(self, x: Tensor, keep: Iterable[str | int] = (), memory: bool = False) -> Record:
         """One forward pass of x (N, C, H, W), keeping what the rules need and the values named by `keep`."""
         self.graph.check_input(x)
+        if self.graph.single and len(x) > 1:
+            return _together([self.record(image, keep, memory) for image in x.split(1)])
         kept = self._needed | {self.index(name) for name in keep} | {self.graph.output}
         values: dict[int, Any] = {}
         shapes: list[Any] = [None] * len(self.graph.operations)
@@ -116,8 +135,8 @@ class Propagator:
             rule = self.rules[operation.index]
             if rule is None or not self.carries[operation.index]:
                 continue
-            if rule.needs_inputs:
-                yield from operation.inputs
+            masks = (index for index in operation.inputs if self.graph.operations[index].selects)
+            yield from operation.inputs if rule.needs_inputs else masks
             if rule.needs_output:
                 yield operation.index
 
@@ -127,7 +146,7 @@ class Propagator:
         all_inputs = rule is not None and rule.needs_inputs
         return Site(
             operation,
-            tuple(record.values.get(i) if all_inputs or record.shapes[i] is None else None for i in inputs),
+            tuple(record.values.get(i) if all_inputs or self._recorded(record, i) else None for i in inputs),
             record.values.get(index),
             tuple(record.shapes[i] for i in inputs),
             record.shapes[index],
@@ -136,6 +155,10 @@ class Propagator:
             record.batch,
             record.memory,
         )
+
+    def _recorded(self, record: Record, index: int) -> bool:
+        """Whether any rule may read this value: sizes, masks and positions."""
+        return record.shapes[index] is None or self.graph.operations[index].selects
 
     # -- down ------------------------------------------------------------------------------------------------------
 
@@ -162,6 +185,12 @@ class Propagator:
             trace: called as trace(index, relevance, shares of its inputs) for every operation passed.
         """
         conditions = conditions or Masks()
+        if record.parts:
+            found_by = [
+                self.down(part, _of_image(start, i, len(record.parts)), to, conditions.image(i), chunk=chunk, stop=stop, trace=trace)
+                for i, part in enumerate(record.parts)
+            ]
+            return {name: torch.cat([found[name] for found in found_by], 1) for name in found_by[0]}
         state = {self.index(name): tensor for name, tensor in start.items()}
         targets = {self.index(name): name for name in to}
         rows = max(conditions.rows, *(tensor.shape[0] for tensor in state.values()))
@@ -256,6 +285,12 @@ class Propagator:
         relevance at a layer is, entry by entry, the relevance that flows from there into the region.
         """
         conditions = conditions or Masks()
+        if record.parts:
+            found_by = [
+                self.up(part, _of_image(start, i, len(record.parts)), to, conditions.image(i))
+                for i, part in enumerate(record.parts)
+            ]
+            return {name: torch.cat([found[name] for found in found_by], 1) for name in found_by[0]}
         state = {self.index(name): tensor for name, tensor in start.items()}
         targets = {self.index(name): name for name in to}
         last = max(targets)
@@ -286,6 +321,23 @@ class Propagator:
             if name not in found:
                 raise GraphError(f"nothing reaches {name!r} from {', '.join(map(str, start))}.")
         return found
+
+
+def _together(parts: Sequence[Record]) -> Record:
+    """Records of single images as one."""
+    first = parts[0]
+    values = {index: joined([part.values[index] for part in parts]) for index in first.values}
+    shapes = tuple(shape and (shape[0] * len(parts), *shape[1:]) for shape in first.shapes)
+    return Record(values, shapes, torch.cat([part.output for part in parts]), first.memory, tuple(parts))
+
+
+def _of_image(start: Mapping[Any, Tensor], number: int, count: int) -> dict[Any, Tensor]:
+    """Relevance (K, N, …) at some values, of one of `count` images; one row of the batch may stand for all."""
+    return {name: _images(tensor, number, tensor.shape[1] // count) for name, tensor in start.items()}
+
+
+def _images(tensor: Tensor, number: int, size: int = 1) -> Tensor:
+    return tensor if tensor.shape[1] == 1 else tensor[:, number * size : (number + 1) * size]
 
 
 def _hand_over(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import operator
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from itertools import pairwise
 from typing import Any
@@ -11,7 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from xaiwidgets.graph.operation import GraphError, Operation, Value, values_in
+from xaiwidgets.graph.operation import GraphError, Operation, Result, Value, fill, rewrite, values_in
+from xaiwidgets.graph.rewriting import REWRITES
 
 __all__ = ["Reader", "ViewWritten"]
 
@@ -60,6 +61,21 @@ SKIPPED = frozenset(
 )
 # Steps that demand a memory layout, and their twins that take any.
 ANY_LAYOUT: dict[str, Callable[..., Any]] = {"view": torch.ops.aten.reshape.default}
+# What the results of calls that give several are, where that is not the call's own name.
+RESULTS: dict[str, tuple[str, ...]] = {
+    "aminmax": ("amin", "amax"),
+    "var_mean": ("var", "mean"),
+    "std_mean": ("std", "mean"),
+    "max_pool2d_with_indices": ("max_pool2d",),
+    "max_pool3d_with_indices": ("max_pool3d",),
+    "max_pool1d_with_indices": ("max_pool1d",),
+    "native_layer_norm": ("layer_norm",),
+    "native_batch_norm": ("batch_norm",),
+    "native_dropout": ("dropout",),
+}
+SPLITS = frozenset(["chunk", "split", "split_with_sizes", "tensor_split", "unsafe_chunk", "unsafe_split"])
+# Two calls under one name.
+OVERLOADS = {("max", "other"): "maximum", ("min", "other"): "minimum"}
 # New tensors of which only shape and dtype come from the first argument.
 FRESH = frozenset(["new_zeros", "new_ones", "new_full", "new_empty"])
 
@@ -84,6 +100,7 @@ class Reader:
             for source in node.all_input_nodes:
                 self.last_reader[source] = max(self.last_reader.get(source, 0), self.order[node])
         self.operations: list[Operation] = []
+        self.examples: list[Any] = []  # what torch.export made of each step's result: its sizes and type, no values
         self.names: dict[str, int] = {}
         self.output = 0
 
@@ -92,7 +109,7 @@ class Reader:
         inputs = set(self.program.graph_signature.user_inputs)
         for node in self.nodes:
             if node.op == "placeholder" and node.name in inputs:
-                self.operations.append(Operation(0, "input", "input", _no_function, (), {}))
+                self._add(node, Operation(0, "input", "input", _no_function, (), {}), node.meta.get("val"))
                 self.known[node] = Value(0)
             elif node.op == "placeholder":
                 self.known[node] = self.constants[node.name]
@@ -143,33 +160,53 @@ class Reader:
         return next(floats, torch.ones(()))
 
     def _append(self, node: Any, function: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        """Add the step; one with several results (chunk, split, unbind) becomes one step a result."""
-        target, results = _name(node.target), node.meta.get("val")
+        """Add the call, as simpler steps where there is a way to say it with them."""
+        simpler = REWRITES.get(_plain(function))
+        if simpler is not None:
+            first = len(self.operations)
+            found = simpler(_Building(self, node), *args, **kwargs)
+            if found is not None:
+                if isinstance(found, Value) and found.index >= first:  # the last step goes by the name of the call
+                    self.operations[found.index] = replace(self.operations[found.index], name=node.name)
+                return found
+        return self._steps(node, node.name, function, args, kwargs, node.meta.get("val"))
+
+    def _steps(
+        self,
+        node: Any,
+        name: str,
+        function: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        results: Any,
+    ) -> Any:
+        """Add one step, or one for each result. Parts of a tensor are read as slices of it."""
+        target = _plain(function)
         if not isinstance(results, (tuple, list)):
-            target = target.removesuffix("_") if _is_in_place(target) else target
-            return self._add(node, Operation(0, node.name, target, function, args, kwargs), results)
+            return self._add(node, Operation(0, name, target, function, args, kwargs), results)
+        picks: list[tuple[str, Any, tuple[Any, ...], dict[str, Any]]]
+        edges = _edges(results, args[2] if len(args) > 2 else kwargs.get("dim", 0)) if target in SPLITS else None
         if target == "unbind":
             dim = args[1] if len(args) > 1 else kwargs.get("dim", 0)
-            picks: list[tuple[str, Any, tuple[Any, ...]]] = [
-                ("select", torch.ops.aten.select.int, (args[0], dim, i)) for i in range(len(results))
-            ]
-        elif target in {"chunk", "split", "split_with_sizes", "tensor_split"}:
-            dim, edges = args[2] if len(args) > 2 else kwargs.get("dim", 0), [0]
-            for result in results:
-                edges.append(edges[-1] + int(result.shape[dim]))
+            picks = [("select", torch.ops.aten.select.int, (args[0], dim, i), {}) for i in range(len(results))]
+        elif edges is not None:
+            dim = args[2] if len(args) > 2 else kwargs.get("dim", 0)
             bounds = pairwise(edges)
-            picks = [("slice", torch.ops.aten.slice.Tensor, (args[0], dim, *bound)) for bound in bounds]
+            picks = [("slice", torch.ops.aten.slice.Tensor, (args[0], dim, *bound), {}) for bound in bounds]
         else:
-            whole = self._add(node, Operation(0, node.name, target, function, args, kwargs), None)
-            picks = [("getitem", operator.getitem, (whole, i)) for i in range(len(results))]
-        steps = [Operation(0, f"{node.name}_{i}", *pick, {}) for i, pick in enumerate(picks)]
+            names = RESULTS.get(target, (target,))
+            names = (*names, *(f"{target}.{number}" for number in range(len(names), len(results))))
+            picks = [(names[i], Result(function, i), args, kwargs) for i in range(len(results))]
+        steps = [Operation(0, f"{name}_{i}", *pick) for i, pick in enumerate(picks)]
         return tuple(self._add(node, step, result) for step, result in zip(steps, results, strict=True))
 
     def _add(self, node: Any, step: Operation, result: Any) -> Value:
         index, scope = len(self.operations), _scope(node)
         shape = tuple(size if isinstance(size, int) else None for size in getattr(result, "shape", ()))
-        tensor = not isinstance(result, (int, float, torch.SymInt, torch.SymFloat))
-        self.operations.append(replace(step, index=index, scope=scope, shape=shape, tensor=tensor))
+        tensor = not isinstance(result, (int, float, bool, torch.SymInt, torch.SymFloat, torch.SymBool))
+        kind = getattr(result, "dtype", None)
+        self.operations.append(replace(step, index=index, scope=scope, shape=shape, tensor=tensor, dtype=kind))
+        self.examples.append(result)
         self.names.update(dict.fromkeys(scope, index))
         return Value(index)
 
@@ -190,6 +227,63 @@ class Reader:
             if isinstance(value, Value) and isinstance(example, Tensor) and example.is_floating_point():
                 return value.index
         raise GraphError("The model's output does not depend on its input: there is nothing to explain.")
+
+
+class _Building:
+    """Adds the steps of one call that is said in simpler ones (a `Builder`)."""
+
+    def __init__(self, reader: Reader, node: Any) -> None:
+        self.reader, self.node = reader, node
+        self.taken: Counter[str] = Counter()
+
+    def __call__(self, function: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        if not any(True for _ in values_in((args, kwargs))):
+            with torch.no_grad():
+                return function(*args, **kwargs)
+        examples = self.reader.examples
+        mode = examples[0].fake_mode
+        like, options = (
+            rewrite(
+                fill(tree, examples),
+                lambda leaf: leaf if not isinstance(leaf, Tensor) or _is_fake(leaf) else mode.from_tensor(leaf),
+            )
+            for tree in (args, kwargs)
+        )
+        with torch.no_grad():
+            result = function(*like, **options)
+        name = f"{self.node.name}.{_plain(function)}"
+        self.taken[name] += 1
+        name += f"_{self.taken[name]}" if self.taken[name] > 1 else ""
+        return self.reader._steps(self.node, name, function, args, kwargs, result)
+
+    def shape(self, value: Any) -> Sequence[Any]:
+        like = self.reader.examples[value.index] if isinstance(value, Value) else value
+        return tuple(like.shape) if isinstance(like, Tensor) else ()
+
+    def constant(self, value: Any) -> Tensor | None:
+        if isinstance(value, Tensor):
+            return value
+        if not isinstance(value, Value):
+            return None
+        step = self.reader.operations[value.index]
+        if step.target not in {"expand", "expand_as"} or not isinstance(step.args[0], Tensor):
+            return None
+        source: Tensor = step.args[0]
+        return source.reshape(*[1] * (len(step.shape) - source.ndim), *source.shape)
+
+
+def _is_fake(value: Any) -> bool:
+    return isinstance(value, Tensor) and hasattr(value, "fake_mode")
+
+
+def _edges(parts: Sequence[Any], dim: int) -> list[int] | None:
+    """Where the parts of a split begin and end; None where that depends on the batch."""
+    edges = [0]
+    for part in parts:
+        if not isinstance(part.shape[dim], int):
+            return None
+        edges.append(edges[-1] + part.shape[dim])
+    return edges
 
 
 def _no_function() -> None:
@@ -216,6 +310,13 @@ def _constants(program: torch.export.ExportedProgram, nodes: list[Any]) -> dict[
             tensor = tensor.detach().clone() if writes else tensor.detach()
         found[spec.arg.name] = tensor
     return found
+
+
+def _plain(function: Any) -> str:
+    """The name of a call as the tables know it: without its overload, and out of place."""
+    name = _name(function)
+    name = name.removesuffix("_") if _is_in_place(name) else name
+    return OVERLOADS.get((name, getattr(function, "_overloadname", "")), name)
 
 
 def _name(target: Any) -> str:

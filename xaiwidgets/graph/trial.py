@@ -27,6 +27,7 @@ class Trial:
     Attributes:
         x: the images. answers: what came back for each size in `BATCHES`; shorter where a run failed.
         failure: the exception of the run that failed, or None. select: what takes the tensor to explain of an answer, or None.
+        alone: the answer to one image of a module that fails on two, or None.
         hooks: which of the module's forward hooks take part.
     """
 
@@ -37,6 +38,7 @@ class Trial:
         self.x = _images(example)
         self.answers: list[Any] = []
         self.failure: Exception | None = None
+        self.alone: Any = None
         self._copier = Copier()
         self.copy = private(module, self._copier)
         self.hooks = HookWatch(self.copy)
@@ -50,6 +52,7 @@ class Trial:
             self.answers.extend(self.ask(self.copy, self.x[:size]) for size in BATCHES[1:])
         except Exception as error:  # whatever the person's code raises
             self.failure = error
+            self.alone = self._alone()
         self._mark(reach, twins)
         reach.put_back(self.shares)
         for value, kept in tensors:
@@ -57,6 +60,12 @@ class Trial:
                 reach.volatile.add((id(value), None))
                 with torch.no_grad():
                     value.copy_(kept)
+
+    def _alone(self) -> Any:
+        try:
+            return self.ask(self.copy, self.x[:1])
+        except Exception:  # as it does on two
+            return None
 
     def faithful(self, reach: Reach) -> bool:
         """Whether the copy answers as the module does, which is asked only where that leaves no trace: it has no hooks, writes

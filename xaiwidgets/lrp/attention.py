@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from xaiwidgets.graph.local import STABILISER, Into, Local, Site, stabilise
-from xaiwidgets.graph.operation import argument
+from xaiwidgets.graph.operation import Value, argument, fill
 
 __all__ = ["FusedAttention", "MatrixProduct", "Softmax"]
 
@@ -52,7 +52,7 @@ def finite(x: Tensor) -> Tensor:
 
 
 class MatrixProduct(Local):
-    """O = A V (matmul, bmm, einsum): R_A = A ⊙ (S Vᵀ), R_V = V ⊙ (Aᵀ S), S = R / (2 O), AttnLRP eq. 15.
+    """O = A V (matmul, einsum; a convolution with weights from the image): R_A = A ⊙ (S Vᵀ), R_V = V ⊙ (Aᵀ S), S = R / (2 O), AttnLRP eq. 15.
 
     Where only one factor carries relevance it takes all of it: S = R / O.
     """
@@ -70,32 +70,24 @@ class MatrixProduct(Local):
         return 1 / stabilise(at.output * sum(at.carries), self.epsilon)
 
     def down(self, relevance: Tensor, at: Site) -> Sequence[Tensor | Into | None]:
-        factors, formula = factors_of(at)
+        (factors, formula), places = factors_of(at), places_of(at)
         s = relevance * at.remember("1/z", lambda: self._ratio(at))
         shares: list[Tensor | Into | None] = []
         for number, (carries, wanted) in enumerate(zip(at.carries, at.wanted, strict=True)):
             if not (carries and wanted):
                 shares.append(None)
                 continue
-            shares.append(formula.transposed(s, factors, self._position(at, number)) * at.inputs[number])
+            shares.append(formula.transposed(s, factors, places[number]) * at.inputs[number])
         return shares
 
     def up(self, above: Sequence[Tensor | None], at: Site) -> Tensor:
-        factors, formula = factors_of(at)
+        (factors, formula), places = factors_of(at), places_of(at)
         total: Any = None
         for number, value in enumerate(above):
             if value is not None and at.carries[number]:
-                part = formula.applied(value * at.inputs[number], factors, self._position(at, number))
+                part = formula.applied(value * at.inputs[number], factors, places[number])
                 total = part if total is None else total + part
         return total * at.remember("1/z", lambda: self._ratio(at))
-
-    @staticmethod
-    def _position(at: Site, number: int) -> int:
-        """Which of the two factors the step's input of this number is."""
-        if len(at.inputs) == 2:
-            return number
-        items = at.operation.args[1] if at.operation.target == "einsum" else at.operation.args
-        return 1 if isinstance(items[0], Tensor) else 0
 
 
 class Formula:
@@ -140,12 +132,44 @@ def _fold(share: Tensor, like: Tensor) -> Tensor:
     return share.sum(axes, keepdim=True) if axes else share
 
 
+class CallFormula(Formula):
+    """Any other call that is linear in each of its first two arguments: a convolution whose weights come from the image."""
+
+    def __init__(self, at: Site) -> None:
+        operation, values = at.operation, dict(zip(at.operation.inputs, at.inputs, strict=True))
+        rest, options = fill(operation.args[3:], values), fill(operation.kwargs, values)
+        self.call = lambda a, b: operation.function(
+            a, b, None, *rest, **{k: v for k, v in options.items() if k != "bias"}
+        )
+
+    def applied(self, value: Tensor, factors: Sequence[Tensor], position: int) -> Tensor:
+        return torch.stack([self.call(*[row if i == position else f for i, f in enumerate(factors)]) for row in value])
+
+    def transposed(self, s: Tensor, factors: Sequence[Tensor], position: int) -> Tensor:
+        with torch.enable_grad():
+            mine = torch.zeros_like(factors[position], requires_grad=True)
+            y = self.call(*[mine if i == position else f for i, f in enumerate(factors)])
+            return torch.stack([torch.autograd.grad(y, mine, row, retain_graph=True)[0] for row in s])
+
+
+def _factors(at: Site) -> Sequence[Any]:
+    operation = at.operation
+    given: Sequence[Any] = operation.args[1] if operation.target == "einsum" else operation.args[:2]
+    return given
+
+
+def places_of(at: Site) -> list[int]:
+    """Which of the two factors each input of the step is."""
+    return [place for place, item in enumerate(_factors(at)) if isinstance(item, Value)]
+
+
 def factors_of(at: Site) -> tuple[list[Tensor], Formula]:
     operation = at.operation
-    given = operation.args[1] if operation.target == "einsum" else operation.args[:2]
     values = iter(at.inputs)
-    factors = [item if isinstance(item, Tensor) else next(values) for item in given]
-    return factors, (Formula(operation.args[0]) if operation.target == "einsum" else MatrixFormula())
+    factors = [item if isinstance(item, Tensor) else next(values) for item in _factors(at)]
+    if operation.target == "einsum":
+        return factors, Formula(operation.args[0])
+    return factors, MatrixFormula() if operation.target in {"matmul", "bmm"} else CallFormula(at)
 
 
 class FusedAttention(Local):

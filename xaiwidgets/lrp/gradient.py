@@ -9,11 +9,13 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from xaiwidgets.graph.affine import differentiable
 from xaiwidgets.graph.kinds import KINDS
 from xaiwidgets.graph.linear import LinearMap, is_linear
 from xaiwidgets.graph.local import Into, Local, Site, Surroundings, stabilise
 from xaiwidgets.graph.operation import Operation, fill
 from xaiwidgets.lrp.attention import attention_parts
+from xaiwidgets.lrp.treatments import UNUSED
 
 __all__ = ["Derivative", "gradient_treatments"]
 
@@ -53,12 +55,13 @@ class Derivative(Local):
 
 def _leaves(at: Site, wanted: Sequence[bool]) -> tuple[list[Any], Tensor]:
     inputs = [
-        v.detach().requires_grad_(w) if isinstance(v, Tensor) else v for v, w in zip(at.inputs, wanted, strict=True)
+        v.detach().requires_grad_() if w and isinstance(v, Tensor) else v
+        for v, w in zip(at.inputs, wanted, strict=True)
     ]
     if at.operation.target == "scaled_dot_product_attention":  # torch's fused kernels have no second derivative
         return inputs, attention_parts(replace(at, inputs=tuple(inputs)))[2] @ inputs[2]
     values = dict(zip(at.operation.inputs, inputs, strict=True))
-    output: Tensor = at.operation.function(*fill(at.operation.args, values), **fill(at.operation.kwargs, values))
+    output: Tensor = differentiable(at.operation)(*fill(at.operation.args, values), **fill(at.operation.kwargs, values))
     return inputs, output
 
 
@@ -66,7 +69,9 @@ def _backward(s: Tensor, at: Site) -> list[Tensor | None]:
     with torch.enable_grad():
         inputs, output = _leaves(at, at.wanted)
         leaves = [v for v, wanted in zip(inputs, at.wanted, strict=True) if wanted]
-        rows = [torch.autograd.grad(output, leaves, row, retain_graph=True) for row in s]
+        if not output.requires_grad:  # what is flat everywhere has no derivative for torch
+            return [torch.zeros_like(v).expand(len(s), *v.shape) if w else None for v, w in zip(inputs, at.wanted, strict=True)]
+        rows = [torch.autograd.grad(output, leaves, row, **UNUSED) for row in s]
     found = iter(zip(*rows, strict=True))
     return [torch.stack(next(found)) if wanted else None for wanted in at.wanted]
 

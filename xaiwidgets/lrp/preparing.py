@@ -15,8 +15,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from torch import Tensor
-
 from xaiwidgets.errors import unknown
 from xaiwidgets.graph import Graph, GraphError, Operation, Propagator, Value
 from xaiwidgets.graph.kinds import KEEPS_SIGN, NEVER_NEGATIVE, kind_of, offset_of
@@ -26,7 +24,9 @@ from xaiwidgets.graph.operation import argument, constants_in
 from xaiwidgets.lrp.attention import FusedAttention, MatrixProduct, Softmax
 from xaiwidgets.lrp.composites import Composite, make_composite
 from xaiwidgets.lrp.rules import Rule
-from xaiwidgets.lrp.treatments import Hold, Normalise, Product, Share, Shifted, Spread, Winner
+from xaiwidgets.lrp.treatments import Hold, Normalise, Product, Share, Shifted, Spread
+from xaiwidgets.lrp.winners import Winner
+from xaiwidgets.lrp.words import advice
 from xaiwidgets.model import ImageModel
 from xaiwidgets.model.arguments import per_channel
 
@@ -62,11 +62,9 @@ def assign(composite: Composite, graph: Graph) -> list[Local | None]:
     """The `Local` of each operation of the graph. Raises `GraphError` for operations that have no rule, all at once."""
     locals_, without = assign_known(composite, graph)
     if without:
-        lines = "; ".join(f"{o.target} ({o.name!r} in {o.layer or 'the model itself'!r})" for o in without[:8])
-        raise GraphError(
-            f"{len(without)} operation(s) have no rule: {lines}. Give one in Composite(treatments={{{without[0].target!r}: …}}), "
-            "or add the ATen name to the row of its kind in xaiwidgets/graph/kinds.py."
-        )
+        lines = "; ".join(dict.fromkeys(f"{o.layer or o.name!r}: {advice(o)}" for o in without[:4]))
+        more = "" if len(without) <= 4 else f"; and {len(without) - 4} more, see check(model)"
+        raise GraphError(f"{len(without)} operation(s) have no rule. {lines}{more}.")
     return locals_
 
 
@@ -74,9 +72,19 @@ def assign_known(composite: Composite, graph: Graph) -> tuple[list[Local | None]
     """As `assign`, with the operations that have no rule listed instead of raised."""
     steps = survey(graph)
     _check_layers(composite, [step.operation for step in steps if step.kind == "linear"])
-    locals_ = [_local(composite, step) if step.carries else None for step in steps]
-    pairs = zip(steps, locals_, strict=True)
-    return locals_, [step.operation for step, local in pairs if step.carries and local is None]
+    locals_: list[Local | None] = []
+    reached: list[bool] = []  # whether relevance at a value can go on to the input
+    without: list[Operation] = []
+    for step in steps:
+        index, local = step.operation.index, None
+        if step.carries and (step.kind == "mask" or not any(reached[i] for i in step.operation.feeds)):
+            local = Hold()  # whatever it is, no relevance passes here
+        elif step.carries:
+            local = _local(composite, step)
+            without += [step.operation] if local is None else []
+        locals_.append(local)
+        reached.append(index == 0 or (step.carries and not (local is not None and local.holds)))
+    return locals_, without
 
 
 # -- what there is to know -------------------------------------------------------------------------------------------
@@ -114,7 +122,7 @@ def survey(graph: Graph) -> list[Step]:
     steps = []
     for operation, kind in zip(operations, kinds, strict=True):
         index, sources = operation.index, operation.inputs
-        from_input.append(index == 0 or (kind != "size" and any(from_input[i] for i in sources)))
+        from_input.append(index == 0 or (kind != "size" and any(from_input[i] for i in operation.feeds)))
         past_linear.append(kind == "linear" or any(past_linear[i] for i in sources))
         positive.append(_never_negative(operation, [positive[i] for i in sources if operations[i].tensor]))
         source = sources[0] if sources else 0
@@ -164,8 +172,6 @@ def _local(composite: Composite, step: Step) -> Local | None:
     if operation.target in composite.treatments:
         return composite.treatments[operation.target](operation, step.surroundings)
     if step.kind == "linear":
-        if not isinstance(operation.args[1], Tensor):
-            return None
         rule = _chosen(composite, step)
         rule = dataclasses.replace(rule, zero_bias=True) if composite.zero_bias else rule
         return rule.prepare(operation, step.surroundings.positive)

@@ -207,7 +207,7 @@ class Flat(Rule):
 
     def prepare(self, operation: Operation, positive_inputs: bool = False) -> Local:
         weight = weight_of(operation)
-        if _groups_of(operation) > 1 or operation.target.startswith("conv_transpose"):
+        if _groups_of(operation) > 1 or operation.target.startswith(("conv_transpose", "einsum")):
             groups = (Group((Term("ones", torch.ones_like(weight)),), positive=True),)
             return Linear(operation, groups, self.stabiliser, str(self))
         return Even(LinearMap(operation, torch.ones_like(weight[:1, :1]), groups=1), self.stabiliser, str(self))
@@ -229,7 +229,7 @@ class PassRule(Rule):
 
 def _groups_of(operation: Operation) -> int:
     weight = weight_of(operation)
-    if operation.target == "linear":
+    if operation.target in {"linear", "einsum"}:
         return 1
     groups = operation.args[6] if len(operation.args) > 6 else operation.kwargs.get("groups", 1)
     return int(groups) if weight.ndim > 2 else 1

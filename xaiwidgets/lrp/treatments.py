@@ -2,14 +2,27 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from xaiwidgets.graph.local import STABILISER, Into, Local, Pass, Site, divided, expand_to, stabilise, sum_to
-from xaiwidgets.graph.operation import Operation, Value, argument, fill
+from xaiwidgets.graph.local import (
+    STABILISER,
+    UNUSED,
+    Into,
+    Local,
+    Pass,
+    Site,
+    divided,
+    expand_to,
+    nothing,
+    stabilise,
+    sum_to,
+)
+from xaiwidgets.graph.operation import Operation, Value, argument, constants_in, fill
 
 __all__ = [
     "Hold",
@@ -18,10 +31,10 @@ __all__ = [
     "Share",
     "Shifted",
     "Spread",
-    "Winner",
     "centred",
     "linear_down",
     "norm_scale",
+    "spread_over",
 ]
 
 
@@ -110,126 +123,84 @@ class Shifted(Local):
 
 
 class Spread(Proportional):
-    """A sum within one tensor (mean, average pooling, upsampling): R_i = x_i Σ_j w_ij R_j / st(y_j) with its fixed weights w."""
+    """A fixed linear map (mean, average pooling, upsampling, folding, adding at positions): R_i = x_i Σ_j w_ij R_j / st(y_j) with its
+    weights w. Where relevance could go to what the map itself depends on, such as sampling points, none does."""
 
     def down(self, relevance: Tensor, at: Site) -> Sequence[Tensor | Into | None]:
-        s = self._divide(relevance, at)
-        return [linear_down(s, at) * at.inputs[0], *[None] * (len(at.shapes) - 1)]
+        shares = linear_down(self._divide(relevance, at), at)
+        return [None if share is None else share * at.inputs[i] for i, share in enumerate(shares)]
 
     def up(self, above: Sequence[Tensor | None], at: Site) -> Tensor:
-        value = above[0]
-        assert value is not None
-        y = torch.stack([_call(at, row) for row in value * at.inputs[0]])
-        return self._divide(y, at)
+        takes = _terms(at)
+        given = {i: v * at.inputs[i] for i, v in enumerate(above) if takes[i] and v is not None}
+        if not given:
+            return nothing(above, at)
+        blank = [torch.zeros_like(x) if takes[i] and i not in given else x for i, x in enumerate(at.inputs)]
+        lifted = torch.stack(
+            [
+                _call(at, [given[i][min(row, len(given[i]) - 1)] if i in given else x for i, x in enumerate(blank)])
+                for row in range(max(len(v) for v in given.values()))
+            ]
+        )
+        if any(c.is_floating_point() for c in constants_in((at.operation.args, at.operation.kwargs))):
+            zeros = [torch.zeros_like(x) if takes[i] else x for i, x in enumerate(at.inputs)]
+            lifted = lifted - _call(at, zeros)  # what constants among the addends contribute
+        return self._divide(lifted, at)
 
 
-def _call(at: Site, x: Tensor) -> Tensor:
+# Linear in their first argument; what else they are given is where or how.
+POINTS = ("grid_sampler", "torchvision.")
+
+
+def _terms(at: Site) -> list[bool]:
+    """Which inputs enter the map linearly."""
+    given = at.operation.target.startswith(POINTS)
+    return [isinstance(x, Tensor) and x.is_floating_point() and not (given and i > 0) for i, x in enumerate(at.inputs)]
+
+
+def _call(at: Site, inputs: Sequence[Any]) -> Tensor:
     operation = at.operation
-    values = dict(zip(operation.inputs, (x, *at.inputs[1:]), strict=True))
+    values = dict(zip(operation.inputs, inputs, strict=True))
     result: Tensor = operation.function(*fill(operation.args, values), **fill(operation.kwargs, values))
     return result
 
 
-def linear_down(s: Tensor, at: Site) -> Tensor:
-    """The transpose of a linear operation on one tensor, row by row."""
+def linear_down(s: Tensor, at: Site) -> list[Tensor | None]:
+    """The transpose of a linear operation, row by row: for each input that is wanted and enters linearly."""
     shape = at.shapes[0]
     if at.operation.target.startswith("adaptive_avg_pool") and all(size == 1 for size in at.shape[2:]):
         cells = 1
         for size in shape[2:]:
             cells *= size
-        return s / cells
+        return [s / cells, *[None] * (len(at.shapes) - 1)]
+    wanted = [w and t for w, t in zip(at.wanted, _terms(at), strict=True)]
+    if not any(wanted):
+        return [None] * len(wanted)
     with torch.enable_grad():
-        x = s.new_zeros(shape).requires_grad_()
-        y = _call(at, x)
-        rows = [torch.autograd.grad(y, x, row, retain_graph=True)[0] for row in s]
-    return torch.stack(rows) if len(rows) > 1 else rows[0].unsqueeze(0)
-
-
-class Winner(Local):
-    """Max pooling and maxima: the largest entry takes all of the relevance."""
-
-    needs_inputs = True
-
-    def describe(self) -> str:
-        return "winner takes all"
-
-    def _pool(self, at: Site) -> dict[str, Any]:
-        operation = at.operation
-        kernel = _pair(argument(operation, 1, "kernel_size", None))
-        return {
-            "kernel_size": kernel,
-            "stride": _pair(argument(operation, 2, "stride", None) or kernel),
-            "padding": _pair(argument(operation, 3, "padding", 0)),
-            "dilation": _pair(argument(operation, 4, "dilation", 1)),
-            "ceil_mode": argument(operation, 5, "ceil_mode", False),
-        }
-
-    def _indices(self, at: Site) -> Tensor:
-        found: Tensor = torch.ops.aten.max_pool2d_with_indices(at.inputs[0], *self._pool(at).values())[1]
-        return found
-
-    def down(self, relevance: Tensor, at: Site) -> Sequence[Tensor | Into | None]:
-        if at.operation.target != "max_pool2d":
-            return _derivative_down(relevance, at)
-        indices, pool = at.remember("winners", lambda: self._indices(at)), self._pool(at).values()
-        rows = [torch.ops.aten.max_pool2d_with_indices_backward(row, at.inputs[0], *pool, indices) for row in relevance]
-        return [torch.stack(rows) if len(rows) > 1 else rows[0].unsqueeze(0)]
-
-    def up(self, above: Sequence[Tensor | None], at: Site) -> Tensor:
-        value = above[0]
-        assert value is not None
-        if at.operation.target != "max_pool2d":
-            return _derivative_up(value, at)
-        indices = at.remember("winners", lambda: self._indices(at)).flatten(2).expand(value.shape[0], -1, -1, -1)
-        return value.flatten(3).gather(3, indices).reshape(value.shape[0], *at.shape)
-
-
-def _pair(value: Any) -> list[int]:
-    values = [value] if isinstance(value, int) else list(value)
-    return values * 2 if len(values) == 1 else values
-
-
-def _derivative_down(relevance: Tensor, at: Site) -> list[Tensor | Into | None]:
-    """Jᵀ R with torch's derivative at the recorded inputs."""
-    with torch.enable_grad():
-        inputs = [
-            v.detach().requires_grad_(w) if isinstance(v, Tensor) else v
-            for v, w in zip(at.inputs, at.wanted, strict=True)
-        ]
-        values = dict(zip(at.operation.inputs, inputs, strict=True))
-        y = at.operation.function(*fill(at.operation.args, values), **fill(at.operation.kwargs, values))
-        leaves = [v for v, wanted in zip(inputs, at.wanted, strict=True) if wanted]
-        rows = [torch.autograd.grad(y, leaves, row, retain_graph=True) for row in relevance]
+        inputs = [torch.zeros_like(x).requires_grad_() if w else x for x, w in zip(at.inputs, wanted, strict=True)]
+        leaves, y = [x for x, w in zip(inputs, wanted, strict=True) if w], _call(at, inputs)
+        rows = [torch.autograd.grad(y, leaves, row, **UNUSED) for row in s]
     found = iter(zip(*rows, strict=True))
-    return [torch.stack(next(found)) if wanted else None for wanted in at.wanted]
-
-
-def _derivative_up(value: Tensor, at: Site) -> Tensor:
-    """J v, as the derivative of Jᵀ u in u."""
-    with torch.enable_grad():
-        x = at.inputs[0].detach().requires_grad_()
-        y = _call(at, x)
-        u = torch.zeros_like(y, requires_grad=True)
-        (back,) = torch.autograd.grad(y, x, u, create_graph=True)
-        rows = [torch.autograd.grad(back, u, row, retain_graph=True)[0] for row in value]
-    return torch.stack(rows)
+    return [torch.stack(next(found)) if w else None for w in wanted]
 
 
 class Product(Local):
     """Element-wise products. Half of the relevance to each activation; all of it to the one that carries any where the other
-    is a constant, a held statistic or a divisor."""
+    is a constant, a held statistic or a divisor. The factors of a `prod` get equal parts."""
 
     def describe(self) -> str:
         return "half each"
 
     def _receives(self, at: Site) -> list[bool]:
         carries = list(at.carries)
-        if at.operation.target == "div" and len(carries) == 2 and carries[0]:
+        if "div" in at.operation.target and len(carries) == 2 and carries[0]:
             carries[1] = False
         return carries
 
     def down(self, relevance: Tensor, at: Site) -> Sequence[Tensor | Into | None]:
         receives = self._receives(at)
+        if at.operation.target == "prod":
+            return [spread_over(relevance, at) / math.prod(at.shapes[0][i] for i in _product_axes(at))]
         share = relevance / sum(receives) if sum(receives) > 1 else relevance
         return [
             sum_to(share, shape) if takes and wanted else None
@@ -238,15 +209,30 @@ class Product(Local):
 
     def up(self, above: Sequence[Tensor | None], at: Site) -> Tensor:
         receives = self._receives(at)
+        if at.operation.target == "prod":
+            assert above[0] is not None
+            return above[0].mean([i + 1 for i in _product_axes(at)]).reshape(len(above[0]), *at.shape)
         total: Any = None
         for takes, value in zip(receives, above, strict=True):
             if takes and value is not None:
                 part = expand_to(value, at.shape)
                 total = part if total is None else total + part
         if total is None:
-            like = next(value for value in above if value is not None)
-            return like.new_zeros((like.shape[0], *at.shape))
+            return nothing(above, at)
         return total / sum(receives)
+
+
+def _product_axes(at: Site) -> list[int]:
+    """The axes of the input that a `prod` multiplies over."""
+    ndim, dim = len(at.shapes[0]), argument(at.operation, 1, "dim", None)
+    return list(range(ndim)) if dim is None else [dim % ndim]
+
+
+def spread_over(relevance: Tensor, at: Site) -> Tensor:
+    """(K, *shape of the result) to each of the factors it was multiplied from."""
+    axes, shape = _product_axes(at), at.shapes[0]
+    whole = relevance.reshape(relevance.shape[0], *[1 if i in axes else size for i, size in enumerate(shape)])
+    return whole.expand(relevance.shape[0], *shape)
 
 
 class Normalise(Local):

@@ -26,11 +26,6 @@ def abs_maps(rows: Tensor, batch: int) -> Tensor:
 
 
 def batch_leads(graph: Graph) -> bool:
-    """Whether the batch is the outermost axis wherever sizes are merged. Where a reshape merges an axis before the batch with
-    it (tokens × batch, as torch's MultiheadAttention does), the samples of a value are interleaved."""
-    for operation in graph.operations:
-        if operation.target in {"reshape", "view", "flatten"} and operation.inputs:
-            before = graph.operations[operation.inputs[0]].shape
-            if before and operation.shape and before[0] is not None and operation.shape[0] is None:
-                return False
-    return True
+    """Whether the batch is the outermost axis of every value. Where another comes before it (tokens × batch, as in torch's
+    MultiheadAttention), the samples of a value are interleaved."""
+    return not any(shape and None in shape and shape[0] is not None for shape in (o.shape for o in graph.operations))

@@ -16,13 +16,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from xaiwidgets.graph.kinds import KINDS
+from xaiwidgets.graph.kinds import KINDS, kind_of
 from xaiwidgets.graph.linear import LinearMap, weight_of
 from xaiwidgets.graph.local import Into, Local, Pass, Site, Surroundings, sum_to
 from xaiwidgets.graph.moves import Move
 from xaiwidgets.graph.operation import Operation, Value, argument, fill
 from xaiwidgets.lrp.attention import attention_parts, factors_of, finite, is_masked
-from xaiwidgets.lrp.treatments import Hold, Winner, linear_down, norm_scale
+from xaiwidgets.lrp.treatments import Hold, linear_down, norm_scale, spread_over
+from xaiwidgets.lrp.winners import Winner
 
 __all__ = ["AbsRule", "abs_treatments", "normalise"]
 
@@ -92,8 +93,8 @@ class AbsSum(AbsRule):
 
     def shares(self, s: Tensor, at: Site) -> list[Tensor | None]:
         if at.operation.target not in {"add", "sub", "rsub"}:
-            back = linear_down(s, at)
-            return [back * at.inputs[0].clamp(min=0), *[None] * (len(at.shapes) - 1)]
+            backs = linear_down(s, at)
+            return [None if b is None else b * x.clamp(min=0) for b, x in zip(backs, at.inputs, strict=True)]
         negative = [
             at.operation.target == "sub" and i == 1 for i, a in enumerate(at.operation.args) if isinstance(a, Value)
         ]
@@ -151,26 +152,30 @@ def _slope(x: Tensor, at: Site) -> Tensor:
 
 
 class AbsWinner(AbsRule):
-    """As published, a plain chain of convolutions (VGG) does not divide by |y| here."""
+    """Of x and of |x|, each with winners of its own; for x ≥ 0 they are the same. Entries of −∞, which pad, win in neither. As
+    published, a plain chain of convolutions (VGG) does not divide by |y| here."""
 
     def __init__(self, operation: Operation, place: Surroundings, epsilon: float) -> None:
         super().__init__(operation, place, epsilon, divide=not place.plain)
 
     def shares(self, s: Tensor, at: Site) -> list[Tensor | None]:
-        """Max-pooling |x| has winners of its own; for x ≥ 0 they are the same. Entries of −∞, which pad, win in neither."""
-        x, winner = finite(at.inputs[0]), Winner()
-        share = self._back(winner, s, at) * x
-        if self.positive:
-            return [share]
-        sizes = x.abs().masked_fill_(torch.isneginf(at.inputs[0]), float("-inf"))
-        magnitudes = replace(at, inputs=(sizes, *at.inputs[1:]), memory=None)
-        return [share + self._back(winner, s, magnitudes) * x.abs(), *[None] * (len(at.shapes) - 1)]
+        plain = self._won(s, at, at.inputs)
+        if self.positive and len(at.inputs) == 1:
+            return plain
+        magnitude = self._won(s, replace(at, memory=None), tuple(_size(x) for x in at.inputs))
+        return [None if p is None or m is None else p + m for p, m in zip(plain, magnitude, strict=True)]
 
     @staticmethod
-    def _back(winner: Winner, s: Tensor, at: Site) -> Tensor:
-        share = winner.down(s, at)[0]
-        assert isinstance(share, Tensor)
-        return share
+    def _won(s: Tensor, at: Site, inputs: tuple[Any, ...]) -> list[Tensor | None]:
+        shares = Winner().down(s, replace(at, inputs=inputs))
+        return [share * finite(x) if isinstance(share, Tensor) else None for share, x in zip(shares, inputs, strict=True)]
+
+
+def _size(x: Any) -> Any:
+    """|x|, but for −∞."""
+    if not isinstance(x, Tensor) or not x.is_floating_point():
+        return x
+    return x.abs().masked_fill_(torch.isneginf(x), float("-inf"))
 
 
 class AbsNorm(AbsFactor):
@@ -197,12 +202,14 @@ class AbsProduct(AbsRule):
     """Of two activations: 2(ab)⁺ ⊙ s for each. A constant factor passes."""
 
     def down(self, relevance: Tensor, at: Site) -> Sequence[Tensor | Into | None]:
-        if sum(at.carries) == 1:
+        if sum(at.carries) == 1 and at.operation.target != "prod":
             return Pass().down(relevance, at)
         return super().down(relevance, at)
 
     def shares(self, s: Tensor, at: Site) -> list[Tensor | None]:
         r = s * at.output.clamp(min=0)
+        if at.operation.target == "prod":
+            return [spread_over(r, at).contiguous()]
         return [sum_to(r, shape) if wanted else None for shape, wanted in zip(at.shapes, at.wanted, strict=True)]
 
 
@@ -212,14 +219,16 @@ class AbsMatrixProduct(AbsRule):
     def shares(self, s: Tensor, at: Site) -> list[Tensor | None]:
         factors, formula = factors_of(at)
         magnitudes = [factor.abs() for factor in factors]
+        places = places_of(at)
         shares: list[Tensor | None] = []
         for number, wanted in enumerate(at.wanted):
-            place = number if len(at.inputs) == 2 else next(i for i, f in enumerate(factors) if f is at.inputs[0])
+            if not wanted:
+                shares.append(None)
+                continue
+            place = places[number]
             shares.append(
                 formula.transposed(s, factors, place) * factors[place]
                 + formula.transposed(s, magnitudes, place) * magnitudes[place]
-                if wanted
-                else None
             )
         return shares
 
@@ -278,10 +287,11 @@ class AbsSelect(AbsRule):
 def abs_treatments(epsilon: float = EPSILON) -> dict[str, Callable[[Operation, Surroundings], Local]]:
     """The rule for every operation, by ATen name."""
 
-    def maker(rule: Rule) -> Callable[[Operation, Surroundings], Local]:
-        return lambda operation, place: rule(operation, place, epsilon)
+    def make(operation: Operation, place: Surroundings) -> Local:
+        kind = kind_of(operation) or ""
+        return RULES.get(operation.target if KINDS.get(operation.target) == kind else kind, RULES[kind])(operation, place, epsilon)
 
-    return {target: maker(RULES.get(target, RULES[kind])) for target, kind in KINDS.items() if kind != "size"}
+    return {target: make for target, kind in KINDS.items() if kind != "size"}
 
 
 def _move(*_: Any) -> Local:
