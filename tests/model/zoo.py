@@ -49,7 +49,7 @@ def clip(kind: str) -> Callable[[], nn.Module]:
 def timm_wrapper() -> nn.Module:
     library = import_module("transformers")
     config = library.TimmWrapperConfig(
-        architecture="resnet10t", do_pooling=True, model_args={"num_classes": 4}, **LABELS
+        architecture="resnet10t", do_pooling=True, model_args={"pretrained": False}, **LABELS
     )
     return library.TimmWrapperForImageClassification(config)
 
@@ -120,7 +120,7 @@ CLASSIFIERS: dict[str, Callable[[], nn.Module]] = {
 
 ENCODERS: dict[str, Callable[[], nn.Module]] = {
     "DINOv3": make("DINOv3ViTModel", "DINOv3ViTConfig", **VIT, num_register_tokens=2),
-    "DINOv3 ConvNeXt": make("DINOv3ConvNextModel", "DINOv3ConvNextConfig", hidden_sizes=[16, 32], depths=[1, 2], num_stages=2),
+    "DINOv3 ConvNeXt": make("DINOv3ConvNextModel", "DINOv3ConvNextConfig", hidden_sizes=[16, 32], depths=[1, 2]),
     "SigLIP vision": make("SiglipVisionModel", "SiglipVisionConfig", **VIT),
     "CLIP vision": make("CLIPVisionModel", "CLIPVisionConfig", **VIT),
     "CLIP vision, projected": make("CLIPVisionModelWithProjection", "CLIPVisionConfig", **VIT, projection_dim=24),
