@@ -80,17 +80,19 @@ def in_range(maps: Tensor) -> Tensor:
     return (maps - low) / (high - low)
 
 
-@pytest.mark.parametrize(("ours", "theirs"), [(GradCAM, "GradCAM"), (GradCAMPlusPlus, "GradCAMPlusPlus")])
-@pytest.mark.parametrize("transformer", [False, True])
+@pytest.mark.parametrize(
+    ("ours", "theirs", "transformer"),
+    [(GradCAM, "GradCAM", False), (GradCAM, "GradCAM", True), (GradCAMPlusPlus, "GradCAMPlusPlus", False)],
+)
 def test_against_pytorch_grad_cam(
-    cnn: ImageModel, vit: ImageModel, x: Tensor, ours: Any, theirs: str, transformer: bool
+    cnn: ImageModel, vit: ImageModel, x: Tensor, *, ours: Any, theirs: str, transformer: bool
 ) -> None:
     peer = pytest.importorskip("pytorch_grad_cam")
     targets = pytest.importorskip("pytorch_grad_cam.utils.model_targets")
     given, layer = (vit, "blocks.2") if transformer else (cnn, "features.relu5")
     module = copy.deepcopy(given.module)
     # Theirs adds 1e-6 to squares of gradients; these are made large enough for that to be nothing.
-    module.get_submodule("head" if transformer else "classifier").weight.data *= 100
+    module.get_parameter("head.weight" if transformer else "classifier.weight").data *= 100
     model = ImageModel(module, input_size=64)
 
     def patches(tokens: Tensor) -> Tensor:
@@ -118,7 +120,9 @@ class Block(nn.Module):
     def __init__(self, width: int) -> None:
         super().__init__()
         self.norm, self.qkv, self.out = nn.LayerNorm(width), nn.Linear(width, 3 * width), nn.Linear(width, width)
-        self.mlp = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width))
+        self.mlp = nn.Sequential(
+            nn.LayerNorm(width), nn.Linear(width, 2 * width), nn.GELU(), nn.Linear(2 * width, width)
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         q, k, v = self.qkv(self.norm(x)).unflatten(2, (3, 2, -1)).permute(2, 0, 3, 1, 4)
@@ -205,15 +209,17 @@ def test_it_lies_on_the_object(cnn: ImageModel) -> None:
         heat = explainer(batch.x, batch.labels).heatmap
         share = (heat * batch.masks).sum((1, 2)) / heat.sum((1, 2)).clamp_min(1e-9)
         area = batch.masks.float().mean((1, 2))
-        # A coarse map of the last layer reaches beyond the object; twice by chance is far from none.
-        assert (share > 2 * area).float().mean() > 0.8, (share / area).tolist()
+        # A coarse map of the last layer reaches beyond the object; by chance it would hold as much as its area.
+        assert (share > 1.5 * area).all(), (share / area).tolist()
 
 
 def test_bad_layers(images: Tensor) -> None:
     model = ImageModel(conv_net(), input_size=(16, 12))
     with pytest.raises(ValueError, match=r"layer='9' is not in this model|layer='9'.*nearest"):
         GradCAM(model, "9")(images)
-    with pytest.raises(ValueError, match=r"layer='7' of Sequential has no space, only \(4,\); name one with space, such as"):
+    with pytest.raises(
+        ValueError, match=r"layer='7' of Sequential has no space, only \(4,\); name one with space, such as"
+    ):
         GradCAM(model, "7")(images)
     flat = nn.Sequential(nn.Flatten(), nn.Linear(576, 8), nn.ReLU(), nn.Linear(8, 4))
     with pytest.raises(ValueError, match="Sequential has no layer with space"):

@@ -37,7 +37,13 @@ def clip(kind: str) -> Callable[[], nn.Module]:
 
     def build() -> nn.Module:
         library = import_module("transformers")
-        text = {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 64, "vocab_size": 99}
+        text = {
+            "hidden_size": 32,
+            "num_hidden_layers": 2,
+            "num_attention_heads": 4,
+            "intermediate_size": 64,
+            "vocab_size": 99,
+        }
         text |= {"max_position_embeddings": 16, "bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 0}
         more = {"projection_dim": 24} if kind == "CLIP" else {}
         config = getattr(library, f"{kind}Config")(text_config=text, vision_config=dict(VIT), **more)
@@ -71,7 +77,14 @@ def smp(kind: str) -> Callable[[], nn.Module]:
 
 
 BACKBONE = {"model_type": "resnet", "embedding_size": 16, "hidden_sizes": [16, 32, 32, 64], "depths": [1, 1, 1, 1]}
-SWIN = {"image_size": 64, "patch_size": 4, "embed_dim": 16, "depths": [1, 1, 1, 1], "num_heads": [1, 2, 4, 8], "window_size": 4}
+SWIN = {
+    "image_size": 64,
+    "patch_size": 4,
+    "embed_dim": 16,
+    "depths": [1, 1, 1, 1],
+    "num_heads": [1, 2, 4, 8],
+    "window_size": 4,
+}
 
 CLASSIFIERS: dict[str, Callable[[], nn.Module]] = {
     "ViT": make("ViTForImageClassification", "ViTConfig", **VIT, **LABELS),

@@ -159,7 +159,7 @@ def _read_from(graph: Graph, step: Attention, device: torch.device) -> tuple[int
     """The tokens that the output depends on through an attention step."""
     with torch.enable_grad():
         mixed, value = noise(graph, device).requires_grad_(), torch.empty(0)
-        for index, value in graph.steps(mixed, graph.output, attached=True):  # noqa: B007 - the last is the output
+        for index, value in graph.steps(mixed, graph.output, attached=True):
             mixed = value if index == step.index else mixed
         # Any mixture of outputs will do: it depends on what they depend on.
         score = (value * torch.linspace(1, 2, value.numel(), device=device).reshape(value.shape)).sum()

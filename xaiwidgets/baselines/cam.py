@@ -123,6 +123,7 @@ class GradCAMPlusPlus(_Cam):
     """Grad-CAM++: the weight of a channel is Σ_ij α_ij relu(g_ij), g = ∂s/∂A, α = g² / (2 g² + g³ Σ A) (Chattopadhay et al., WACV 2018).
 
     The paper's formulas for exp(s), whose factor exp(s), one number an image, is left out. Several objects of one class weigh alike.
+    Made for layers without negative values, such as those after a ReLU: elsewhere the denominator can come near zero.
 
     Args:
         layer: as for `GradCAM`.
@@ -155,13 +156,17 @@ def cam_layers(graph: Graph, device: torch.device) -> tuple[str, ...]:
         # A linear step of tokens prepares them for one reader, as the keys of attention pooling.
         if space is not None and 0 < index < last and graph.operations[index].target != "linear":
             places[name] = (index, space)
+    if not places:
+        return ()
     with torch.enable_grad():
-        x, values = noise(graph, device).requires_grad_(), {}
+        x, value = noise(graph, device).requires_grad_(), torch.empty(0)
+        wanted: dict[int, Tensor] = {}
         for index, value in graph.steps(x, graph.output, attached=True):
-            values[index] = value if index in {place[0] for place in places.values()} else None
+            if any(index == place for place, _ in places.values()):
+                wanted[index] = value
         # Any mixture of outputs will do: it depends on what they depend on.
         mixed = (value * torch.linspace(1, 2, value.numel(), device=device).reshape(value.shape)).sum()
-        gradients = torch.autograd.grad(mixed, [values[index] for index, _ in places.values()], allow_unused=True)
+        gradients = torch.autograd.grad(mixed, [wanted[index] for index, _ in places.values()], allow_unused=True)
     found = []
     for (name, (_, space)), gradient in zip(places.items(), gradients, strict=True):
         if gradient is not None and len(gradient) == 1:

@@ -24,7 +24,9 @@ HALF = ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
 CLIP = ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711))
 PLAIN = ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
 STATISTICS: dict[str, tuple[tuple[float, ...], tuple[float, ...]]] = {
-    **dict.fromkeys(("vit", "beit", "data2vec-vision", "siglip", "dpt", "zoedepth", "mobilenet_v1", "mobilenet_v2"), HALF),
+    **dict.fromkeys(
+        ("vit", "beit", "data2vec-vision", "siglip", "dpt", "zoedepth", "mobilenet_v1", "mobilenet_v2"), HALF
+    ),
     **dict.fromkeys(("clip", "metaclip_2", "blip", "groupvit", "owlvit", "owlv2", "chinese_clip", "altclip"), CLIP),
     **dict.fromkeys(("rt_detr", "rt_detr_v2", "d_fine", "glpn", "mobilevit", "mobilevitv2"), PLAIN),
 }
@@ -94,7 +96,11 @@ def processing(processor: Any, channels: int = 3) -> dict[str, Any]:
     order = rise.abs().argmax(1).tolist()
     scale = rise.gather(1, torch.tensor(order)[:, None])[:, 0]
     rest = rise.abs().sum(1) - scale.abs()
-    if sorted(order) != list(range(channels)) or float(scale.min()) <= 0 or float(rest.max()) > 1e-3 * float(scale.max()):
+    if (
+        sorted(order) != list(range(channels))
+        or float(scale.min()) <= 0
+        or float(rest.max()) > 1e-3 * float(scale.max())
+    ):
         raise ValueError(
             f"processor {type(processor).__name__} mixes the channels of a picture or turns them; give mean=, std= and "
             "transform= instead"
@@ -172,7 +178,8 @@ def _usual(module: nn.Module, vision: Any, kind: str) -> dict[str, Any]:
     own = _of_timm(getattr(module, "timm_model", module))
     if own:
         return own
-    model_type = str(module.config.model_type)
+    config: Any = module.config
+    model_type = str(config.model_type)
     family = next((name for name in (model_type, model_type.removesuffix("_vision_model")) if name in STATISTICS), "")
     mean, std = STATISTICS.get(family, IMAGENET)
     channels = int(getattr(vision, "num_channels", 3) or 3)

@@ -90,7 +90,13 @@ class ImageModel(Answers):
         if scores is not None and scores not in MEANINGS:
             raise unknown("scores", scores, MEANINGS)
         own = own_parts(module, processor)
-        given = {"class_names": class_names, "mean": mean, "std": std, "input_size": input_size, "channels": channels}
+        given: dict[str, Any] = {
+            "class_names": class_names,
+            "mean": mean,
+            "std": std,
+            "input_size": input_size,
+            "channels": channels,
+        }
         given |= {"transform": transform, "output": output, "scores": scores, "text": text}
         own |= {argument: value for argument, value in given.items() if value is not None}
         mean, std = own.get("mean"), own.get("std")
