@@ -54,9 +54,7 @@ def clip(kind: str) -> Callable[[], nn.Module]:
 
 def timm_wrapper() -> nn.Module:
     library = import_module("transformers")
-    config = library.TimmWrapperConfig(
-        architecture="resnet10t", do_pooling=True, model_args={"pretrained": False}, **LABELS
-    )
+    config = library.TimmWrapperConfig(architecture="resnet10t", do_pooling=True, **LABELS)
     return library.TimmWrapperForImageClassification(config)
 
 

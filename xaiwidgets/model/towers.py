@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
@@ -69,7 +69,8 @@ def phrases_of(text: Callable[[Sequence[str]], Tensor] | None, name: str, phrase
             f"{name} knows no text; load one that does, such as 'demo:shapes-clip' or 'hf:openai/clip-vit-base-patch32', or give "
             "ImageModel(…, text=) a function from a list of phrases to (n, D)"
         )
-    phrases = [phrase] if isinstance(phrase, str) else list(phrase)
+    several = isinstance(phrase, Iterable) and not isinstance(phrase, str)
+    phrases = list(phrase) if several else [phrase]
     if not phrases or not all(isinstance(entry, str) for entry in phrases):
         raise TypeError(f"phrase={phrase!r} must be words, such as 'a photo of a dog', or a list of such")
     found = text(phrases)
@@ -77,4 +78,4 @@ def phrases_of(text: Callable[[Sequence[str]], Tensor] | None, name: str, phrase
         came = f"a tensor {tuple(found.shape)}" if isinstance(found, Tensor) else type(found).__name__
         raise ValueError(f"text gives {came} for {len(phrases)} phrases; let it give ({len(phrases)}, D)")
     found = found.detach().float()
-    return found[0] if isinstance(phrase, str) else found
+    return found if several else found[0]
