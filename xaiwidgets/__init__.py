@@ -6,7 +6,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from xaiwidgets.baselines import GradientXInput, IntegratedGradients, Occlusion, SmoothGrad, as_explainer
+    from xaiwidgets.baselines import (
+        AttentionRollout,
+        GradCAM,
+        GradCAMPlusPlus,
+        GradientXInput,
+        IntegratedGradients,
+        LastAttention,
+        Occlusion,
+        SmoothGrad,
+        as_explainer,
+    )
     from xaiwidgets.crp import CRP
     from xaiwidgets.evaluate import gae, pixel_flipping
     from xaiwidgets.index import ReferenceIndex, references
@@ -23,13 +33,17 @@ __all__ = [
     "RELAX",
     "RISE",
     "AbsLRP",
+    "AttentionRollout",
     "Composite",
     "ConceptBrowser",
     "FlippingViewer",
+    "GradCAM",
+    "GradCAMPlusPlus",
     "GradientXInput",
     "HeatmapOverlay",
     "ImageModel",
     "IntegratedGradients",
+    "LastAttention",
     "Occlusion",
     "Prediction",
     "ReferenceIndex",
@@ -45,7 +59,17 @@ __all__ = [
 
 # Names are found when first used: importing torch and the model libraries takes seconds, and not every use needs all.
 _ROOMS: dict[str, tuple[str, ...]] = {
-    "baselines": ("GradientXInput", "IntegratedGradients", "Occlusion", "SmoothGrad", "as_explainer"),
+    "baselines": (
+        "AttentionRollout",
+        "GradCAM",
+        "GradCAMPlusPlus",
+        "GradientXInput",
+        "IntegratedGradients",
+        "LastAttention",
+        "Occlusion",
+        "SmoothGrad",
+        "as_explainer",
+    ),
     "crp": ("CRP",),
     "demo": (),
     "evaluate": ("gae", "pixel_flipping"),

@@ -38,9 +38,10 @@ def offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
     monkeypatch.setattr(socket, "create_connection", refuse)
     monkeypatch.setattr(socket.socket, "connect", refuse)
-    monkeypatch.setattr("xaiwidgets.model.loading.getproxies", dict)
-    monkeypatch.setattr("xaiwidgets.model.loading._in_torch_cache", lambda url: False)
-    monkeypatch.setattr("xaiwidgets.model.loading._in_hub_cache", lambda name: False)
+    monkeypatch.setattr("xaiwidgets.model.hub.getproxies", dict)
+    monkeypatch.setattr("xaiwidgets.model.sources.in_torch_cache", lambda url: False)
+    monkeypatch.setattr("xaiwidgets.model.sources.in_hub_cache", lambda name: False)
+    monkeypatch.setattr("xaiwidgets.model.hub._hub_has", lambda name, file: False)
 
 
 def test_demo_models_know_their_classes(cnn: ImageModel, vit: ImageModel) -> None:
@@ -85,7 +86,7 @@ def test_options_go_to_the_library(photo: Image.Image) -> None:
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("resnet18", "name='resnet18' needs its source: 'demo:shapes-cnn', 'torchvision:resnet18' or"),
+        ("resnet18", "name='resnet18' needs its source: 'demo:shapes-cnn', 'torchvision:resnet18', 'timm:vit_small"),
         ("hub:resnet18", "needs its source"),
         ("demo:", "needs its source"),
         ("demo:shape-cnn", "did you mean 'demo:shapes-cnn'"),

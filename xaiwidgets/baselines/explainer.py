@@ -59,12 +59,17 @@ class BaselineExplainer(ABC):
         chunks = (slice(i, i + self.batch) for i in range(0, len(x), self.batch))
         parts = [self._relevance(x[part], score.of(part)) for part in chunks]
         seed = self.parameters.get("seed")
-        plain = {name: f"given, {tuple(v.shape)}" if hasattr(v, "shape") else v for name, v in self.parameters.items()}
+        given = self.parameters | self._found(x)
+        plain = {name: f"given, {tuple(v.shape)}" if hasattr(v, "shape") else v for name, v in given.items()}
         provenance = Provenance(type(self).__name__, plain, seed, self.model.name)
         return Baseline(provenance.asked(target=said(target, score)), torch.cat(parts), score.classes, output)
 
     def _check(self, x: Tensor) -> None:  # noqa: B027 - most have nothing to check
         """Raise ValueError where parameters do not fit the images."""
+
+    def _found(self, x: Tensor) -> dict[str, Any]:
+        """What the method found out for itself, for the provenance."""
+        return {}
 
     @abstractmethod
     def _relevance(self, x: Tensor, score: Score) -> Tensor:

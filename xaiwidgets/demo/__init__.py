@@ -4,6 +4,7 @@ It may import errors only: models and pictures know nothing of explanations.
 """
 
 from xaiwidgets.demo.models import DemoSpec, demo_names, load_demo
+from xaiwidgets.demo.photographs import Photograph, photographs
 from xaiwidgets.demo.shapes import CLASS_NAMES, TAGGED_CLASS, Batch, Sample, Shapes, examples
 
 __all__ = [
@@ -11,9 +12,11 @@ __all__ = [
     "TAGGED_CLASS",
     "Batch",
     "DemoSpec",
+    "Photograph",
     "Sample",
     "Shapes",
     "demo_names",
     "examples",
     "load_demo",
+    "photographs",
 ]

@@ -32,6 +32,7 @@ through the named layers.
 `channel_axis(graph, layer)` is the axis of a recorded value (N, …) along which concepts lie; in (K, N, …) it is one further right.
 """
 
+from xaiwidgets.graph.attention import Attention, attentions
 from xaiwidgets.graph.conditions import channel_axis, conditions, units
 from xaiwidgets.graph.exporting import export
 from xaiwidgets.graph.graph import Graph
@@ -39,8 +40,10 @@ from xaiwidgets.graph.operation import GraphError, Operation, Value
 from xaiwidgets.graph.propagate import Masks, Propagator, Record
 from xaiwidgets.graph.reach import Reach
 from xaiwidgets.graph.sharing import own_bytes, sharing
+from xaiwidgets.graph.space import Space, bottlenecks, grids, noise, space_of
 
 __all__ = [
+    "Attention",
     "Graph",
     "GraphError",
     "Masks",
@@ -48,11 +51,17 @@ __all__ = [
     "Propagator",
     "Reach",
     "Record",
+    "Space",
     "Value",
+    "attentions",
+    "bottlenecks",
     "channel_axis",
     "conditions",
     "export",
+    "grids",
+    "noise",
     "own_bytes",
     "sharing",
+    "space_of",
     "units",
 ]

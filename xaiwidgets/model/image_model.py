@@ -16,12 +16,14 @@ from torch import Tensor, nn
 from xaiwidgets.errors import unknown, whole
 from xaiwidgets.graph import Graph, GraphError
 from xaiwidgets.model.answers import Answers, Precision
-from xaiwidgets.model.arguments import assumed, class_names_of, first_channels, length, pair, per_channel, timm_config
+from xaiwidgets.model.arguments import assumed, class_names_of, first_channels, length, pair, per_channel
 from xaiwidgets.model.graphs import Graphs
+from xaiwidgets.model.hugging_face import own_parts
 from xaiwidgets.model.meaning import MEANINGS, Meaning, guessed_from_graph, guessed_from_parts
 from xaiwidgets.model.outputs import OutputError, Selection
 from xaiwidgets.model.preprocessing import Preprocessing
 from xaiwidgets.model.state import evaluating
+from xaiwidgets.model.towers import phrases_of
 
 __all__ = ["ImageModel", "Precision"]
 
@@ -43,9 +45,9 @@ class ImageModel(Answers):
             (N, classes, H, W), scores of queries or anchors (N, queries, classes), or a container of several tensors.
         class_names: one name a class, in the classes' order. Two names for one score (N, 1): it tells the second from the first.
         mean, std: of each channel, or one number for all, for pixel values in [0, 1]; of other than 1 or 3 channels also in the units of
-            the images themselves, where one is above 1. Default: the module's own (timm), else 0 and 1, which is said when a
-            picture is prepared.
-        input_size: (H, W), or one number for a square, that :meth:`prepare` resizes to. Default: the module's own (timm), else (224, 224).
+            the images themselves, where one is above 1. Default: the module's own (timm), those of models of its kind (transformers
+            without a processor), else 0 and 1, which is said when a picture is prepared.
+        input_size: (H, W), or one number for a square, that :meth:`prepare` resizes to. Default: the module's own, else (224, 224).
         channels: number of input channels; default: as many as ``mean`` has, else as the first convolution takes.
         transform: maps a PIL image to a tensor (C, H, W); default: resize, centre crop, normalise.
         name: used in results and titles.
@@ -56,6 +58,10 @@ class ImageModel(Answers):
             ``"probabilities"`` (already), ``"values"`` (plain numbers, as of regression). Default: guessed from the last step
             and the number of outputs; see :attr:`meaning`.
         boxes: where the module returns the boxes of its queries, as ``output`` says where the scores are; default: ``pred_boxes``.
+        processor: of a transformers model, as its ``AutoProcessor`` or ``AutoImageProcessor`` gives: makes images of pictures, and
+            tokens of words. What the model's configuration says (class names, size, what scores mean) is taken from there.
+        text: phrases to representations (n, D) in the space of the images, for :meth:`text`; default: the text tower, where the
+            module has one beside that for images (CLIP and its kin). The image tower alone is then the ``module``.
 
     Raises:
         TypeError, ValueError: an argument that does not fit, naming it and what to give.
@@ -75,6 +81,8 @@ class ImageModel(Answers):
         output: Any = None,
         scores: Meaning | None = None,
         boxes: Any = None,
+        processor: Any = None,
+        text: Callable[[Sequence[str]], Tensor] | None = None,
     ) -> None:
         if not isinstance(module, nn.Module):
             raise TypeError(
@@ -84,27 +92,37 @@ class ImageModel(Answers):
             raise TypeError(f"transform is {type(transform).__name__}; give a function from a PIL image to (C, H, W)")
         if scores is not None and scores not in MEANINGS:
             raise unknown("scores", scores, MEANINGS)
-        own = timm_config(module)
-        self._assumed = assumed(own, mean, std, input_size, transform)
-        mean = own.get("mean") if mean is None else mean
-        std = own.get("std") if std is None else std
-        size = own.get("input_size", (3, 224, 224))[-2:] if input_size is None else input_size
-        self.module = module
+        own = own_parts(module, processor)
+        given: dict[str, Any] = {
+            "class_names": class_names,
+            "mean": mean,
+            "std": std,
+            "input_size": input_size,
+            "channels": channels,
+        }
+        given |= {"transform": transform, "output": output, "scores": scores, "text": text}
+        known: dict[str, Any] = {name: own[name] for name in ("mean", "std", "input_size", "transform") if name in own}
+        self._assumed, self._said = assumed(known, mean, std, input_size, transform), False
+        own |= {argument: value for argument, value in given.items() if value is not None}
+        mean, std = own.get("mean"), own.get("std")
+        self.module: nn.Module = own["module"]
         self.name = name or type(module).__name__
-        self.class_names = class_names_of(class_names)
-        self.input_size: tuple[int, int] = pair("input_size", size)
+        self.class_names = class_names_of(own.get("class_names"))
+        self.input_size: tuple[int, int] = pair("input_size", own.get("input_size", 224))
         if channels is None:
-            taken = own["input_size"][0] if own else first_channels(module)
-            channels = taken if mean is None or length(mean) is None else length(mean) or 1
+            usual = own.get("channels") or first_channels(module)
+            channels = usual if mean is None or length(mean) is None else length(mean) or 1
         self.channels = whole("channels", channels, 1)
         self.mean = per_channel("mean", mean, 0.0, self.channels)
         self.std = per_channel("std", std, 1.0, self.channels)
         if min(self.std) <= 0:
             raise ValueError(f"std={self.std} must be positive; give the standard deviation of each channel")
-        self.selection = Selection(output, self.name)
-        self._meaning, self._boxes = scores, boxes
+        self.order: tuple[int, ...] = tuple(own.get("order", range(self.channels)))
+        self.selection = Selection(own.get("output"), self.name)
+        self._meaning, self._boxes, self._text = own.get("scores"), boxes, own.get("text")
+        self._usual = "assumed" in own and None in (given["mean"], given["std"])
         self.lock = threading.RLock()
-        self._transform = transform
+        self._transform = own.get("transform")
         self._graphs = self._new_graphs()
         self._warned = False
 
@@ -114,6 +132,7 @@ class ImageModel(Answers):
         output = "" if self.selection.given is None else f", output={self.selection}"
         scores = repr(self._meaning) if self._meaning is not None else f"{self._guess()!r} (guessed)"
         assumed = ", mean 0 and std 1 assumed" if "mean" in self._assumed else ""
+        assumed = ", mean and std assumed, those of its kind" if self._usual else assumed
         return f"ImageModel({self.name}, {size}{classes}, {self.device}{output}, scores={scores}{assumed})"
 
     def with_module(self, module: nn.Module, name: str | None = None) -> Self:
@@ -137,7 +156,9 @@ class ImageModel(Answers):
 
     @property
     def _preprocessing(self) -> Preprocessing:
-        return Preprocessing(self.name, self.channels, self.input_size, self.mean, self.std, self._transform)
+        return Preprocessing(
+            self.name, self.channels, self.input_size, self.mean, self.std, self.order, self._transform
+        )
 
     # -- images in and out -------------------------------------------------------------------------------------------
 
@@ -154,11 +175,11 @@ class ImageModel(Answers):
             FileNotFoundError, TypeError, ValueError: what came is not an image; says what to give.
         """
         found = self._preprocessing.prepare(images, self.device, size=size)
-        if self._assumed:
+        if self._assumed and not self._said:
             warnings.warn(
                 f"{self.name}: nobody said how it takes its images; {self._assumed}", UserWarning, stacklevel=2
             )
-            self._assumed = ""
+            self._said = True
         return found
 
     def pixels(self, x: Tensor) -> Tensor:
@@ -177,6 +198,15 @@ class ImageModel(Answers):
             ValueError: another number of dimensions or channels, no image, or values that are not finite floats.
         """
         return self._preprocessing.validate(x, self.device, argument)
+
+    def text(self, phrase: str | Sequence[str]) -> Tensor:
+        """The representation of a phrase, (D,), or of several, (n, D), in the space of the images' representations.
+
+        Raises:
+            TypeError: no phrase. ValueError: the model knows no text.
+        """
+        with self.lock:
+            return phrases_of(self._text, self.name, phrase)
 
     # -- answers -----------------------------------------------------------------------------------------------------
 

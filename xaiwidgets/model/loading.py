@@ -2,24 +2,16 @@
 
 from __future__ import annotations
 
-import socket
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
-from urllib.request import getproxies
 
 import torch
 from torch import Tensor, nn
 
-from xaiwidgets.errors import unknown
-from xaiwidgets.model.arguments import timm_config
 from xaiwidgets.model.image_model import ImageModel
+from xaiwidgets.model.sources import SOURCES
 
-OFFLINE = (
-    "cannot be fetched here (no connection to {host}); give checkpoint='weights.safetensors' for weights on disk, "
-    "pretrained=False for random ones, or load('demo:shapes-cnn'), which ships with the package"
-)
+__all__ = ["load"]
 
 
 def load(
@@ -33,7 +25,8 @@ def load(
     """A model by name, in evaluation mode, with the transforms and class names of the library it comes from.
 
     Args:
-        name: ``"demo:…"`` (ships with the package), ``"torchvision:…"`` or ``"timm:…"``.
+        name: ``"demo:…"`` (ships with the package), ``"torchvision:…"``, ``"timm:…"``, ``"hf:…"`` (transformers: a repository, or a
+            folder that ``save_pretrained`` wrote) or ``"photos:efficientnet-lite0"`` (ImageNet weights from a package).
         pretrained: fetch the library's default weights; not for demo models, whose weights are always there.
         checkpoint: weights on disk instead, a ``.safetensors`` file or a state dict that loads with
             ``weights_only=True``.
@@ -44,15 +37,17 @@ def load(
         ValueError: unknown name, with the nearest ones; a checkpoint that does not fit; a device that is not there.
         FileNotFoundError: no such checkpoint.
         ConnectionError: the weights cannot be fetched here.
+        ModuleNotFoundError: an extra that the source needs is not installed; says which.
     """
     source, _, model_name = str(name).partition(":")
-    if not model_name or source not in _SOURCES:
+    if not model_name or source not in SOURCES:
         raise ValueError(
-            f"name={name!r} needs its source: 'demo:shapes-cnn', 'torchvision:resnet18' or 'timm:vit_small_patch16_224'"
+            f"name={name!r} needs its source: 'demo:shapes-cnn', 'torchvision:resnet18', 'timm:vit_small_patch16_224', "
+            "'hf:google/vit-base-patch16-224' or 'photos:efficientnet-lite0'"
         )
     place = _device(device)
     path = None if checkpoint is None else _existing(Path(checkpoint))
-    module, parts = _SOURCES[source](model_name, pretrained and path is None, options)
+    module, parts = SOURCES[source](model_name, pretrained and path is None, options)
     if path is not None:
         _load_weights(module, path)
     module.eval()
@@ -81,152 +76,7 @@ def _device(given: torch.device | str | None) -> torch.device:
     return device
 
 
-# -- one function a source: (name, pretrained, options) -> module and ImageModel's other arguments ---------------------
-
-
-def _demo(name: str, pretrained: bool, options: dict[str, Any]) -> tuple[nn.Module, dict[str, Any]]:
-    from xaiwidgets.demo.models import demo_names, load_demo
-
-    if name not in demo_names():
-        raise unknown("name", f"demo:{name}", [f"demo:{known}" for known in demo_names()])
-    if options:
-        raise TypeError(f"load('demo:{name}') takes no keyword {next(iter(options))!r}; demo models are as trained")
-    module, spec = load_demo(name)
-    parts = {"class_names": spec.class_names, "mean": spec.mean, "std": spec.std, "input_size": spec.input_size}
-    return module, {**parts, "channels": spec.channels}
-
-
-def _torchvision(name: str, pretrained: bool, options: dict[str, Any]) -> tuple[nn.Module, dict[str, Any]]:
-    from torchvision import models
-
-    known = models.list_models(module=models)
-    if name not in known:
-        raise unknown("name", f"torchvision:{name}", [f"torchvision:{entry}" for entry in known])
-    weights = models.get_model_weights(name).DEFAULT
-    builder = models.get_model_builder(name)
-    if not pretrained and name in ("googlenet", "inception_v3"):
-        # These two warn unless told; their own initialisation takes half a minute, and random weights are random
-        # anyway.
-        options.setdefault("init_weights", False)
-    if pretrained:
-        host = urlsplit(weights.url).hostname or ""
-        module = _fetch(name, host, lambda: builder(weights=weights, **options), cached=_in_torch_cache(weights.url))
-    else:
-        module = builder(weights=None, **options)
-    transforms = weights.transforms()
-    crop = list(transforms.crop_size)
-    parts: dict[str, Any] = {
-        "mean": tuple(transforms.mean),
-        "std": tuple(transforms.std),
-        "input_size": (crop[0], crop[-1]),
-        "transform": transforms,
-    }
-    categories = weights.meta.get("categories")
-    if categories and options.get("num_classes", len(categories)) == len(categories):
-        parts["class_names"] = categories
-    return module, parts
-
-
-def _timm(name: str, pretrained: bool, options: dict[str, Any]) -> tuple[nn.Module, dict[str, Any]]:
-    import timm
-    from timm.data import create_transform
-
-    if not timm.is_model(name.split(".", 1)[0]):
-        raise unknown("name", f"timm:{name}", [f"timm:{entry}" for entry in timm.list_models()])
-    if "." in name:
-        tagged = timm.list_pretrained(f"{name.split('.', 1)[0]}.*")
-        if name not in tagged:
-            raise unknown("name", f"timm:{name}", [f"timm:{entry}" for entry in tagged])
-
-    def create() -> nn.Module:
-        return timm.create_model(name, pretrained=pretrained, **options)
-
-    module = _fetch(name, _hub_host(), create, cached=_in_hub_cache(name)) if pretrained else create()
-    config = timm_config(module, size=options.get("img_size"))
-    parts: dict[str, Any] = {
-        "mean": tuple(config["mean"]),
-        "std": tuple(config["std"]),
-        "input_size": tuple(config["input_size"][1:]),
-        "channels": int(config["input_size"][0]),
-    }
-    if parts["channels"] in (1, 3):
-        parts["transform"] = create_transform(**config, is_training=False)
-    names = _timm_class_names(module)
-    if names is not None:
-        parts["class_names"] = names
-    return module, parts
-
-
-_SOURCES: dict[str, Callable[[str, bool, dict[str, Any]], tuple[nn.Module, dict[str, Any]]]] = {
-    "demo": _demo,
-    "torchvision": _torchvision,
-    "timm": _timm,
-}
-
-
-def _timm_class_names(module: nn.Module) -> tuple[str, ...] | None:
-    """ImageNet's names for models trained on one of its subsets; None for any other number of classes."""
-    from timm.data import ImageNetInfo, infer_imagenet_subset
-
-    subset = infer_imagenet_subset(module)
-    if subset is None:
-        return None
-    info = ImageNetInfo(subset)
-    if info.num_classes() != getattr(module, "num_classes", None):
-        return None
-    # The first of the synonyms is the name people know.
-    return tuple(info.index_to_description(index).split(",")[0] for index in range(info.num_classes()))
-
-
 # -- weights -----------------------------------------------------------------------------------------------------------
-
-
-def _fetch(name: str, host: str, get: Callable[[], Any], *, cached: bool) -> Any:
-    """Call ``get``, turning what goes wrong without a connection into one clear error, at once."""
-    message = f"weights of {name!r} " + OFFLINE.format(host=host)
-    # The hub's own client tries for most of a minute before it gives up.
-    if not cached and not _reachable(host):
-        raise ConnectionError(message)
-    try:
-        return get()
-    except (OSError, RuntimeError) as error:
-        raise ConnectionError(f"{message}. Reported: {error}") from error
-
-
-def _reachable(host: str) -> bool:
-    """Whether a connection to ``host`` can be tried: directly, or over a proxy that resolves names itself."""
-    if getproxies():
-        return True
-    try:
-        with socket.create_connection((host, 443), timeout=5):
-            return True
-    except OSError:
-        return False
-
-
-def _in_torch_cache(url: str) -> bool:
-    return (Path(torch.hub.get_dir()) / "checkpoints" / Path(urlsplit(url).path).name).is_file()
-
-
-def _in_hub_cache(name: str) -> bool:
-    import timm
-    from huggingface_hub import try_to_load_from_cache
-
-    config = timm.get_pretrained_cfg(name)
-    repository = config.hf_hub_id if config is not None else None
-    if config is None or not repository:
-        return False
-    # A bare "timm/" stands for the repository named after the model and its tag.
-    if config is not None and repository.endswith("/"):
-        repository = f"{repository}{config.architecture}.{config.tag}"
-    files = ("model.safetensors", "pytorch_model.bin")
-    return any(isinstance(try_to_load_from_cache(repository, file), str) for file in files)
-
-
-def _hub_host() -> str:
-    from huggingface_hub import constants
-
-    return urlsplit(constants.ENDPOINT).hostname or ""
 
 
 def _existing(path: Path) -> Path:
@@ -250,8 +100,9 @@ def _load_weights(module: nn.Module, path: Path) -> None:
             f"checkpoint={str(path)!r} cannot be read as plain weights ({type(error).__name__}); "
             "save module.state_dict(), best with safetensors.torch.save_file"
         ) from error
-    state = _unwrapped(state, path)
-    own = module.state_dict()
+    state, own = _unwrapped(state, path), module.state_dict()
+    if state.keys() != own.keys() and hasattr(module, "save_pretrained"):
+        state = _renamed(module, state)
     missing = [key for key in own if key not in state]
     extra = [key for key in state if key not in own]
     shapes = [key for key in own if key in state and own[key].shape != state[key].shape]
@@ -266,6 +117,14 @@ def _load_weights(module: nn.Module, path: Path) -> None:
             "check the model's name and num_classes"
         )
     module.load_state_dict(state)
+
+
+def _renamed(module: Any, state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The same under a transformers model's own names, where the library saves under others and knows how to read them."""
+    options = {"config": module.config, "state_dict": state, "output_loading_info": True}
+    read, report = type(module).from_pretrained(None, **options)
+    fits = not any(report.get(kind) for kind in ("missing_keys", "unexpected_keys", "mismatched_keys", "error_msgs"))
+    return dict(read.state_dict()) if fits else state
 
 
 def _unwrapped(state: Any, path: Path) -> dict[str, Tensor]:

@@ -25,6 +25,7 @@ class Preprocessing:
     Attributes:
         name: of the model, for errors. channels: of the images. input_size: (H, W) that pictures are brought to.
         mean, std: of each channel, for pixel values in [0, 1].
+        order: which channel of a picture (red, green, blue) each of the model's is; empty for the usual order.
         transform: from a PIL image to (C, H, W), in place of resizing, cropping and normalising.
     """
 
@@ -33,6 +34,7 @@ class Preprocessing:
     input_size: tuple[int, int]
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    order: tuple[int, ...] = ()
     transform: Callable[[Image.Image], Tensor] | None = None
 
     def prepare(self, images: Any, device: torch.device, *, size: Any = None) -> Tensor:
@@ -70,12 +72,17 @@ class Preprocessing:
     def pixels(self, x: Tensor) -> Tensor:
         """Normalised images (N, C, H, W) as pixel values in [0, 1], clamped."""
         mean, std = self._statistics(x)
-        return (x * std + mean).clamp(0, 1)
+        found = (x * std + mean).clamp(0, 1)
+        return found if self._usual else found[:, [self.order.index(channel) for channel in range(self.channels)]]
 
     def normalise(self, pixels: Tensor) -> Tensor:
         """Pixel values in [0, 1], shape (N, C, H, W), as the model takes them."""
         mean, std = self._statistics(pixels)
-        return (pixels - mean) / std
+        return ((pixels if self._usual else pixels[:, list(self.order)]) - mean) / std
+
+    @property
+    def _usual(self) -> bool:
+        return self.order in ((), tuple(range(self.channels)))
 
     def validate(self, x: Any, device: torch.device, argument: str = "x") -> Tensor:
         """``x`` as a float32 batch (N, C, H, W) on a device; see `ImageModel.validate`."""
