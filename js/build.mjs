@@ -67,7 +67,6 @@ const styles = (name) => ({
 /** @type {(name: string) => import("esbuild").BuildOptions} */
 const options = (name) => ({
   entryPoints: { [name]: join(source, name, "index.ts") },
-  plugins: [styles(name)],
   outdir: target,
   bundle: true,
   format: "esm",
@@ -78,7 +77,7 @@ const options = (name) => ({
   loader: { ".html": "text" },
   minify: true,
   legalComments: "none",
-  plugins: [unusedColours],
+  plugins: [unusedColours, styles(name)],
   logLevel: "warning",
 });
 

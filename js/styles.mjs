@@ -27,9 +27,9 @@ export function blocksOf(css) {
   for (let i = 0; i < text.length; i++) {
     if (text[i] === ";" || text[i] === "}") start = i + 1;
     if (text[i] === "{") {
-      const begin = start + text.slice(start).search(/\S/);
+      const begin = start + told.slice(start).search(/\S/);
       open.push({
-        prelude: text.slice(begin, i).trim(),
+        prelude: told.slice(begin, i).trim(),
         begin,
         from: i + 1,
         within: open.map((b) => b.prelude),

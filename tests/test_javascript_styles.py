@@ -90,6 +90,7 @@ def test_no_selector_of_a_built_bundle_leaves_its_widget(widget: str) -> None:
     css = re.sub(r"@keyframes [^{]*\{(?:[^{}]*\{[^{}]*\})*\s*\}", "", bundle(f"{widget}.css"))
     preludes = [part.strip() for part in re.findall(r"([^{};]+)\{", css) if not part.strip().startswith("@")]
     assert len(preludes) > 100
+    assert 'aria-checked="true"' in css.replace("aria-checked=true", 'aria-checked="true"'), "selectors are kept whole"
     foreign = [
         prelude for prelude in preludes if any(f".xw-{other}" in prelude for other in WIDGETS if other != widget)
     ]

@@ -53,11 +53,19 @@ def bundle(name: str) -> str:
     return path.read_text(encoding="utf-8")
 
 
+_EVERY = ("theme", "title", "picture", "overlay")
+"""Names of the traits that a person may give to the constructor of every widget."""
+
+
 class Widget(anywidget.AnyWidget):
     """Base of the widgets: a subclass names its bundle, handles messages in ``_on_<type>``, runs long work as jobs."""
 
     theme = traitlets.Enum(["auto", "light", "dark"], "auto").tag(sync=True)
     title = traitlets.Unicode("").tag(sync=True)
+    picture = traitlets.Enum(["grey", "colour", "none"], "grey").tag(sync=True)
+    """How the picture lies beneath a heatmap: without colours, so that none is taken for relevance; in colour; not at all."""
+    overlay = traitlets.Enum(["colours", "outlines"], "colours").tag(sync=True)
+    """How a heatmap lies over its picture: in colours, or as outlines of its strongest 5, 10 and 20 % of pixels."""
     status = traitlets.Dict({"state": "idle"}).tag(sync=True)
     """What the widget is doing, and what went wrong: written by Python, shown in the browser."""
 
@@ -67,7 +75,7 @@ class Widget(anywidget.AnyWidget):
     """Names of the traits that a person may give to the constructor, beside those of every widget."""
 
     def __init__(self, **view: Any) -> None:
-        check_keywords(type(self).__name__, view, ["theme", "title", *self.view_traits])
+        check_keywords(type(self).__name__, view, [*_EVERY, *self.view_traits])
         super().__init__(**view)
         self._runner = JobRunner(f"{type(self).__name__} worker")
         _OPEN.add(self)

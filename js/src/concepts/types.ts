@@ -57,6 +57,8 @@ export const initialState: ConceptsState = {
   opacity: 0.6,
   colormap: "red_blue",
   theme: "auto",
+  picture: "grey",
+  overlay: "colours",
   images: 1,
   class_names: [],
   layers: [],

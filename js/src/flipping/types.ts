@@ -34,6 +34,8 @@ export interface FlippingState extends WidgetState {
 
 export const initialState: FlippingState = {
   theme: "auto",
+  picture: "grey",
+  overlay: "colours",
   title: "",
   status: { state: "idle" },
   order: "both",

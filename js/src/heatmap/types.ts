@@ -32,7 +32,7 @@ export interface HeatmapState extends WidgetState {
 /** Used where a host does not have the trait (an older kernel, a saved page). */
 export const initialState: HeatmapState = {
   show: "importance",
-  opacity: 0.7,
+  opacity: 0.8,
   threshold: 1,
   filter_mode: "hide",
   colormap: "viridis",
@@ -47,6 +47,8 @@ export const initialState: HeatmapState = {
   parameters: {},
   selection: null,
   theme: "auto",
+  picture: "grey",
+  overlay: "colours",
   images: 1,
   methods: [],
   class_names: [],

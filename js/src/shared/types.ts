@@ -2,10 +2,18 @@
 
 export type ThemeChoice = "auto" | "light" | "dark";
 
+/** How a picture lies beneath its heatmap: without colours, so that none is taken for relevance; in colour; not at all. */
+export type Beneath = "grey" | "colour" | "none";
+
+/** How a heatmap lies over its picture: in colours, or as outlines of its strongest parts. */
+export type OverlayStyle = "colours" | "outlines";
+
 /** The traits that every widget has: see the Python class `Widget`. */
 export interface WidgetState {
   theme: ThemeChoice;
   title: string;
+  picture: Beneath;
+  overlay: OverlayStyle;
   status: Status;
 }
 

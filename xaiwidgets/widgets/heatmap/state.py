@@ -31,7 +31,7 @@ class HeatmapState(Widget):
 
     # What a person sees and varies.
     show = traitlets.Unicode("").tag(sync=True)
-    opacity = traitlets.Float(0.7, min=0, max=1).tag(sync=True)
+    opacity = traitlets.Float(0.8, min=0, max=1).tag(sync=True)
     threshold = traitlets.Float(0.5, min=0, max=1).tag(sync=True)
     """The surest share of pixels, which filtered views show; one half is U-RELAX as published."""
     filter_mode = traitlets.Enum(["hide", "fade"], "hide").tag(sync=True)

@@ -3,18 +3,17 @@
  * vectors. Always dark on white, whatever the notebook's theme.
  */
 import { formatPercent } from "../../shared/data/format.ts";
-import { ticksOf } from "../../shared/data/ticks.ts";
-import { visiblePart } from "../../shared/data/viewport.ts";
-import { Painter } from "../../shared/drawing/painter.ts";
-import { drawColorBar, element, type Figure, newFigure, serialised } from "../../shared/drawing/svg.ts";
+import { drawLegend, legendHeight, overlayImage } from "../../shared/drawing/figure-parts.ts";
+import { element, type Figure, newFigure, serialised } from "../../shared/drawing/svg.ts";
 import type { HeatmapStore } from "../state/store.ts";
+import { overlayOf } from "./draw.ts";
 import { contentOf, type Pane, type PaneContent, panesOf, unitOf } from "./panes.ts";
 
 const side = 360; // px, the width of one picture
 const gap = 24;
 const margin = 16;
 const text = { caption: 14, tick: 11, title: 16 };
-const bar = { height: 10, gap: 8, ticks: 20 };
+const bar = { gap: 8 };
 
 export function figureOf(store: HeatmapStore): Figure {
   const panes = panesOf(store).flatMap((pane) => {
@@ -29,7 +28,7 @@ export function figureOf(store: HeatmapStore): Figure {
   const title = store.state.title.value;
   const top = margin + (title ? text.title + gap / 2 : 0);
   const width = margin * 2 + panes.length * side + (panes.length - 1) * gap;
-  const height = top + text.caption + 8 + tall + bar.gap + bar.height + bar.ticks + margin;
+  const height = top + text.caption + 8 + tall + bar.gap + legendHeight + margin;
 
   const root = newFigure(width, height);
   if (title) {
@@ -50,40 +49,17 @@ function drawPane(
   content: PaneContent,
   { tall, id }: { tall: number; id: string },
 ): void {
-  const { threshold, opacity, zoom } = store.state;
+  const { threshold } = store.state;
   const { paint } = content;
   const unit = unitOf(pane.view) ? ` (${unitOf(pane.view)})` : "";
   const cut = paint.filter && threshold.value < 1 ? `, surest ${formatPercent(threshold.value)}` : "";
   const base = text.caption - 2;
   element(group, "text", { y: base, "font-size": text.caption }, `${pane.label}${unit}${cut}`);
 
-  const painter = new Painter();
-  painter.paint(paint);
-  const { left, top, size } = visiblePart(zoom.value);
-  const frame = element(group, "svg", {
-    y: text.caption + 8,
-    width: side,
-    height: tall,
-    viewBox: `${left} ${top} ${size} ${size}`,
-    preserveAspectRatio: "none",
-  });
-  const unitSquare = { width: 1, height: 1, preserveAspectRatio: "none" };
-  const picture = store.picture.value;
-  if (picture) element(frame, "image", { ...unitSquare, href: picture.canvas.toDataURL("image/png") });
-  element(frame, "image", {
-    ...unitSquare,
-    href: painter.canvas.toDataURL("image/png"),
-    opacity: opacity.value,
-  });
-
-  const legend = element(group, "g", { transform: `translate(0, ${text.caption + 8 + tall + bar.gap})` });
-  drawColorBar(legend, ticksOf(paint.range), {
-    id,
-    colormap: paint.colormap,
-    width: side,
-    height: bar.height,
-    size: text.tick,
-    gap: 4,
-    lines: true,
-  });
+  const overlay = overlayOf(store, content);
+  const top = text.caption + 8;
+  const box = { y: top, width: side, height: tall, preserveAspectRatio: "none" };
+  element(group, "image", { ...box, href: overlayImage(overlay, side, tall) });
+  const legend = element(group, "g", { transform: `translate(0, ${top + tall + bar.gap})` });
+  drawLegend(legend, overlay, { width: side, id, size: text.tick });
 }

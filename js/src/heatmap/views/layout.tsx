@@ -1,4 +1,5 @@
 /** The widget as a whole: where its parts stand. */
+import { AppearanceChoice } from "../../shared/controls/appearance.tsx";
 import { Opacity } from "../../shared/controls/opacity.tsx";
 import { Segmented } from "../../shared/controls/segmented.tsx";
 import { Messages } from "../../shared/views/messages.tsx";
@@ -76,6 +77,9 @@ function Panel({ method }: { method: Method }) {
           value={store.state.opacity}
           onInput={(value) => store.set("opacity", value)}
         />
+        <section aria-label="Appearance">
+          <AppearanceChoice store={store} />
+        </section>
         {sure && <UncertaintyFilter method={sure} />}
         <Colours method={method} />
         {store.canCompute.value &&
