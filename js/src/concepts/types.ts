@@ -59,6 +59,7 @@ export const initialState: ConceptsState = {
   theme: "auto",
   picture: "grey",
   overlay: "colours",
+  model_name: "",
   images: 1,
   class_names: [],
   layers: [],

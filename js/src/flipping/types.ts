@@ -36,6 +36,7 @@ export const initialState: FlippingState = {
   theme: "auto",
   picture: "grey",
   overlay: "colours",
+  model_name: "",
   title: "",
   status: { state: "idle" },
   order: "both",

@@ -14,7 +14,17 @@ export interface WidgetState {
   title: string;
   picture: Beneath;
   overlay: OverlayStyle;
+  model_name: string;
   status: Status;
+}
+
+/** What a "?" says: a sentence, and where to read on; see xaiwidgets/words.py. */
+export interface Help {
+  help?: string;
+  /** Authors and year. */
+  paper?: string;
+  /** "doi:…" or "arXiv:…" */
+  link?: string;
 }
 
 /** How far a computation is. */

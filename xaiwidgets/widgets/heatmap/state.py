@@ -52,7 +52,6 @@ class HeatmapState(Widget):
     images = traitlets.Int(1).tag(sync=True)
     methods = traitlets.List(traitlets.Dict()).tag(sync=True)
     class_names = traitlets.List(traitlets.Unicode()).tag(sync=True)
-    notes = traitlets.Dict({}).tag(sync=True)
     snapshot = traitlets.Bytes(b"").tag(sync=True)
 
     view_traits = (*_DRAWING, "image", "method", "against", "parameters")

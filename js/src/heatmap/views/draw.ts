@@ -4,16 +4,16 @@ import { visiblePart } from "../../shared/data/viewport.ts";
 import { keepDrawn, type Part } from "../../shared/drawing/canvas.ts";
 import { type Overlay, OverlayPainter } from "../../shared/drawing/overlay.ts";
 import type { HeatmapStore } from "../state/store.ts";
-import type { PaneContent } from "./panes.ts";
+import { type Pane, type PaneContent, showsMap } from "./panes.ts";
 
-/** What a pane's picture is made of, as the store has it now. */
-export function overlayOf(store: HeatmapStore, content: PaneContent | null): Overlay {
+/** What a pane's picture is made of, as the store has it now; the picture alone is in its own colours. */
+export function overlayOf(store: HeatmapStore, pane: Pane, content: PaneContent | null): Overlay {
   const { opacity, picture, overlay } = store.state;
   return {
     picture: store.picture.value,
     paint: content?.paint ?? null,
     opacity: opacity.value,
-    beneath: picture.value,
+    beneath: showsMap(pane) ? picture.value : "colour",
     style: overlay.value,
     part: partOf(store),
   };
@@ -29,13 +29,14 @@ function partOf(store: HeatmapStore): Part {
 export function keepPaneDrawn(
   canvas: HTMLCanvasElement,
   store: HeatmapStore,
+  pane: Pane,
   content: ReadonlySignal<PaneContent | null>,
 ): () => void {
   const painter = new OverlayPainter();
-  let now = overlayOf(store, null);
+  let now = overlayOf(store, pane, null);
   const draw = (context: CanvasRenderingContext2D) => painter.draw(context, now);
   const watch = () => {
-    now = overlayOf(store, content.value);
+    now = overlayOf(store, pane, content.value);
   };
   return keepDrawn(canvas, draw, watch, "xw:draw");
 }

@@ -3,13 +3,13 @@ import { computed } from "@preact/signals";
 import { useMemo } from "preact/hooks";
 import { MapLegend } from "../../shared/views/map-legend.tsx";
 import { useView } from "./context.ts";
-import { type contentOf, type Pane, unitOf } from "./panes.ts";
+import { type contentOf, type MapPane, unitOf } from "./panes.ts";
 
 export function PaneLegend({
   pane,
   content,
 }: {
-  pane: Pane;
+  pane: MapPane;
   content: { readonly value: ReturnType<typeof contentOf> };
 }) {
   const { opacity, picture, overlay } = useView().store.state;

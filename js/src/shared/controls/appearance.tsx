@@ -1,5 +1,6 @@
 /** How a heatmap and its picture lie over each other. */
 import type { Signal } from "@preact/signals";
+import { help } from "../data/words.ts";
 import type { Beneath, OverlayStyle } from "../types.ts";
 import { Segmented } from "./segmented.tsx";
 
@@ -27,6 +28,7 @@ export function AppearanceChoice({ store }: { store: Appearance }) {
       <Segmented
         inline
         label="Picture"
+        help={help.picture}
         value={picture.value}
         choices={pictures}
         onChange={(value) => store.set("picture", value as Beneath)}
@@ -34,6 +36,7 @@ export function AppearanceChoice({ store }: { store: Appearance }) {
       <Segmented
         inline
         label="Heatmap"
+        help={help.overlay}
         value={overlay.value}
         choices={overlays}
         onChange={(value) => store.set("overlay", value as OverlayStyle)}

@@ -60,3 +60,20 @@ function drawOutlineKey(group: Element, colormap: string, size: number): void {
     element(group, "text", { x: x + signs.length * 16 + 2, y, "font-size": size }, formatPercent(share));
   });
 }
+
+const makingSize = 11;
+/** Of the line that says how a figure was made. */
+export const makingHeight = 24;
+
+/** How a figure was made, and when, in a line at its foot; cut where it is longer than the figure is wide. */
+export function drawMaking(
+  root: Element,
+  { x, y, width }: { x: number; y: number; width: number },
+  parts: readonly string[],
+): void {
+  const said = [...parts, new Date().toISOString().slice(0, 10)].join(" · ");
+  const most = Math.floor(width / (makingSize * 0.52));
+  const line = said.length > most ? `${said.slice(0, most - 1)}…` : said;
+  const made = element(root, "text", { x, y, "font-size": makingSize, fill: "#5b616b" }, line);
+  element(made, "title", {}, said);
+}
