@@ -11,6 +11,7 @@ import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import * as esbuild from "esbuild";
+import { scoped } from "./styles.mjs";
 
 const here = dirname(fileURLToPath(import.meta.url));
 const source = join(here, "src");
@@ -52,9 +53,20 @@ const unusedColours = {
 };
 
 const names = await widgets();
-/** @type {import("esbuild").BuildOptions} */
-const options = {
-  entryPoints: Object.fromEntries(names.map((name) => [name, join(source, name, "index.ts")])),
+/** Shared styles become each widget's own: another bundle on the page, perhaps of another version, is not reached. */
+const styles = (name) => ({
+  name: "styles",
+  setup(build) {
+    build.onLoad({ filter: /[\\/]shared[\\/]styles[\\/].*\.css$/ }, async ({ path }) => ({
+      contents: scoped(await readFile(path, "utf8"), name),
+      loader: "css",
+      resolveDir: dirname(path),
+    }));
+  },
+});
+/** @type {(name: string) => import("esbuild").BuildOptions} */
+const options = (name) => ({
+  entryPoints: { [name]: join(source, name, "index.ts") },
   outdir: target,
   bundle: true,
   format: "esm",
@@ -65,20 +77,27 @@ const options = {
   loader: { ".html": "text" },
   minify: true,
   legalComments: "none",
-  plugins: [unusedColours],
+  plugins: [unusedColours, styles(name)],
   logLevel: "warning",
-};
+});
 
 await mkdir(target, { recursive: true });
 // Python fills in the same page when it saves a widget as HTML.
 await copyFile(join(source, "shared", "page", "standalone.html"), join(target, "standalone.html"));
 
 if (process.argv.includes("--watch")) {
-  const context = await esbuild.context({ ...options, minify: false, sourcemap: "inline", logLevel: "info" });
-  await context.watch();
-} else {
-  await esbuild.build(options);
   for (const name of names) {
+    const context = await esbuild.context({
+      ...options(name),
+      minify: false,
+      sourcemap: "inline",
+      logLevel: "info",
+    });
+    await context.watch();
+  }
+} else {
+  for (const name of names) {
+    await esbuild.build(options(name));
     const script = await gzippedSize(join(target, `${name}.js`));
     const style = await gzippedSize(join(target, `${name}.css`));
     if (process.argv.includes("--check-size")) {

@@ -1,6 +1,15 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { colormaps, colorTable, cssColor, fittingColormap, withAlpha } from "../src/shared/data/colormaps.ts";
+import {
+  colormaps,
+  colorTable,
+  cssColor,
+  cssOver,
+  fittingColormap,
+  isSigned,
+  overTable,
+  withShare,
+} from "../src/shared/data/colormaps.ts";
 
 const rgba = (packed: number) => [...new Uint8Array(Uint32Array.of(packed).buffer)];
 
@@ -44,8 +53,37 @@ test("a map that does not fit the data gives way to one that does", () => {
 });
 
 test("fading keeps the colour", () => {
-  const [color] = withAlpha(colorTable("magma"), 56);
-  assert.deepEqual(rgba(color!), [...rgba(colorTable("magma")[0]!).slice(0, 3), 56]);
+  const [color] = withShare(colorTable("magma"), 0.25);
+  assert.deepEqual(rgba(color!), [...rgba(colorTable("magma")[0]!).slice(0, 3), 64]);
+  const [over] = withShare(overTable("red_blue"), 0.5);
+  assert.deepEqual(rgba(over!), [...rgba(overTable("red_blue")[0]!).slice(0, 3), 128]);
+});
+
+test("over a picture, zero shows it untouched and a value covers the more of it the larger it is", () => {
+  for (const { name } of colormaps) {
+    const alphas = [...overTable(name)].map((color) => rgba(color)[3]!);
+    if (!isSigned(name)) assert.ok(alphas.every((alpha) => alpha === 255));
+    else {
+      assert.deepEqual([alphas[127], alphas[128], alphas[0], alphas[255]], [0, 0, 255, 255]);
+      for (let i = 129; i < 256; i++)
+        assert.ok(alphas[i]! >= alphas[i - 1]! && alphas[255 - i] === alphas[i]);
+    }
+  }
+});
+
+test("over any grey, the hue is that of the sign from a tenth of the scale on", () => {
+  for (const { name } of colormaps.filter(({ kind }) => kind === "diverging")) {
+    for (let i = 0; i < 256; i++) {
+      const size = (Math.abs(2 * i - 255) - 1) / 254;
+      if (size < 0.1) continue;
+      for (const ground of [0, 90, 138, 255]) {
+        const [r, , b] = cssOver(name, i / 255, 0.7, ground)
+          .match(/\d+/g)!
+          .map(Number);
+        assert.equal(Math.sign(r! - b!), i > 127 ? 1 : -1, `${name} ${i} over ${ground}`);
+      }
+    }
+  }
 });
 
 test("legends and pixels use the same colours", () => {

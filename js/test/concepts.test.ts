@@ -5,7 +5,6 @@ import { keyOf } from "../src/concepts/state/results.ts";
 import { ConceptsStore } from "../src/concepts/state/store.ts";
 import { boxBetween, boxKey, dragged, gripAt, whole } from "../src/concepts/views/boxes.ts";
 import { layoutGraph } from "../src/concepts/views/graph-layout.ts";
-import { smoothed } from "../src/concepts/views/veil.ts";
 import { parsePackets } from "../src/shared/data/wire.ts";
 import { Host, type Message } from "../src/shared/state/host.ts";
 import { StandInModel } from "../src/shared/state/standin.ts";
@@ -116,12 +115,6 @@ test("cards of a column do not overlap", () => {
   for (let i = 1; i < middles.length; i++) assert.ok(middles[i]! - middles[i - 1]! >= 46, `${middles}`);
   assert.ok(middles[0]! >= 20 && middles.at(-1)! <= height - 20);
   assert.deepEqual(layoutGraph({ nodes: [], edges: [] }, { width: 600, card: 104, name: 64 }).nodes, []);
-});
-
-test("a blur keeps constant insides and ignores what speaks against", () => {
-  const flat = smoothed(new Float32Array(81).fill(2), 9, 9, 1);
-  isClose(flat[40], 2);
-  assert.ok(smoothed(new Float32Array(81).fill(-1), 9, 9, 1).every((value) => value === 0));
 });
 
 test("a damaged snapshot is none", () => {

@@ -294,7 +294,7 @@ test("what was received can be a page of its own", () => {
   model.receive({ type: "map", patch: 2, target: null, image: 0, method: "a", map: null }, [ranks]);
   model.receive({ type: "gae", rows: { a: [0.5, 0.4, 0.6] }, done: 1, total: 2 });
   store.pictures.value = new Map();
-  const kinds = store.recorded().map(({ content }) => content.type);
+  const kinds = store.recorded("this").map(({ content }) => content.type);
   assert.deepEqual(kinds, ["curves", "map", "gae"]);
   assert.deepEqual([...store.order("a")!.ranks], [0, 1, 2, 3]);
 });

@@ -247,7 +247,7 @@ class StandIn:
         """The colour of a canvas at a share of its width and height."""
         self.settle()
         script = """([x, y, pane, view]) => {
-            const c = document.querySelectorAll(".xw")[view].querySelectorAll("canvas")[pane];
+            const c = document.querySelectorAll(".xw")[view].querySelectorAll(".xw-frame canvas")[pane];
             const at = (share, n) => Math.min(n - 1, Math.floor(share * n));
             return [...c.getContext("2d").getImageData(at(x, c.width), at(y, c.height), 1, 1).data].slice(0, 3);
         }"""

@@ -34,7 +34,7 @@ class TestPicture:
         assert widget.errors == []
 
     def test_opacity_mixes_picture_and_map(self, standin: Start) -> None:
-        widget = standin(state={"opacity": 0.0})
+        widget = standin(state={"opacity": 0.0, "picture": "colour"})
         picture = known_picture()[100, 10]
         assert np.allclose(widget.pixel(10.5 / 224, 100.5 / 224), picture, atol=6)
         slider = widget.root.get_by_role("slider", name="Opacity")
@@ -56,7 +56,9 @@ class TestPicture:
         flat = {name: np.full((32, 32), 0.5, np.float32) for name in ("importance", "uncertainty", "standard_error")}
         flat["importance"][:, 16:] = np.nan
         widget = standin(
-            size=32, state={"opacity": 1.0}, messages=[picture_message(known_picture(32)), maps_message(flat)]
+            size=32,
+            state={"opacity": 1.0, "picture": "colour"},
+            messages=[picture_message(known_picture(32)), maps_message(flat)],
         )
         assert np.allclose(widget.pixel(0.8, 0.1), known_picture(32)[3, 25], atol=25), "no value, no colour"
         assert widget.errors == []
@@ -83,7 +85,7 @@ class TestViews:
         assert widget.saved == [{"show": "u_relax"}], "both clicks in one write"
 
     def test_side_by_side_shows_every_view_with_its_own_legend(self, standin: Start) -> None:
-        widget = standin(width=1500, state={"opacity": 1.0, "threshold": 0.3})
+        widget = standin(width=1500, state={"opacity": 1.0, "threshold": 0.3, "picture": "colour"})
         widget.root.get_by_role("radio", name="Side by side").click()
         expect(widget.root.locator("canvas")).to_have_count(3)
         legends = widget.root.locator(".xw-colorbar")
@@ -118,7 +120,7 @@ class TestViews:
 
 class TestThreshold:
     def test_dragging_the_histogram_hides_what_is_unsure(self, standin: Start) -> None:
-        widget = standin(state={"show": "u_relax", "opacity": 1.0})
+        widget = standin(state={"show": "u_relax", "opacity": 1.0, "picture": "colour"})
         before = widget.pixel(0.9, 0.2)
         widget.drag(widget.track_point(0.95), widget.track_point(0.5))
         slider = widget.root.get_by_role("slider", name="Uncertainty threshold")
@@ -133,7 +135,7 @@ class TestThreshold:
 
     @pytest.mark.parametrize("quantile", [0.1, 0.37, 0.5, 0.9])
     def test_shows_exactly_the_pixels_up_to_the_quantile(self, standin: Start, quantile: float) -> None:
-        widget = standin(state={"show": "u_relax", "opacity": 1.0, "threshold": quantile})
+        widget = standin(state={"show": "u_relax", "opacity": 1.0, "picture": "colour", "threshold": quantile})
         uncertainty = known_maps()["uncertainty"].astype(np.float64)
         expected = uncertainty <= np.quantile(uncertainty, quantile)
         boundary = np.quantile(uncertainty[112], quantile)
@@ -155,7 +157,7 @@ class TestThreshold:
             expect(slider).to_have_attribute("aria-valuenow", value)
 
     def test_typing_a_share_and_fading(self, standin: Start) -> None:
-        widget = standin(state={"show": "u_relax", "opacity": 1.0})
+        widget = standin(state={"show": "u_relax", "opacity": 1.0, "picture": "colour"})
         box = widget.root.get_by_label("Surest share of the pixels")
         box.fill("25")
         box.press("Enter")
@@ -187,7 +189,8 @@ class TestColours:
         widget = standin(state=lrp_state(opacity=1.0), messages=lrp_messages())
         options = widget.root.get_by_role("combobox", name="Colours").locator("option").all_text_contents()
         assert options == ["Red – blue", "Purple – orange"]
-        assert min(widget.pixel(0.02, 0.95)) > 225, "no relevance is near white"
+        widget.root.get_by_role("radiogroup", name="Picture").get_by_role("radio", name="None").click()
+        assert min(widget.pixel(0.02, 0.95)) > 225, "alone, no relevance is near white"
         expect(widget.root.locator(".xw-colorbar")).to_have_attribute("aria-label", "Colours: Relevance from −1 to 1")
 
     def test_clip_saturates_the_ends(self, standin: Start) -> None:

@@ -223,7 +223,9 @@ class TestViewsOfOneModel:
 
 class TestWithoutKernel:
     def test_saved_picture_stays_usable(self, standin: Start) -> None:
-        widget = standin(answer=False, state={"snapshot": known_snapshot(), "opacity": 1.0, "show": "u_relax"})
+        widget = standin(
+            answer=False, state={"snapshot": known_snapshot(), "opacity": 1.0, "show": "u_relax", "picture": "colour"}
+        )
         assert widget.pixel(0.42, 0.45)[0] > 200, "there before any answer"
         expect(widget.root.get_by_text("Kernel not connected: showing the saved picture")).to_be_visible(timeout=9000)
         widget.drag(widget.track_point(0.9), widget.track_point(0.3))

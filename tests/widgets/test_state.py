@@ -44,7 +44,7 @@ def test_a_state_that_python_refuses_is_shown_and_taken_back(overlay: Callable[.
     w._handle_msg({"content": {"data": {"method": "update", "state": {"image": 9, "opacity": 0.5}}}, "buffers": []})
     assert w.status["state"] == "error"
     assert w.status["message"] == "image=9 is not there; give 0 to 1"
-    assert (w.image, w.opacity) == (0, 0.7)
+    assert (w.image, w.opacity) == (0, 0.8)
     assert ["image", "opacity"] in told
     # Whoever sets it in Python hears of it there.
     with pytest.raises(ValueError, match="image=9 is not there"):

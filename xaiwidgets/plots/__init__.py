@@ -16,14 +16,17 @@ from xaiwidgets.plots.concept_graph import concept_graph
 from xaiwidgets.plots.concept_rows import concept_rows
 from xaiwidgets.plots.flipping import flipping
 from xaiwidgets.plots.gae import gae
-from xaiwidgets.plots.heatmaps import explanation, heatmaps, overlay, picture
+from xaiwidgets.plots.heatmaps import explanation, heatmaps, picture
 from xaiwidgets.plots.masking import relax
 from xaiwidgets.plots.measures import insertion_deletion, localisation, randomisation, sufficiency
+from xaiwidgets.plots.overlays import Look, Pane, overlays
 from xaiwidgets.plots.pieces import Picture
 from xaiwidgets.plots.ranking import ranking
 from xaiwidgets.plots.references import references
 
-__all__ = ["FIGURES", "Picture", "concepts", "flipping", "heatmaps", "overlay", "picture", "plot", "relax"]
+__all__ = [
+    "FIGURES", "Look", "Pane", "Picture", "concepts", "flipping", "heatmaps", "overlays", "picture", "plot", "relax",
+]  # fmt: skip
 
 OVER_PICTURES: dict[str, Callable[..., Figure]] = {
     figure.__name__: figure for figure in (concept_rows, explanation, ranking, relax)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from xaiwidgets.plots.pieces import grey, grid, pictures_of, show_map, show_picture
+from xaiwidgets.plots.pieces import grid, pictures_of, show_map, show_picture
 
 INCHES_A_LETTER = 0.075
 """Of small print, on average."""
@@ -43,18 +42,4 @@ def picture(pixels: Tensor, *, title: str = "") -> Figure:
     """One picture (C, H, W) of values in [0, 1]."""
     figure, axes = grid(1, 1)
     show_picture(axes[0, 0], pixels, title)
-    return figure
-
-
-def overlay(
-    pixels: Tensor, maps: Mapping[str, Tensor], views: Sequence[Mapping[str, Any]], *, title: str = ""
-) -> Figure:
-    """A picture (C, H, W) and each view's map (H, W) over it, as a widget shows them."""
-    shown = {view["map"]: view for view in reversed(views)}
-    figure, axes = grid(1, 1 + len(shown))
-    show_picture(axes[0, 0], pixels, "")
-    for axis, view in zip(axes[0, 1:], reversed(shown.values()), strict=True):
-        axis.imshow(grey(pixels), cmap="gray", vmin=0, vmax=1)
-        show_map(figure, axis, maps[view["map"]], view["label"], diverging=view["kind"] == "diverging", alpha=0.8)
-    figure.suptitle(title)
     return figure

@@ -8,7 +8,8 @@ import torch
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from xaiwidgets.plots.pieces import grey, grid, pictures_of, show_map, show_picture
+from xaiwidgets.plots.pieces import grid, pictures_of, show_map, show_picture
+from xaiwidgets.plots.pixels import paled
 
 
 def relax(result: Any, image: Any = None, *, quantile: float = 0.5) -> Figure:
@@ -29,7 +30,7 @@ def relax(result: Any, image: Any = None, *, quantile: float = 0.5) -> Figure:
             show_picture(cells.pop(0), pictures[row], "Image")
         for axis, (title, values) in zip(cells, columns, strict=True):
             if pictures is not None:
-                axis.imshow(grey(pictures[row]), cmap="gray", vmin=0, vmax=1)
+                axis.imshow(paled(pictures[row]), cmap="gray", vmin=0, vmax=1)
             show_map(figure, axis, values[row], title, diverging=False, alpha=1.0 if pictures is None else 0.8)
     figure.suptitle(f"{result.provenance.method} of {result.provenance.model}, {result.n_masks} masks")
     return figure

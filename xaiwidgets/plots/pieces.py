@@ -13,7 +13,7 @@ from torch import Tensor
 
 from xaiwidgets.plots.pixels import drawn
 
-__all__ = ["DIVERGING", "SEQUENTIAL", "SIDE", "Picture", "grey", "grid", "pictures_of", "show_map", "show_picture"]
+__all__ = ["DIVERGING", "SEQUENTIAL", "SIDE", "Picture", "grid", "pictures_of", "show_map", "show_picture"]
 
 
 class Picture(Figure):
@@ -52,10 +52,6 @@ def show_map(figure: Figure, axis: Axes, values: Tensor, title: str, *, divergin
     image = axis.imshow(array, cmap=DIVERGING if diverging else SEQUENTIAL, alpha=alpha, vmin=low, vmax=high)
     axis.set_title(title, fontsize="medium")
     figure.colorbar(image, ax=axis, shrink=0.8)
-
-
-def grey(pixels: Tensor) -> np.ndarray:
-    return pixels.detach().cpu().mean(0).clamp(0, 1).numpy()
 
 
 def pictures_of(image: Any, count: int) -> Tensor | None:

@@ -11,15 +11,17 @@ import json
 import re
 import weakref
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import anywidget
 import traitlets
 
 from xaiwidgets.errors import check_keywords
-from xaiwidgets.widgets.jobs import JobRunner
+from xaiwidgets.widgets.album import Album
+from xaiwidgets.widgets.jobs import Job, JobRunner
 from xaiwidgets.widgets.wire import Packet
 
 if TYPE_CHECKING:
@@ -53,11 +55,22 @@ def bundle(name: str) -> str:
     return path.read_text(encoding="utf-8")
 
 
+_SAVING = 9
+"""The lane of pages being written: what is on screen is computed first."""
+_EVERY = ("theme", "title", "picture", "overlay")
+"""Names of the traits that a person may give to the constructor of every widget."""
+
+
 class Widget(anywidget.AnyWidget):
     """Base of the widgets: a subclass names its bundle, handles messages in ``_on_<type>``, runs long work as jobs."""
 
     theme = traitlets.Enum(["auto", "light", "dark"], "auto").tag(sync=True)
     title = traitlets.Unicode("").tag(sync=True)
+    picture = traitlets.Enum(["grey", "colour", "none"], "grey").tag(sync=True)
+    """How the picture lies beneath a heatmap: without colours, so that none is taken for relevance; in colour; not at all."""
+    overlay = traitlets.Enum(["colours", "outlines"], "colours").tag(sync=True)
+    """How a heatmap lies over its picture: in colours, or as outlines of its strongest 5, 10 and 20 % of pixels."""
+    model_name = traitlets.Unicode("").tag(sync=True)
     status = traitlets.Dict({"state": "idle"}).tag(sync=True)
     """What the widget is doing, and what went wrong: written by Python, shown in the browser."""
 
@@ -67,8 +80,10 @@ class Widget(anywidget.AnyWidget):
     """Names of the traits that a person may give to the constructor, beside those of every widget."""
 
     def __init__(self, **view: Any) -> None:
-        check_keywords(type(self).__name__, view, ["theme", "title", *self.view_traits])
+        check_keywords(type(self).__name__, view, [*_EVERY, *self.view_traits])
         super().__init__(**view)
+        self._album: Album | None = None
+        self._told: set[int] = set()
         self._runner = JobRunner(f"{type(self).__name__} worker")
         _OPEN.add(self)
         self.on_msg(self._receive)
@@ -112,16 +127,23 @@ class Widget(anywidget.AnyWidget):
         self.stop()
 
     def _on_export(self, content: dict[str, Any]) -> None:
-        answer: dict[str, Any] = {
+        answer = {
             "type": "export",
             "id": content.get("id"),
             "format": "html",
-            "name": f"{_file_name(self.title)}.html",
+            "name": f"{_file_name(self._called())}.html",
         }
-        try:
-            self._post(Packet(answer, (self._page().encode(),)))
-        except Exception as error:
-            self._post(Packet({**answer, "error": str(error)}, (b"",)))
+        images = self._images("all" if content.get("images") == "all" else "this")
+
+        def written() -> Iterator[None]:
+            yield from self._missing(images)
+            self._post(Packet(answer, (self._page(images).encode(),)))
+
+        def failed(error: Exception) -> None:
+            self._post(Packet({**answer, "error": str(error) or type(error).__name__}, (b"",)))
+
+        stopped = RuntimeError("stopped before the page was complete")
+        self._runner.submit(Job(start=written, on_stop=lambda: failed(stopped), on_error=failed, lane=_SAVING))
 
     def _show_error(self, error: Exception) -> None:
         message = str(error) or type(error).__name__
@@ -133,6 +155,24 @@ class Widget(anywidget.AnyWidget):
             "seconds_left": None,
         }
         self.status = said
+
+    # -- the images ----------------------------------------------------------------------------------------------------
+
+    def _introduce(self, image: int) -> Iterator[None]:
+        """Tell what the model says of an image, then of all of them with small pictures: a message a step, none twice."""
+        album = self._album
+        if album is None:
+            return
+        said = album.prediction(image)
+        if said is not None and id(said) not in self._told:
+            self._told.add(id(said))
+            self._post(said)
+            yield
+        for page in album.pages():
+            if id(page) not in self._told:
+                self._told.add(id(page))
+                self._post(page)
+                yield
 
     # -- work --------------------------------------------------------------------------------------------------------
 
@@ -151,6 +191,8 @@ class Widget(anywidget.AnyWidget):
         runner = vars(self).get("_runner")
         if runner is not None:
             runner.close()
+        # Out[] keeps the widget itself for as long as the kernel lives; its images may go.
+        self._album = None
         super().close()
 
     # -- pictures and pages --------------------------------------------------------------------------------------------
@@ -160,33 +202,65 @@ class Widget(anywidget.AnyWidget):
         """What the widget shows, as a matplotlib figure."""
 
     @abstractmethod
-    def _recorded(self) -> list[Packet]:
-        """Messages from which a page without a kernel can show everything computed so far."""
+    def _recorded(self, images: Sequence[int] | None = None) -> list[Packet]:
+        """Messages from which a page without a kernel can show what was computed so far, of all images or of some."""
 
-    def save(self, path: str | Path) -> Path:
-        """Write what the widget shows: ``.html`` (interactive, one offline file), ``.png``, ``.svg`` or ``.pdf``.
+    def _missing(self, images: Sequence[int]) -> Iterator[None]:
+        """Compute what a page of these images is to show and is not there yet, step by step, in the worker."""
+        yield from ()
+
+    def save(self, path: str | Path, *, images: Literal["this", "all"] = "this") -> Path:
+        """Write what the widget shows, when what is being computed is there.
+
+        Args:
+            path: ``.html`` (interactive, one offline file), ``.png``, ``.svg`` or ``.pdf``: what is on screen.
+            images: what a page holds: the image on screen, or all of them, computing what is missing.
 
         Raises:
-            ValueError: another file name extension.
+            ValueError: another file name extension, or other images. RuntimeError: what is to be shown could not be computed.
         """
         path = Path(path).expanduser()
         kind = path.suffix.lower()
-        if kind in (".html", ".htm"):
-            path.write_text(self._page(), encoding="utf-8")
-        elif kind in (".png", ".svg", ".pdf"):
-            self._figure().savefig(path, dpi=200, bbox_inches="tight")
-        else:
+        if kind not in (".html", ".htm", ".png", ".svg", ".pdf"):
             raise ValueError(f"path={str(path)!r} ends in {kind or 'nothing'}; choose .html, .png, .svg or .pdf")
+        rows = self._images(images)
+        self._finish(rows if images == "all" else ())
+        if kind in (".html", ".htm"):
+            path.write_text(self._page(rows), encoding="utf-8")
+        else:
+            self._figure().savefig(path, dpi=200, bbox_inches="tight")
         return path
 
-    def _page(self) -> str:
-        """One self-contained page: the same bundle on a stand-in for the kernel."""
+    def _called(self) -> str:
+        """What files and pages are called."""
+        return self.title or type(self).__name__
+
+    def _images(self, images: str) -> Sequence[int]:
+        """The numbers of the images on screen, or of all."""
+        if images not in ("this", "all"):
+            raise ValueError(f"images={images!r} is not known; give 'this' for the image on screen, or 'all'")
+        present, count = getattr(self, "image", 0), getattr(self, "images", 1)
+        return range(count) if images == "all" else (present,)
+
+    def _finish(self, images: Sequence[int]) -> None:
+        """Wait for what is being computed, and compute what else these images need."""
+        failed: list[Exception] = []
+        if images:
+            self._runner.submit(Job(start=lambda: self._missing(images), on_error=failed.append, lane=_SAVING))
+        self.wait()
+        if failed:
+            raise RuntimeError(f"nothing was saved: {failed[0]}") from failed[0]
+
+    def _page(self, images: Sequence[int]) -> str:
+        """One self-contained page of some images: the same bundle on a stand-in for the kernel."""
         state = {name: getattr(self, name) for name in self.keys if not name.startswith("_")}
         for name in ("layout", "tabbable", "tooltip", "snapshot"):
             state.pop(name, None)
-        content = {"state": state, "messages": [packet.recorded() for packet in self._recorded()]}
+        told = [] if self._album is None else self._album.known(images)
+        messages = [packet.recorded() for packet in [*told, *self._recorded(images)]]
+        content = {"state": state, "messages": messages, "saved": {"date": date.today().isoformat()}}
         parts = {
-            "title": html.escape(self.title or type(self).__name__),
+            "title": html.escape(self._called()),
             "css": self._style().replace("</", "<\\/"),
             # No text in the content may end the script element that it stands in.
             "content": json.dumps(content).replace("<", "\\u003c"),

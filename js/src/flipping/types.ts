@@ -34,6 +34,9 @@ export interface FlippingState extends WidgetState {
 
 export const initialState: FlippingState = {
   theme: "auto",
+  picture: "grey",
+  overlay: "colours",
+  model_name: "",
   title: "",
   status: { state: "idle" },
   order: "both",

@@ -2,14 +2,13 @@
 import { anywidgetDoor, pageDoor } from "../shared/page/door.ts";
 import type { Host } from "../shared/state/host.ts";
 import { StandInModel } from "../shared/state/standin.ts";
+import type { StoreOptions } from "../shared/state/store.ts";
 import { HeatmapStore } from "./state/store.ts";
 import { mount } from "./views/mount.tsx";
-import "../shared/styles/base.css";
-import "../shared/styles/layout.css";
-import "../shared/styles/controls.css";
+import "../shared/styles/all.css";
 import "./views/styles.css";
 
-const create = (host: Host, options?: { standalone?: boolean }) => new HeatmapStore(host, options);
+const create = (host: Host, options?: StoreOptions) => new HeatmapStore(host, options);
 
 export default anywidgetDoor(create, mount);
 export const standalone = pageDoor(create, mount);

@@ -1,7 +1,7 @@
 /** What Python and the browser tell each other: the synced state, and the messages. */
 import type { ColorKind } from "../shared/data/colormaps.ts";
 import type { MapHeader, PictureHeader } from "../shared/data/picture.ts";
-import type { WidgetState } from "../shared/types.ts";
+import type { Help, WidgetState } from "../shared/types.ts";
 
 /** The synced traits; a test holds these keys equal to those of the Python class. */
 export interface HeatmapState extends WidgetState {
@@ -25,14 +25,13 @@ export interface HeatmapState extends WidgetState {
   images: number;
   methods: Method[];
   class_names: string[];
-  notes: Record<string, [string, string][]>;
   snapshot: unknown;
 }
 
 /** Used where a host does not have the trait (an older kernel, a saved page). */
 export const initialState: HeatmapState = {
   show: "importance",
-  opacity: 0.7,
+  opacity: 0.8,
   threshold: 1,
   filter_mode: "hide",
   colormap: "viridis",
@@ -47,12 +46,14 @@ export const initialState: HeatmapState = {
   parameters: {},
   selection: null,
   theme: "auto",
+  picture: "grey",
+  overlay: "colours",
+  model_name: "",
   images: 1,
   methods: [],
   class_names: [],
   status: { state: "idle" },
   title: "",
-  notes: {},
   snapshot: null,
 };
 
@@ -66,6 +67,10 @@ export type Parameters = Record<string, ParameterValue>;
 export interface View {
   name: string;
   label: string;
+  help?: Help;
+  /** What a large and a small value says of a pixel; {class} stands for the class explained. */
+  high?: string;
+  low?: string;
   /** Name of the map it draws. */
   map: string;
   kind: ColorKind;
@@ -77,6 +82,7 @@ export interface View {
 export interface Control {
   name: string;
   label: string;
+  help?: Help;
   type: "choice" | "float" | "int" | "bool";
   value: ParameterValue;
   options?: (string | { value: string; label: string })[];
@@ -89,6 +95,9 @@ export interface Control {
 export interface Method {
   name: string;
   label: string;
+  /** What the method itself is called, where `label` is a person's own name for it. */
+  method?: string;
+  help?: Help;
   views: View[];
   /** The map whose quantiles the threshold speaks of. */
   filter: string | null;
@@ -121,5 +130,18 @@ export interface MapsMessage extends Question {
   request?: number | null;
   maps: MapHeader[];
   shared_range?: Record<string, [number, number]>;
+  /** What the result has to say beside its picture. */
+  notes?: Note[];
   final?: boolean;
+}
+
+export type Note = [label: string, text: string];
+
+/** What a saved notebook keeps of a prediction. */
+export interface BriefPrediction {
+  image: number;
+  kind: "probability" | "value";
+  label: number | null;
+  classes: number[];
+  shares: number[];
 }

@@ -2,11 +2,29 @@
 
 export type ThemeChoice = "auto" | "light" | "dark";
 
+/** How a picture lies beneath its heatmap: without colours, so that none is taken for relevance; in colour; not at all. */
+export type Beneath = "grey" | "colour" | "none";
+
+/** How a heatmap lies over its picture: in colours, or as outlines of its strongest parts. */
+export type OverlayStyle = "colours" | "outlines";
+
 /** The traits that every widget has: see the Python class `Widget`. */
 export interface WidgetState {
   theme: ThemeChoice;
   title: string;
+  picture: Beneath;
+  overlay: OverlayStyle;
+  model_name: string;
   status: Status;
+}
+
+/** What a "?" says: a sentence, and where to read on; see xaiwidgets/words.py. */
+export interface Help {
+  help?: string;
+  /** Authors and year. */
+  paper?: string;
+  /** "doi:…" or "arXiv:…" */
+  link?: string;
 }
 
 /** How far a computation is. */

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
@@ -98,7 +98,7 @@ class ConceptPages(ConceptState):
             return int(self.concept)
         return int(relevance_of(self._focus(), self.layer).abs().argmax())
 
-    def _recorded(self) -> list[Packet]:
+    def _recorded(self, images: Sequence[int] | None = None) -> list[Packet]:
         packets = self._present()
         size = 0
         for packet in self._answers.kept():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -292,15 +292,15 @@ class ConceptBrowser(ConceptPages):
     def _show_names(self) -> None:
         self.labels = self._names.plain()
 
-    def save(self, path: str | Path) -> Path:
-        """As :meth:`Widget.save`, after computing what the picture needs."""
+    def _finish(self, images: Sequence[int]) -> None:
+        """What the picture needs is computed as well, where nobody asked for it yet."""
         for want in self._wants():
             if self._answers.known(want) is None:
                 for _ in self._answers.steps(want):
                     pass
         if not self._under_way:
             self._over("done")
-        return super().save(path)
+        super()._finish(images)
 
     def close(self) -> None:
         """Stop, free everything, and remove the widget from the page."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
@@ -127,7 +127,7 @@ class FlippingPages(FlippingState):
             packets.append(gae_packet(self._work.gae_result))
         return packets
 
-    def _recorded(self) -> list[Packet]:
+    def _recorded(self, images: Sequence[int] | None = None) -> list[Packet]:
         request, result, packets = self._request(), self.result, self._essentials()
         if result is None:
             return packets

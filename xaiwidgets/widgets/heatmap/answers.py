@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from torch import Tensor
@@ -46,6 +46,8 @@ class Answer:
     maps: dict[str, Tensor]
     final: bool
     steps: Iterator[Any] | None = None
+    notes: list[list[str]] = field(default_factory=list)
+    """What the result has to say beside its picture."""
 
 
 class Clock:
@@ -76,6 +78,16 @@ class Clock:
         return max(0.0, (wanted - done) / rate) if rate > 0 else None
 
 
+def counted(result: Any, total: int) -> Any:
+    """A streamed result that says how many masks there are to be, also where it says how it was made."""
+    if not isinstance(result, RelaxResult):
+        return result
+    made = result.provenance
+    if made.parameters.get("n_masks") != total:
+        made = replace(made, parameters={**made.parameters, "n_masks": total})
+    return replace(result, total=total, provenance=made)
+
+
 def settled(result: Any) -> Any:
     """A streamed result that is enough is a final one."""
-    return replace(result, total=result.n_masks) if isinstance(result, RelaxResult) and not result.final else result
+    return counted(result, result.n_masks) if isinstance(result, RelaxResult) else result

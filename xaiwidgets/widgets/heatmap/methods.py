@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from xaiwidgets.baselines.adapter import call_explainer, explainer_of, is_explainer
@@ -14,26 +16,44 @@ from xaiwidgets.model import ImageModel
 from xaiwidgets.relax import MaskingExplainer, RelaxResult
 from xaiwidgets.relax.masks import balanced_block
 from xaiwidgets.results import Control, Result, heatmap_of
+from xaiwidgets.widgets.wire import map_range
+from xaiwidgets.words import MAPS, METHODS, SETTINGS, Word, choice, word
+
+Says = tuple[str, str]
+"""What a large value says of a pixel, and what a small (or negative) one; {class} is the class explained."""
 
 
 def _view(
-    name: str, label: str, map_name: str, unit: str, *, filtered: bool = False, kind: str = "sequential"
+    name: str,
+    map_name: str,
+    unit: str,
+    says: Says,
+    *,
+    words: str = "",
+    filtered: bool = False,
+    kind: str = "sequential",
 ) -> dict[str, Any]:
-    """How one map is shown; a filtered view hides what is less sure than the threshold."""
-    return {"name": name, "label": label, "map": map_name, "kind": kind, "unit": unit, "filtered": filtered}
+    """How one map is shown; a filtered view hides what is less sure than the threshold. ``words``: where they are not the name's."""
+    known = MAPS[words or name]
+    said = {"label": known.label, "help": known.plain(), "high": says[0], "low": says[1]}
+    return {"name": name, **said, "map": map_name, "kind": kind, "unit": unit, "filtered": filtered}
 
 
+_UNSURE = ("the masked pictures that show it disagree", "they agree")
+_KEEPS = ("seeing it keeps the representation", "seeing it makes little difference")
+_RAISES = ("seeing it keeps the score of {class} high", "seeing it makes little difference")
+_SPEAKS = ("speaks for {class}", "speaks against {class}")
 _RELAX_VIEWS = (
-    _view("importance", "Importance", "importance", "mean similarity"),
-    _view("uncertainty", "Uncertainty", "uncertainty", "variance"),
-    _view("u_relax", "U-RELAX", "importance", "mean similarity", filtered=True),
+    _view("importance", "importance", "mean similarity", _KEEPS),
+    _view("uncertainty", "uncertainty", "variance", _UNSURE),
+    _view("u_relax", "importance", "mean similarity", _KEEPS, filtered=True),
 )
 _RISE_VIEWS = (
-    _view("importance", "Importance", "importance", "mean score"),
-    _view("uncertainty", "Uncertainty", "uncertainty", "variance"),
-    _view("u_relax", "Sure importance", "importance", "mean score", filtered=True),
+    _view("importance", "importance", "mean score", _RAISES),
+    _view("uncertainty", "uncertainty", "variance", _UNSURE),
+    _view("u_relax", "importance", "mean score", _RAISES, words="sure_importance", filtered=True),
 )
-_HEATMAP_VIEWS = (_view("relevance", "Relevance", "relevance", "relevance", kind="diverging"),)
+_HEATMAP_VIEWS = (_view("relevance", "relevance", "relevance", _SPEAKS, kind="diverging"),)
 
 
 @dataclass
@@ -54,10 +74,22 @@ class Method:
     foreign: bool = False
     """An explainer that need not know what to do without a class: it is told the predicted one."""
 
+    @property
+    def word(self) -> Word:
+        """The name of the method itself, what it does, and its paper; a person's own function has its own name alone."""
+        given = self.source
+        own = getattr(given, "method", None) or getattr(getattr(given, "provenance", None), "method", None)
+        return word(METHODS, str(own or type(given).__name__), self.name)
+
     def spec(self) -> dict[str, Any]:
         """What the browser is told."""
-        plain = ("name", "filter", "error", "controls", "streaming", "classes", "contrast")
-        return {**{entry: getattr(self, entry) for entry in plain}, "label": self.name, "views": list(self.views)}
+        plain = ("name", "filter", "error", "streaming", "classes", "contrast")
+        said = {"label": self.name, "method": self.word.label, "help": self.word.plain(), "views": list(self.views)}
+        return {
+            **{entry: getattr(self, entry) for entry in plain},
+            **said,
+            "controls": [in_words(c) for c in self.controls],
+        }
 
     def with_parameters(self, parameters: Mapping[str, Any]) -> Any:
         """The explainer with a person's parameters; those it does not have are passed over."""
@@ -78,6 +110,15 @@ class Method:
 def controls_of(explainer: Any) -> list[Control]:
     """What a person may vary; nothing for explainers that do not say."""
     return list(explainer.controls()) if hasattr(explainer, "controls") else []
+
+
+def in_words(control: Control) -> dict[str, Any]:
+    """A control as people read it: readable names of its choices, a sentence, the paper."""
+    options = [
+        {"value": str(option), "label": choice(control["name"], option)} for option in control.get("options", ())
+    ]
+    said = {"help": word(SETTINGS, control["name"]).plain()}
+    return {**control, **said, **({"options": options} if options else {})}
 
 
 def notes_of(explanation: Any) -> list[list[str]]:
@@ -162,6 +203,33 @@ def maps_of(explanation: Any, x: Tensor, row: int, name: str) -> dict[str, Tenso
             )
         return {entry: getattr(explanation, entry)[row] for entry in ("importance", "uncertainty", "standard_error")}
     return {"relevance": heatmap_of(explanation, x, name)[row]}
+
+
+def hidden_by(uncertainty: Tensor, threshold: float) -> Tensor:
+    """Which pixels (H, W) a threshold hides: those beyond the surest share of them."""
+    rank = math.ceil(threshold * uncertainty.numel() - 1e-6)
+    if rank == 0:
+        return torch.ones_like(uncertainty, dtype=torch.bool)
+    return uncertainty > uncertainty.flatten().kthvalue(rank).values
+
+
+def span_of(values: Tensor, clip: float, *, signed: bool, given: Sequence[float] | None = None) -> tuple[float, float]:
+    """The values at the ends of the colours of a map (H, W).
+
+    Args:
+        clip: the percentile that the ends are at; the same share is cut off below. given: the ends, before they are made even.
+        signed: whether zero is to be in the middle.
+    """
+    low, high = map_range(values) if given is None else given
+    if clip < 100 and given is None:
+        flat = values.flatten().float()
+        cut = [flat.kthvalue(max(1, math.ceil(q * flat.numel() - 1e-6))).values for q in (1 - clip / 100, clip / 100)]
+        below, above = float(cut[0]), float(cut[1])
+        # Of sparse maps all percentiles may be zero: clipping them away would show nothing.
+        if not (below == above == 0 if signed else below == above):
+            low, high = below, above
+    bound = max(abs(low), abs(high)) or 1.0
+    return (-bound, bound) if signed else (low, high)
 
 
 def masks_taken(explainer: Any, wanted: int) -> int:

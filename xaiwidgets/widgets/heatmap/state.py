@@ -31,7 +31,7 @@ class HeatmapState(Widget):
 
     # What a person sees and varies.
     show = traitlets.Unicode("").tag(sync=True)
-    opacity = traitlets.Float(0.7, min=0, max=1).tag(sync=True)
+    opacity = traitlets.Float(0.8, min=0, max=1).tag(sync=True)
     threshold = traitlets.Float(0.5, min=0, max=1).tag(sync=True)
     """The surest share of pixels, which filtered views show; one half is U-RELAX as published."""
     filter_mode = traitlets.Enum(["hide", "fade"], "hide").tag(sync=True)
@@ -52,7 +52,6 @@ class HeatmapState(Widget):
     images = traitlets.Int(1).tag(sync=True)
     methods = traitlets.List(traitlets.Dict()).tag(sync=True)
     class_names = traitlets.List(traitlets.Unicode()).tag(sync=True)
-    notes = traitlets.Dict({}).tag(sync=True)
     snapshot = traitlets.Bytes(b"").tag(sync=True)
 
     view_traits = (*_DRAWING, "image", "method", "against", "parameters")

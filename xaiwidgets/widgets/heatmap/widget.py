@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import torch
 import traitlets
 from torch import Tensor
 
-from xaiwidgets.errors import unknown, whole_or_none
+from xaiwidgets.errors import whole_or_none
 from xaiwidgets.model import ImageModel
 from xaiwidgets.relax import RelaxResult
-from xaiwidgets.widgets.choices import CLOSED, Classes, check_image, check_known
-from xaiwidgets.widgets.heatmap.answers import Answer, Clock, Question, settled
+from xaiwidgets.widgets.album import Album, labels_of
+from xaiwidgets.widgets.choices import Classes, check_image, check_known
+from xaiwidgets.widgets.heatmap.answers import Answer, Clock, Question, counted, settled
 from xaiwidgets.widgets.heatmap.inputs import batch_of, by_name, pixels_of
 from xaiwidgets.widgets.heatmap.methods import (
     Method,
@@ -24,15 +24,11 @@ from xaiwidgets.widgets.heatmap.methods import (
     maps_of,
     masks_taken,
     method_of,
-    notes_of,
     steps_of,
 )
-from xaiwidgets.widgets.heatmap.state import HeatmapState
+from xaiwidgets.widgets.heatmap.pages import HeatmapPages
 from xaiwidgets.widgets.jobs import Job
-from xaiwidgets.widgets.wire import Packet, map_range, maps_packet, picture_packet, snapshot
-
-if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+from xaiwidgets.widgets.wire import picture_packet, snapshot
 
 _KEPT_ANSWERS = 64
 """Explanations kept, so that going back to one shows it at once."""
@@ -42,7 +38,7 @@ _ENDLESS = 2**40
 _QUESTION = ("image", "method", "target", "against", "parameters")
 
 
-class HeatmapOverlay(HeatmapState):
+class HeatmapOverlay(HeatmapPages):
     """An image under its explanation. What is drawn lives in the browser; Python computes the numbers.
 
     Args:
@@ -53,6 +49,7 @@ class HeatmapOverlay(HeatmapState):
             name, which then stand after the classes.
         model: an :class:`ImageModel`, for pixels and class names; default: the explainers' own.
         pixels: what to show beneath, (N, C, H, W) in [0, 1]; default: x as people see it.
+        labels: the true class of each image, an index or a name, or None; what the model says is then marked as right or wrong.
         n_masks: masks to stream before stopping, in whole blocks as the explainer takes them; default: what it says.
         view: any trait of the view, such as ``show="u_relax"``, ``threshold=0.5``, ``colormap="magma"``,
             ``opacity=0.6``.
@@ -72,6 +69,7 @@ class HeatmapOverlay(HeatmapState):
         target: Any = None,
         model: ImageModel | None = None,
         pixels: Tensor | None = None,
+        labels: Sequence[int | str | None] | None = None,
         n_masks: int | None = None,
         **view: Any,
     ) -> None:
@@ -95,11 +93,17 @@ class HeatmapOverlay(HeatmapState):
         self._n_masks = whole_or_none("n_masks", n_masks, 1)
         self._classes = Classes(self._model, x)
         target = self._classes.index("target", target)
+        known_labels = labels_of(labels, self._classes, len(x))
         self._answers: OrderedDict[Question, Answer] = OrderedDict()
         self._working: Question | None = None
         self._heard = False
-        view = {"title": " · ".join(known), "show": known[first].views[0]["name"], **view, "method": first}
+        self._kept = _KEPT_ANSWERS
+        view = {"show": known[first].views[0]["name"], **view, "method": first}
         super().__init__(**view)
+        # What an encoder gives are no scores of classes, and nothing is said about them.
+        says = self._model is not None and (self._model.class_names or any(method.classes for method in known.values()))
+        self._album = Album(self._model if says else None, x, self._pixels, known_labels)
+        self.model_name = "" if self._model is None else self._model.name
         self.images = len(x)
         self.methods = [method.spec() for method in known.values()]
         self.class_names = list(self._classes.names)
@@ -144,7 +148,7 @@ class HeatmapOverlay(HeatmapState):
 
     def _on_ready(self, content: dict[str, Any]) -> None:
         self._heard = True
-        for packet in self._recorded():
+        for packet in [*self._recorded(), *(self._album.known() if self._album else ())]:
             self._post(packet)
         if self.status.get("state") in ("idle", "done"):
             self.compute()
@@ -157,29 +161,7 @@ class HeatmapOverlay(HeatmapState):
     def _on_more(self, content: dict[str, Any]) -> None:
         self.more()
 
-    # -- questions -----------------------------------------------------------------------------------------------------
-
-    def _question(self) -> Question:
-        own = self.parameters.get(self.method, {})
-        state = {
-            "image": self.image,
-            "method": self.method,
-            "target": self.target,
-            "against": self.against,
-            "parameters": own,
-        }
-        return self._read(state)
-
-    def _read(self, content: Mapping[str, Any]) -> Question:
-        """A question, checked: a saved page of another widget, or a person's script, may ask anything."""
-        if not self._known:
-            raise ValueError(CLOSED)
-        name = content.get("method") or next(iter(self._known))
-        if name not in self._known:
-            raise unknown("method", name, self._known)
-        question = Question.read({**content, "method": name}, self._known[name].classes)
-        check_image(question.image, len(self._x))
-        return question
+    # -- work ------------------------------------------------------------------------------------------------------------
 
     def _ask_again(self, change: Any) -> None:
         """The state asks for something else; a request of the browser for the same finds the work under way."""
@@ -187,8 +169,6 @@ class HeatmapOverlay(HeatmapState):
             self.compute()
         except ValueError as error:
             self._show_error(error)
-
-    # -- work ----------------------------------------------------------------------------------------------------------
 
     def _compute(self, question: Question, request: int | None) -> None:
         answer = self._answers.get(question)
@@ -225,10 +205,11 @@ class HeatmapOverlay(HeatmapState):
         clock = Clock()
         explainer = None if method.finished else method.with_parameters(dict(question.parameters))
         wanted = masks_taken(explainer, wanted)
+        told = self._introduce(question.image)
         for result, row, steps in self._partial_results(method, explainer, question, wanted):
             enough = not method.streaming or result.n_masks >= wanted or result.final
             maps = maps_of(result, self._x if method.finished else self._x[question.image, None], row, method.name)
-            answer = Answer(settled(result) if enough else result, row, maps, enough, steps)
+            answer = Answer(settled(result) if enough and not method.finished else result, row, maps, enough, steps)
             self._keep(question, answer)
             if enough or clock.due():
                 # While a cell keeps the kernel busy, a new view's question for the picture waits; this thread does not.
@@ -236,10 +217,12 @@ class HeatmapOverlay(HeatmapState):
                     self._post(picture_packet(question.image, self._pixels[question.image]))
                 self._post(self._packet(question, answer, request))
                 self._say("running", answer, clock.left(answer, wanted), wanted, request)
+                next(told, None)
             yield
             if enough:
                 break
         self._end("done", question)
+        yield from told
 
     def _partial_results(
         self, method: Method, explainer: Any, question: Question, wanted: int
@@ -263,7 +246,7 @@ class HeatmapOverlay(HeatmapState):
             self._offer(method, explainer)
         try:
             for result in steps:
-                yield (replace(result, total=wanted) if isinstance(result, RelaxResult) else result), 0, steps
+                yield counted(result, wanted), 0, steps
         except Exception:
             # What broke cannot be taken up again; what came before it stays.
             if question in self._answers:
@@ -288,7 +271,7 @@ class HeatmapOverlay(HeatmapState):
             return
         self._answers[question] = answer
         self._answers.move_to_end(question)
-        while len(self._answers) > _KEPT_ANSWERS:
+        while len(self._answers) > self._kept:
             self._answers.popitem(last=False)
         # Sums to go on from are heavier than maps.
         for older in list(self._answers.values())[:-_KEPT_SUMS]:
@@ -300,10 +283,24 @@ class HeatmapOverlay(HeatmapState):
         if answer is None:
             self.status = {"state": state}
             return
+        answer.notes = self._notes(question, answer)
         self._post(self._packet(question, answer, None))
         self._say(state, answer)
-        self.notes = {**self.notes, question.method: self._notes(question, answer)}
-        self.snapshot = snapshot(self._pixels[question.image].cpu(), question.plain(), answer.maps)
+        kept = {**question.plain(), "notes": answer.notes}
+        if self._album is not None and (brief := self._album.brief(question.image)) is not None:
+            kept["prediction"] = brief
+        self.snapshot = snapshot(self._pixels[question.image].cpu(), kept, answer.maps)
+
+    def _missing(self, images: Sequence[int]) -> Iterator[None]:
+        self._kept = max(_KEPT_ANSWERS, 2 * len(images) * len(self._shown()))
+        for image in images:
+            for name in self._shown():
+                question = self._question(name, image)
+                answer = self._answers.get(question)
+                if answer is None or not answer.final:
+                    self._working = question
+                    yield from self._steps(question, None, self._wanted(question))
+            yield from self._introduce(image)
 
     def _fail(self, error: Exception) -> None:
         self._working = None
@@ -329,59 +326,6 @@ class HeatmapOverlay(HeatmapState):
                 "largest_error": float(answer.maps["standard_error"].max()),
             }
         self.status = said
-
-    def _packet(self, question: Question, answer: Answer, request: int | None) -> Packet:
-        return maps_packet(
-            {**question.plain(), "request": request},
-            answer.maps,
-            final=answer.final,
-            shared=self._shared(question.method),
-        )
-
-    def _shared(self, method: str) -> dict[str, list[float]]:
-        """The range of each map over all images computed so far: one scale to compare them on."""
-        ranges: dict[str, list[float]] = {}
-        for question, answer in list(self._answers.items()):
-            if question.method == method:
-                for name, values in answer.maps.items():
-                    low, high = map_range(values)
-                    before = ranges.get(name, [low, high])
-                    ranges[name] = [min(low, before[0]), max(high, before[1])]
-        return ranges
-
-    def _notes(self, question: Question, answer: Answer) -> list[list[str]]:
-        """Lines under the picture: what was explained, and what the result itself has to say."""
-        lines = []
-        if self._model is not None and self._known[question.method].classes:
-            x = self._x[question.image, None]
-            lines.append(self._classes.explained(x, question.target, question.against))
-        return lines + notes_of(answer.result)
-
-    def _recorded(self) -> list[Packet]:
-        question = self._question()
-        packets = [picture_packet(question.image, self._pixels[question.image])]
-        others = {question.image}
-        for known, answer in list(self._answers.items()):
-            if known.image not in others:
-                others.add(known.image)
-                packets.append(picture_packet(known.image, self._pixels[known.image]))
-            packets.append(self._packet(known, answer, None))
-        # The one on screen comes last: it is what the newest message shows.
-        present = self._answers.get(question)
-        return packets if present is None else [*packets, self._packet(question, present, None)]
-
-    def _figure(self) -> Figure:
-        from xaiwidgets import plots
-
-        # At first display a moment is enough for a first picture of a fast model, and nobody notices it.
-        if self.result is None:
-            self._runner.wait(0.3)
-        question = self._question()
-        answer = self._answers.get(question)
-        picture = self._pixels[question.image]
-        if answer is None:
-            return plots.picture(picture, title=self.title)
-        return plots.overlay(picture, answer.maps, self._known[question.method].views, title=self.title)
 
     def close(self) -> None:
         """Stop, free everything, and remove the widget from the page."""

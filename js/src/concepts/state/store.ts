@@ -9,7 +9,7 @@ import type { HeatMap } from "../../shared/data/picture.ts";
 import { type Bytes, parsePackets } from "../../shared/data/wire.ts";
 import type { Host, Message } from "../../shared/state/host.ts";
 import type { RecordedMessage } from "../../shared/state/standin.ts";
-import { same, WidgetStore } from "../../shared/state/store.ts";
+import { type StoreOptions, same, WidgetStore } from "../../shared/state/store.ts";
 import type {
   ClassUse,
   ConceptsState,
@@ -81,7 +81,7 @@ export class ConceptsStore extends WidgetStore<ConceptsState> {
   private lastRegion: { of: string; result: Region } | null = null;
   private lastClasses: { of: string; result: ClassUse[] } | null = null;
 
-  constructor(host: Host, options: { standalone?: boolean } = {}) {
+  constructor(host: Host, options: StoreOptions = {}) {
     super(host, initialState, options);
     for (const { content, buffers } of parsePackets(this.state.snapshot.peek())) this.read(content, buffers);
     this.requests = new Requests(this);
@@ -314,7 +314,7 @@ export class ConceptsStore extends WidgetStore<ConceptsState> {
     return this.cache.entries("focus").length > 0;
   }
 
-  override recorded(): RecordedMessage[] {
+  override recorded(_images: "this" | "all"): RecordedMessage[] {
     return recordedMessages(this.cache, this.tiles, this.question.peek());
   }
 

@@ -4,9 +4,9 @@
  */
 import { formatNumber, formatPercent } from "../../shared/data/format.ts";
 import { aroundZero, type HeatMap, type Picture } from "../../shared/data/picture.ts";
-import { ticksOf } from "../../shared/data/ticks.ts";
-import { Painter } from "../../shared/drawing/painter.ts";
-import { drawColorBar, element, type Figure, newFigure, serialised } from "../../shared/drawing/svg.ts";
+import { drawLegend } from "../../shared/drawing/figure-parts.ts";
+import { OverlayPainter } from "../../shared/drawing/overlay.ts";
+import { element, type Figure, newFigure, serialised } from "../../shared/drawing/svg.ts";
 import type { ConceptsStore } from "../state/store.ts";
 import type { Box, ConceptsState } from "../types.ts";
 import { drawHeat } from "./heat-canvas.tsx";
@@ -94,15 +94,12 @@ function panel(
   element(group, "image", { ...frame, href: painted(picture, map, whole, heat) });
   if (!map) return;
   const legend = element(group, "g", { transform: `translate(0, ${tall + 30})` });
-  drawColorBar(legend, ticksOf(aroundZero(map.extent), 3), {
-    id,
-    colormap: heat.colormap,
-    width: side,
-    height: 8,
-    size: text.small,
-    gap: 3,
-    lines: false,
-  });
+  const { colormap, opacity } = heat;
+  const range = aroundZero(map.extent);
+  const paint = { map, range, colormap, filter: null, threshold: 1, mode: "hide" as const };
+  const part = { left: 0, top: 0, width: 1, height: 1 };
+  const overlay = { picture, paint, opacity, beneath: "grey" as const, style: "colours" as const, part };
+  drawLegend(legend, overlay, { width: side, id, ticks: 3, size: text.small });
 }
 
 function ranking(group: Element, store: ConceptsStore): void {
@@ -131,6 +128,6 @@ function painted(picture: Picture, map: HeatMap | null, part: Box, heat: Heat): 
   const scale = Math.max(1, Math.round(320 / (right - left)));
   canvas.width = (right - left) * scale;
   canvas.height = (bottom - top) * scale;
-  drawHeat(canvas.getContext("2d")!, new Painter(), { picture, map, part, ...heat });
+  drawHeat(canvas.getContext("2d")!, new OverlayPainter(), { picture, map, part, ...heat });
   return canvas.toDataURL("image/png");
 }

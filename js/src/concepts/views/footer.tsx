@@ -19,13 +19,7 @@ export function Footer() {
           Go on
         </button>
       )}
-      <SaveMenu
-        store={store}
-        figure={() => figureOf(store)}
-        name={store.state.title.value || "concepts"}
-        untitled="Concepts"
-        hints={["the concept with its references", "for papers: vector labels"]}
-      />
+      <SaveMenu store={store} untitled="Concepts" figure={() => figureOf(store)} />
     </footer>
   );
 }

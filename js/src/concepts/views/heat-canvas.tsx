@@ -3,8 +3,9 @@ import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { fittingColormap } from "../../shared/data/colormaps.ts";
 import { aroundZero, type HeatMap, type Picture } from "../../shared/data/picture.ts";
-import { drawPart, keepDrawn } from "../../shared/drawing/canvas.ts";
-import { Painter } from "../../shared/drawing/painter.ts";
+import { drawPart, keepDrawn, smoothly } from "../../shared/drawing/canvas.ts";
+import { OverlayPainter } from "../../shared/drawing/overlay.ts";
+import type { Beneath, OverlayStyle } from "../../shared/types.ts";
 import type { Box } from "../types.ts";
 import { veilOf } from "./veil.ts";
 
@@ -14,6 +15,8 @@ interface HeatCanvasProps {
   colormap: string;
   opacity: number;
   look?: "heatmap" | "fade" | "plain";
+  beneath?: Beneath;
+  style?: OverlayStyle;
   /** The part to show; null: all of it. */
   part?: Box | null;
 }
@@ -23,7 +26,7 @@ export function HeatCanvas(props: HeatCanvasProps) {
   const latest = useSignal(props);
 
   useEffect(() => {
-    const painter = new Painter();
+    const painter = new OverlayPainter();
     const draw = (context: CanvasRenderingContext2D) => drawHeat(context, painter, latest.peek());
     return keepDrawn(canvas.current!, draw, () => void latest.value, "xw:draw");
   }, [latest]);
@@ -35,36 +38,36 @@ export function HeatCanvas(props: HeatCanvasProps) {
   return <canvas ref={canvas} class="xw-canvas" />;
 }
 
-export function drawHeat(context: CanvasRenderingContext2D, painter: Painter, props: HeatCanvasProps): void {
-  const { picture, map, colormap, opacity, look = "heatmap", part } = props;
+export function drawHeat(
+  context: CanvasRenderingContext2D,
+  painter: OverlayPainter,
+  props: HeatCanvasProps,
+): void {
+  const { picture, map, colormap, opacity, look = "heatmap", beneath = "grey", style = "colours" } = props;
   const { width, height } = context.canvas;
   context.clearRect(0, 0, width, height);
   if (!picture) return;
-  const [left, top, right, bottom] = part ?? [0, 0, picture.width, picture.height];
+  const [left, top, right, bottom] = props.part ?? [0, 0, picture.width, picture.height];
   // A map may be coarser than its picture.
-  const place = (layer: HTMLCanvasElement) =>
-    drawPart(context, layer, {
-      left: left / picture.width,
-      top: top / picture.height,
-      width: (right - left) / picture.width,
-      height: (bottom - top) / picture.height,
-    });
-  place(picture.canvas);
-  if (!map || look === "plain") return;
-  if (look === "fade") {
-    place(veilOf(map));
+  const part = {
+    left: left / picture.width,
+    top: top / picture.height,
+    width: (right - left) / picture.width,
+    height: (bottom - top) / picture.height,
+  };
+  if (map && look === "heatmap") {
+    const paint = {
+      map,
+      range: aroundZero(map.extent),
+      colormap: fittingColormap(colormap, "diverging"),
+      filter: null,
+      threshold: 1,
+      mode: "hide" as const,
+    };
+    painter.draw(context, { picture, paint, opacity, beneath, style, part });
     return;
   }
-  if (opacity <= 0) return;
-  painter.paint({
-    map,
-    range: aroundZero(map.extent),
-    colormap: fittingColormap(colormap, "diverging"),
-    filter: null,
-    threshold: 1,
-    mode: "hide",
-  });
-  context.globalAlpha = opacity;
-  place(painter.canvas);
-  context.globalAlpha = 1;
+  const smooth = smoothly(context, picture.width, part);
+  drawPart(context, picture.canvas, part, smooth);
+  if (map && look === "fade") drawPart(context, veilOf(map), part, smooth);
 }

@@ -4,6 +4,14 @@ import { ColorBar } from "../../shared/views/colorbar.tsx";
 import { useStore } from "./context.ts";
 
 export function Relevance({ map }: { map: HeatMap }) {
-  const { colormap } = useStore().state;
-  return <ColorBar range={aroundZero(map.extent)} colormap={colormap.value} label="relevance" ticks={3} />;
+  const { colormap, opacity } = useStore().state;
+  return (
+    <ColorBar
+      range={aroundZero(map.extent)}
+      colormap={colormap.value}
+      label="relevance"
+      ticks={3}
+      opacity={opacity.value}
+    />
+  );
 }

@@ -5,7 +5,7 @@ import { decodePicture, type Picture, pictureBytes } from "../../shared/data/pic
 import { type Bytes, parsePackets, toBase64 } from "../../shared/data/wire.ts";
 import type { Host, Message } from "../../shared/state/host.ts";
 import type { RecordedMessage } from "../../shared/state/standin.ts";
-import { WidgetStore } from "../../shared/state/store.ts";
+import { type StoreOptions, WidgetStore } from "../../shared/state/store.ts";
 import {
   type CurveOrder,
   type CurvesMessage,
@@ -42,7 +42,7 @@ export class FlippingStore extends WidgetStore<FlippingState> {
   private readonly looks: Looks;
   private lastShown: Curves | null = null;
 
-  constructor(host: Host, options: { standalone?: boolean } = {}) {
+  constructor(host: Host, options: StoreOptions = {}) {
     super(host, initialState, options);
     this.looks = new Looks(this);
     this.loadSnapshot();
@@ -163,7 +163,7 @@ export class FlippingStore extends WidgetStore<FlippingState> {
     return this.curves.peek().size > 0;
   }
 
-  override recorded(): RecordedMessage[] {
+  override recorded(_images: "this" | "all"): RecordedMessage[] {
     const messages: RecordedMessage[] = [];
     for (const [image, picture] of this.pictures.value) {
       const content = { type: "picture", image, shape: [picture.height, picture.width, 3] };

@@ -1,5 +1,6 @@
 /** Progress with Stop and Go on, GAE, and Save. */
 import { download, fileName } from "../../shared/page/download.ts";
+import { guarded } from "../../shared/page/save.ts";
 import { SaveMenu } from "../../shared/page/save-menu.tsx";
 import { ProgressBar } from "../../shared/views/progress.tsx";
 import { useView } from "./context.ts";
@@ -46,11 +47,9 @@ export function Footer() {
       )}
       <SaveMenu
         store={store}
-        figure={() => figureOf(store)}
-        name={title}
         untitled="Pixel flipping"
-        hints={["curves and pictures", "for papers: vector curves"]}
-        more={[{ label: "CSV", hint: "every point of every curve", save: csv }]}
+        figure={() => figureOf(store)}
+        more={[{ label: "CSV", hint: "every point of every curve", run: guarded(store, csv) }]}
       />
     </footer>
   );

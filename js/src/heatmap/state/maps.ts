@@ -2,24 +2,26 @@
 import type { ColorKind } from "../../shared/data/colormaps.ts";
 import { aroundZero, HeatMap } from "../../shared/data/picture.ts";
 import type { Bytes } from "../../shared/data/wire.ts";
-import type { HeatmapState, MapsMessage, Method, Question, View } from "../types.ts";
+import type { HeatmapState, MapsMessage, Method, Note, Question, View } from "../types.ts";
 
 /** All maps of one result. */
 export interface MapSet {
   maps: ReadonlyMap<string, HeatMap>;
   sharedRange: Record<string, [number, number]>;
+  notes: Note[];
   final: boolean;
 }
 
 export function decodeMaps(
-  message: Pick<MapsMessage, "maps" | "shared_range" | "final">,
+  message: Pick<MapsMessage, "maps" | "shared_range" | "notes" | "final">,
   buffers: Bytes[],
 ): MapSet {
   const maps = new Map<string, HeatMap>();
   message.maps.forEach((header, i) => {
     maps.set(header.name, new HeatMap(header, buffers[i]!));
   });
-  return { maps, sharedRange: message.shared_range ?? {}, final: message.final ?? true };
+  const { shared_range = {}, notes = [], final = true } = message;
+  return { maps, sharedRange: shared_range, notes, final };
 }
 
 /** The value range that the colours span. */
@@ -62,11 +64,28 @@ export function questionKey(question: Question, usesClasses: boolean): string {
   ]);
 }
 
+/** The question that such a text stands for. */
+function questionOf(key: string): Question {
+  const [image, method, target, against, parameters] = JSON.parse(key) as [
+    number,
+    string,
+    number | null,
+    number | null,
+    [string, Question["parameters"][string]][],
+  ];
+  return { image, method, target, against, parameters: Object.fromEntries(parameters) };
+}
+
 /** Keeps the latest results within a budget of pixels, so that going back needs no kernel. */
 export class MapCache {
   private readonly sets = new Map<string, MapSet>();
 
   constructor(private readonly budget = 24e6) {}
+
+  /** Every result that is kept, with the question that it answers. */
+  get all(): [Question, MapSet][] {
+    return [...this.sets].map(([key, set]) => [questionOf(key), set]);
+  }
 
   get(key: string): MapSet | undefined {
     return this.sets.get(key);

@@ -9,8 +9,9 @@ import { decodePicture, type Picture, pictureBytes } from "../../shared/data/pic
 import { type Bytes, parseSnapshot, toBase64 } from "../../shared/data/wire.ts";
 import type { Host, Message } from "../../shared/state/host.ts";
 import type { RecordedMessage } from "../../shared/state/standin.ts";
-import { WidgetStore } from "../../shared/state/store.ts";
+import { type StoreOptions, WidgetStore } from "../../shared/state/store.ts";
 import {
+  type BriefPrediction,
   type HeatmapState,
   initialState,
   type MapsMessage,
@@ -33,7 +34,7 @@ export class HeatmapStore extends WidgetStore<HeatmapState> {
   private readonly cache = new MapCache();
   private readonly lastShown = new Map<string, { image: number; set: MapSet }>();
 
-  constructor(host: Host, options: { standalone?: boolean } = {}) {
+  constructor(host: Host, options: StoreOptions = {}) {
     super(host, initialState, options);
     this.requests = new Requests(this);
     this.loadSnapshot();
@@ -96,18 +97,19 @@ export class HeatmapStore extends WidgetStore<HeatmapState> {
     return this.pictures.peek().size > 0;
   }
 
-  override recorded(): RecordedMessage[] {
+  override recorded(images: "this" | "all"): RecordedMessage[] {
+    const image = this.state.image.value;
     const messages: RecordedMessage[] = [];
-    for (const [image, picture] of this.pictures.value) {
+    for (const [of, picture] of this.pictures.value) {
+      if (images === "this" && of !== image) continue;
       const shape = [picture.height, picture.width, 3];
       messages.push({
-        content: { type: "picture", image, shape },
+        content: { type: "picture", image: of, shape },
         buffers: [toBase64(pictureBytes(picture))],
       });
     }
-    for (const method of this.state.methods.value) {
-      const { set } = this.result(method);
-      if (!set) continue;
+    for (const [question, set] of this.cache.all) {
+      if (images === "this" && question.image !== image) continue;
       const maps = [...set.maps.values()];
       const headers = maps.map(({ name, height, width, extent }) => ({
         name,
@@ -118,9 +120,10 @@ export class HeatmapStore extends WidgetStore<HeatmapState> {
       messages.push({
         content: {
           type: "maps",
-          ...this.question(method),
+          ...question,
           maps: headers,
           shared_range: set.sharedRange,
+          notes: set.notes,
           final: true,
         },
         buffers: maps.map(({ bytes }) => toBase64(bytes)),
@@ -128,6 +131,52 @@ export class HeatmapStore extends WidgetStore<HeatmapState> {
     }
     return messages;
   }
+
+  override weight(images: "this" | "all"): number | null {
+    const picture = this.picture.value;
+    if (!picture) return null;
+    const image = this.state.image.value;
+    const here = this.cache.all.filter(([question]) => question.image === image);
+    const maps = here.reduce((sum, [, { maps: of }]) => sum + of.size, 0);
+    // Bytes of colours, and of maps in half precision.
+    const own = picture.width * picture.height * (3 + 2 * maps);
+    return own * (images === "all" ? this.state.images.value : 1);
+  }
+
+  protected override holds(image: number): boolean {
+    this.resultVersion.value; // read, so that whoever asks hears of new results
+    return this.pictures.value.has(image) && this.cache.all.some(([question]) => question.image === image);
+  }
+
+  /** Whether a class can be explained: without a kernel only those can that were. */
+  offers(change: Partial<Pick<Question, "target" | "against">>): boolean {
+    if (!this.detached.value) return true;
+    return this.state.methods.value.some((method) => {
+      const asked = { ...this.question(method), ...change };
+      return this.cache.get(questionKey(asked, method.classes)) !== undefined;
+    });
+  }
+
+  /** Methods that can be shown: without a kernel only those that were computed for the image. */
+  readonly offeredMethods = computed<readonly Method[]>(() => {
+    const { methods, image } = this.state;
+    if (!this.detached.value) return methods.value;
+    this.resultVersion.value; // read, so that whoever asks hears of new results
+    const known = this.cache.all.filter(([question]) => question.image === image.value);
+    return methods.value.filter(
+      (method) => method === this.method.value || known.some(([question]) => question.method === method.name),
+    );
+  });
+
+  className(index: number): string {
+    return this.state.class_names.value[index] ?? `class ${index}`;
+  }
+
+  /** The class explained: the one asked for, else the predicted one; null where nobody knows. */
+  readonly explained = computed<number | null>(() => {
+    const { target, image } = this.state;
+    return target.value ?? this.album.prediction(image.value)?.classes[0] ?? null;
+  });
 
   more(): void {
     this.committer.flush();
@@ -187,12 +236,23 @@ export class HeatmapStore extends WidgetStore<HeatmapState> {
       }
       if (header.maps && method) {
         const set = decodeMaps(header as unknown as MapsMessage, buffers);
-        const asked = { ...this.question(method), ...header, image } as Question;
+        const { target = null, against = null, parameters = {} } = header as Partial<Question>;
+        const asked = { image, method: method.name, target, against, parameters };
         // Not final: the kernel has the full resolution and will be asked.
         this.remember(asked, method, { ...set, final: false });
       }
+      if (header.prediction) this.recall(header.prediction as BriefPrediction);
     } catch (error) {
       console.warn("xaiwidgets: the saved picture could not be read", error);
     }
+  }
+
+  private recall({ image, kind, label, classes, shares }: BriefPrediction): void {
+    this.album.know(image, {
+      kind,
+      label,
+      classes: Int32Array.from(classes),
+      shares: Float32Array.from(shares),
+    });
   }
 }

@@ -4,10 +4,11 @@ import { type Choice, Segmented } from "../../shared/controls/segmented.tsx";
 import { Select } from "../../shared/controls/select.tsx";
 import { Slider } from "../../shared/controls/slider.tsx";
 import { colormaps, fittingColormap } from "../../shared/data/colormaps.ts";
+import { help } from "../../shared/data/words.ts";
 import { colorRange } from "../state/maps.ts";
 import type { HeatmapState, Method } from "../types.ts";
 import { useView } from "./context.ts";
-import { panesOf } from "./panes.ts";
+import { panesOf, showsMap } from "./panes.ts";
 
 type Scale = Choice<HeatmapState["scale"]>;
 const imageScale: Scale = { value: "image", label: "Image", title: "Colours span the values of this image" };
@@ -21,7 +22,11 @@ const fixedScale: Scale = { value: "fixed", label: "Fixed", title: "Colours span
 export function Colours({ method }: { method: Method }) {
   const { store } = useView();
   const { colormap, scale, clip, fixed_range, images } = store.state;
-  const kinds = new Set(panesOf(store).map(({ view }) => view.kind));
+  const kinds = new Set(
+    panesOf(store)
+      .filter(showsMap)
+      .map(({ view }) => view.kind),
+  );
   const choices = colormaps
     .filter(({ kind }) => kinds.has(kind))
     .map(({ name, label }) => ({ value: name, label }));
@@ -56,14 +61,23 @@ export function Colours({ method }: { method: Method }) {
     <section class="xw-colours" aria-label="Colours">
       <Select
         label="Colours"
+        help={help.colours}
         value={shownMap}
         choices={choices}
         onChange={(name) => store.set("colormap", name)}
       />
-      <Segmented inline label="Scale" value={scale.value} choices={scales} onChange={chooseScale} />
+      <Segmented
+        inline
+        label="Scale"
+        help={help.scale}
+        value={scale.value}
+        choices={scales}
+        onChange={chooseScale}
+      />
       {scale.value === "image" && (
         <Slider
           label="Clip"
+          help={help.clip}
           value={clip.value}
           min={50}
           max={100}

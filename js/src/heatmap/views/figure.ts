@@ -1,45 +1,54 @@
 /**
- * What is on screen as an SVG figure for papers: the pictures as images, all text, ticks and colour bars as
- * vectors. Always dark on white, whatever the notebook's theme.
+ * What is on screen as an SVG figure for papers: the pictures as images, all text, ticks and colour bars as vectors, and how
+ * it was made. Always dark on white, whatever the notebook's theme.
  */
 import { formatPercent } from "../../shared/data/format.ts";
-import { ticksOf } from "../../shared/data/ticks.ts";
-import { visiblePart } from "../../shared/data/viewport.ts";
-import { Painter } from "../../shared/drawing/painter.ts";
-import { drawColorBar, element, type Figure, newFigure, serialised } from "../../shared/drawing/svg.ts";
+import {
+  drawLegend,
+  drawMaking,
+  legendHeight,
+  makingHeight,
+  overlayImage,
+} from "../../shared/drawing/figure-parts.ts";
+import { element, type Figure, newFigure, serialised } from "../../shared/drawing/svg.ts";
 import type { HeatmapStore } from "../state/store.ts";
-import { contentOf, type Pane, type PaneContent, panesOf, unitOf } from "./panes.ts";
+import { overlayOf } from "./draw.ts";
+import { contentOf, type Pane, panesOf, showsMap, unitOf } from "./panes.ts";
+import { classText, inWords } from "./words.ts";
 
 const side = 360; // px, the width of one picture
 const gap = 24;
 const margin = 16;
+const most = 6; // pictures in a row
 const text = { caption: 14, tick: 11, title: 16 };
-const bar = { height: 10, gap: 8, ticks: 20 };
+const legendGap = 8;
 
 export function figureOf(store: HeatmapStore): Figure {
-  const panes = panesOf(store).flatMap((pane) => {
-    const content = contentOf(store, pane);
-    return content ? [{ pane, content }] : [];
-  });
-  if (panes.length === 0) throw new Error("there is no result to save yet");
-  const picture = store.picture.value;
-  const { map } = panes[0]!.content.paint;
-  const { width: w, height: h } = picture ?? map;
+  const panes = panesOf(store).filter((pane) => !showsMap(pane) || contentOf(store, pane));
+  if (!panes.some(showsMap)) throw new Error("there is no result to save yet");
+  const { width: w, height: h } = store.picture.value ?? contentOf(store, panes.find(showsMap)!)!.paint.map;
   const tall = Math.round((side * h) / w);
   const title = store.state.title.value;
   const top = margin + (title ? text.title + gap / 2 : 0);
-  const width = margin * 2 + panes.length * side + (panes.length - 1) * gap;
-  const height = top + text.caption + 8 + tall + bar.gap + bar.height + bar.ticks + margin;
+  const columns = Math.min(most, panes.length);
+  const rows = Math.ceil(panes.length / most);
+  const cell = text.caption + 8 + tall + legendGap + legendHeight;
+  const width = margin * 2 + columns * side + (columns - 1) * gap;
+  const height = top + rows * cell + (rows - 1) * gap + makingHeight + margin;
 
   const root = newFigure(width, height);
   if (title) {
     const style = { x: margin, y: margin + text.title - 2, "font-size": text.title, "font-weight": 600 };
     element(root, "text", style, title);
   }
-  panes.forEach(({ pane, content }, i) => {
-    const group = element(root, "g", { transform: `translate(${margin + i * (side + gap)}, ${top})` });
-    drawPane(group, store, pane, content, { tall, id: `ramp${i}` });
+  panes.forEach((pane, i) => {
+    const [x, y] = [margin + (i % most) * (side + gap), top + Math.floor(i / most) * (cell + gap)];
+    drawPane(element(root, "g", { transform: `translate(${x}, ${y})` }), store, pane, {
+      tall,
+      id: `ramp${i}`,
+    });
   });
+  drawMaking(root, { x: margin, y: height - margin, width: width - 2 * margin }, makingOf(store, panes));
   return serialised(root);
 }
 
@@ -47,43 +56,32 @@ function drawPane(
   group: Element,
   store: HeatmapStore,
   pane: Pane,
-  content: PaneContent,
   { tall, id }: { tall: number; id: string },
 ): void {
-  const { threshold, opacity, zoom } = store.state;
-  const { paint } = content;
-  const unit = unitOf(pane.view) ? ` (${unitOf(pane.view)})` : "";
-  const cut = paint.filter && threshold.value < 1 ? `, surest ${formatPercent(threshold.value)}` : "";
+  const { threshold } = store.state;
+  const content = contentOf(store, pane);
+  const unit = showsMap(pane) && unitOf(pane.view) ? ` (${unitOf(pane.view)})` : "";
+  const cut =
+    content?.paint.filter && threshold.value < 1 ? `, surest ${formatPercent(threshold.value)}` : "";
   const base = text.caption - 2;
   element(group, "text", { y: base, "font-size": text.caption }, `${pane.label}${unit}${cut}`);
+  const overlay = overlayOf(store, pane, content);
+  const top = text.caption + 8;
+  const box = { y: top, width: side, height: tall, preserveAspectRatio: "none" };
+  element(group, "image", { ...box, href: overlayImage(overlay, side, tall) });
+  const legend = element(group, "g", { transform: `translate(0, ${top + tall + legendGap})` });
+  drawLegend(legend, overlay, { width: side, id, size: text.tick });
+}
 
-  const painter = new Painter();
-  painter.paint(paint);
-  const { left, top, size } = visiblePart(zoom.value);
-  const frame = element(group, "svg", {
-    y: text.caption + 8,
-    width: side,
-    height: tall,
-    viewBox: `${left} ${top} ${size} ${size}`,
-    preserveAspectRatio: "none",
+/** Model, methods with their settings, class and image: what a figure must say to be read later. */
+function makingOf(store: HeatmapStore, panes: readonly Pane[]): string[] {
+  const { model_name, image, images } = store.state;
+  const methods = [...new Set(panes.filter(showsMap).map(({ method }) => method))];
+  const made = methods.map((method) => {
+    const settings = inWords(store, method);
+    return settings ? `${method.label} (${settings})` : method.label;
   });
-  const unitSquare = { width: 1, height: 1, preserveAspectRatio: "none" };
-  const picture = store.picture.value;
-  if (picture) element(frame, "image", { ...unitSquare, href: picture.canvas.toDataURL("image/png") });
-  element(frame, "image", {
-    ...unitSquare,
-    href: painter.canvas.toDataURL("image/png"),
-    opacity: opacity.value,
-  });
-
-  const legend = element(group, "g", { transform: `translate(0, ${text.caption + 8 + tall + bar.gap})` });
-  drawColorBar(legend, ticksOf(paint.range), {
-    id,
-    colormap: paint.colormap,
-    width: side,
-    height: bar.height,
-    size: text.tick,
-    gap: 4,
-    lines: true,
-  });
+  const explained = methods.some(({ classes }) => classes) ? [`class ${classText(store)}`] : [];
+  const place = images.value > 1 ? [`image ${image.value + 1} of ${images.value}`] : [];
+  return [...(model_name.value ? [model_name.value] : []), ...made, ...explained, ...place];
 }

@@ -1,9 +1,11 @@
 /** What is sure enough to be shown: the uncertainty's histogram with a cut, and what happens beyond it. */
+import { HelpButton } from "../../shared/controls/help.tsx";
 import { HistogramSlider } from "../../shared/controls/histogram-slider.tsx";
 import { NumberInput } from "../../shared/controls/number.tsx";
 import { Segmented } from "../../shared/controls/segmented.tsx";
 import type { Distribution } from "../../shared/data/distribution.ts";
 import { formatNumber } from "../../shared/data/format.ts";
+import { help } from "../../shared/data/words.ts";
 import type { HeatmapStore } from "../state/store.ts";
 import type { Method } from "../types.ts";
 import { useView } from "./context.ts";
@@ -23,7 +25,10 @@ export function UncertaintyFilter({ method }: { method: Method }) {
   return (
     <section class="xw-filter" aria-label={`${label} threshold`}>
       <div class="xw-filter-head">
-        <span class="xw-label">{label}</span>
+        <span class="xw-label">
+          {label}
+          <HelpButton of={label} help={help.threshold} />
+        </span>
         <Segmented
           label="Less sure pixels"
           showLabel={false}

@@ -7,32 +7,22 @@ import { figureOf } from "./figure.ts";
 export function Footer() {
   const { store } = useView();
   const method = store.method.value;
+  const untitled = `${method?.label ?? "Heatmap"} ${store.state.model_name.value}`.trim();
   const live = store.canCompute.value;
   return (
     <footer class="xw-footer">
       <ProgressBar progress={store.progress.value} />
-      {method?.streaming && live && (
-        <>
-          <button type="button" class="xw-button" disabled={!store.busy.value} onClick={() => store.stop()}>
-            Stop
-          </button>
-          <button type="button" class="xw-button" disabled={store.busy.value} onClick={() => store.more()}>
-            More
-          </button>
-        </>
-      )}
-      {!method?.streaming && store.busy.value && (
-        <button type="button" class="xw-button" onClick={() => store.stop()}>
+      {live && (
+        <button type="button" class="xw-button" disabled={!store.busy.value} onClick={() => store.stop()}>
           Stop
         </button>
       )}
-      <SaveMenu
-        store={store}
-        figure={() => figureOf(store)}
-        name={store.state.title.value}
-        untitled="Heatmap"
-        hints={["picture with its legend", "for papers: vector labels"]}
-      />
+      {live && method?.streaming && (
+        <button type="button" class="xw-button" disabled={store.busy.value} onClick={() => store.more()}>
+          More
+        </button>
+      )}
+      <SaveMenu store={store} untitled={untitled} figure={() => figureOf(store)} />
     </footer>
   );
 }

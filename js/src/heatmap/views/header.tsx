@@ -1,41 +1,72 @@
-/** Title, the method on screen, the image of several, and light or dark. */
+/** What is explained and how, the images, full screen, and light or dark. */
+import { Filmstrip } from "../../shared/controls/filmstrip.tsx";
+import { FullScreenButton } from "../../shared/controls/full-screen.tsx";
 import { Segmented } from "../../shared/controls/segmented.tsx";
 import { Select } from "../../shared/controls/select.tsx";
-import { ImageStepper } from "../../shared/controls/stepper.tsx";
+import { Subject } from "../../shared/controls/subject.tsx";
 import { ThemeSwitch } from "../../shared/controls/theme-switch.tsx";
 import type { HeatmapStore } from "../state/store.ts";
 import { compare } from "../types.ts";
 import { useView } from "./context.ts";
+import { inWords } from "./words.ts";
 
 const mostTabs = 5; // more methods than this go into a select
 
 export function Header() {
   const { store } = useView();
-  const { title, methods, image, images, show, theme } = store.state;
-  const choices = methods.value.map(({ name, label }) => ({ value: name, label }));
-  if (choices.length > 1) choices.push({ value: compare, label: "Compare" });
-  const value = show.value === compare ? compare : (store.method.value?.name ?? "");
+  const { title, image, show, theme, model_name } = store.state;
+  const method = store.method.value;
+  const choices = store.offeredMethods.value.map(({ name, label, help }) => ({
+    value: name,
+    label,
+    title: help?.help ?? "",
+  }));
+  if (choices.length > 1)
+    choices.push({ value: compare, label: "Compare", title: "All methods beside each other" });
+  const comparing = show.value === compare && choices.length > 2;
+  const value = comparing ? compare : (method?.name ?? "");
+  const said = comparing
+    ? {
+        method: store.offeredMethods.value.map(({ label }) => label).join(", "),
+        more: "compared",
+        help: undefined,
+      }
+    : { method: method?.label ?? "", more: method ? inWords(store, method) : "", help: method?.help };
   return (
-    <header class="xw-header">
-      {title.value && <h2 class="xw-title">{title.value}</h2>}
-      {choices.length > mostTabs && (
-        <Select label="Method" value={value} choices={choices} onChange={(name) => choose(store, name)} />
-      )}
-      {choices.length > 1 && choices.length <= mostTabs && (
-        <Segmented
-          label="Method"
-          showLabel={false}
-          value={value}
-          choices={choices}
-          onChange={(name) => choose(store, name)}
+    <>
+      <header class="xw-header">
+        {title.value && <h2 class="xw-title">{title.value}</h2>}
+        <Subject
+          picture={store.picture.value}
+          prediction={store.album.prediction(image.value)}
+          className={(index) => store.className(index)}
+          model={model_name.value}
+          saved={store.saved}
+          {...said}
         />
-      )}
-      {!title.value && <span class="xw-space" />}
-      {images.value > 1 && (
-        <ImageStepper image={image.value} images={images.value} onChange={(to) => store.ask({ image: to })} />
-      )}
-      <ThemeSwitch theme={theme.value} onChange={(choice) => store.set("theme", choice)} />
-    </header>
+        <span class="xw-header-controls">
+          {choices.length > mostTabs && (
+            <Select label="Method" value={value} choices={choices} onChange={(name) => choose(store, name)} />
+          )}
+          {choices.length > 1 && choices.length <= mostTabs && (
+            <Segmented
+              label="Method"
+              showLabel={false}
+              value={value}
+              choices={choices}
+              onChange={(name) => choose(store, name)}
+            />
+          )}
+          <FullScreenButton />
+          <ThemeSwitch theme={theme.value} onChange={(choice) => store.set("theme", choice)} />
+        </span>
+      </header>
+      <Filmstrip
+        store={store}
+        className={(index) => store.className(index)}
+        onChange={(to) => store.ask({ image: to })}
+      />
+    </>
   );
 }
 

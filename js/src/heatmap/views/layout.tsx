@@ -1,6 +1,8 @@
 /** The widget as a whole: where its parts stand. */
+import { AppearanceChoice } from "../../shared/controls/appearance.tsx";
 import { Opacity } from "../../shared/controls/opacity.tsx";
 import { Segmented } from "../../shared/controls/segmented.tsx";
+import { help } from "../../shared/data/words.ts";
 import { Messages } from "../../shared/views/messages.tsx";
 import { compare, type Method, sideBySide } from "../types.ts";
 import { Announcer } from "./announcer.tsx";
@@ -9,6 +11,7 @@ import { useView } from "./context.ts";
 import { UncertaintyFilter } from "./filter.tsx";
 import { Footer } from "./footer.tsx";
 import { Header } from "./header.tsx";
+import { Notes, Sentence } from "./notes.tsx";
 import { PaneView } from "./pane.tsx";
 import { panesOf, shownView } from "./panes.ts";
 import { Classes, MethodSettings } from "./questions.tsx";
@@ -19,16 +22,17 @@ export function HeatmapView() {
   return (
     <div class="xw-body">
       <Header />
-      <div class="xw-main" data-panes={Math.min(4, panesOf(store).length)}>
+      <div class="xw-main" data-panes={panesOf(store).length}>
         <div class="xw-pictures">
           <Panes />
-          {method && <Notes method={method} />}
+          <Sentence />
+          <Notes />
         </div>
         {method && <Panel method={method} />}
       </div>
-      {/* Beside the buttons that start and stop: what went wrong is said where the person looks. */}
-      <Messages store={store} />
       <Footer />
+      {/* Beside the buttons that start and stop, and below them: what comes and goes must not move them. */}
+      <Messages store={store} />
       <Announcer />
     </div>
   );
@@ -42,22 +46,6 @@ function Panes() {
         <PaneView key={pane.key} pane={pane} />
       ))}
     </div>
-  );
-}
-
-function Notes({ method }: { method: Method }) {
-  const { store } = useView();
-  const lines = store.state.notes.value[method.name] ?? [];
-  if (lines.length === 0) return null;
-  return (
-    <dl class="xw-notes">
-      {lines.map(([label, text]) => (
-        <div key={label}>
-          <dt>{label}</dt>
-          <dd>{text}</dd>
-        </div>
-      ))}
-    </dl>
   );
 }
 
@@ -76,6 +64,9 @@ function Panel({ method }: { method: Method }) {
           value={store.state.opacity}
           onInput={(value) => store.set("opacity", value)}
         />
+        <section aria-label="Appearance">
+          <AppearanceChoice store={store} />
+        </section>
         {sure && <UncertaintyFilter method={sure} />}
         <Colours method={method} />
         {store.canCompute.value &&
@@ -93,6 +84,12 @@ function ViewChoice({ method }: { method: Method }) {
   choices.push({ value: sideBySide, label: "Side by side" });
   const value = show.value === sideBySide ? sideBySide : (shownView(method, show.value)?.name ?? "");
   return (
-    <Segmented label="Show" value={value} choices={choices} onChange={(view) => store.set("show", view)} />
+    <Segmented
+      label="Show"
+      help={help.show}
+      value={value}
+      choices={choices}
+      onChange={(view) => store.set("show", view)}
+    />
   );
 }

@@ -1,16 +1,18 @@
-/** The legend of one pane: colours with numbers, label and unit. */
+/** The legend of one pane: colours or outlines with numbers, label and unit. */
 import { computed } from "@preact/signals";
 import { useMemo } from "preact/hooks";
-import { ColorBar } from "../../shared/views/colorbar.tsx";
-import { type contentOf, type Pane, unitOf } from "./panes.ts";
+import { MapLegend } from "../../shared/views/map-legend.tsx";
+import { useView } from "./context.ts";
+import { type contentOf, type MapPane, unitOf } from "./panes.ts";
 
 export function PaneLegend({
   pane,
   content,
 }: {
-  pane: Pane;
+  pane: MapPane;
   content: { readonly value: ReturnType<typeof contentOf> };
 }) {
+  const { opacity, picture, overlay } = useView().store.state;
   // Only what the bar shows: it must not render again while the threshold moves.
   const legend = useMemo(
     () =>
@@ -22,5 +24,14 @@ export function PaneLegend({
   const [range, colormap] = legend ? (JSON.parse(legend) as [[number, number], string]) : [null, ""];
   const { label } = pane.view;
   const unit = unitOf(pane.view);
-  return <ColorBar range={range} colormap={colormap} label={unit ? `${label} (${unit})` : label} />;
+  return (
+    <MapLegend
+      range={range}
+      colormap={colormap}
+      label={unit ? `${label} (${unit})` : label}
+      opacity={opacity.value}
+      beneath={picture.value}
+      style={overlay.value}
+    />
+  );
 }

@@ -21,8 +21,9 @@ export function Markers({ pane, content }: { pane: Pane; content: Content }) {
   const pinned = store.state.selection.value;
   const over = hover.value;
   const now = content.value;
-  if (!now) return null;
-  const { width, height } = now.paint.map;
+  const size = now?.paint.map ?? store.picture.value;
+  if (!size) return null;
+  const { width, height } = size;
   const place = ({ x, y }: { x: number; y: number }) => {
     const [u, v] = frameAt(store.state.zoom.value, (x + 0.5) / width, (y + 0.5) / height);
     return { u, v, inside: u >= 0 && v >= 0 && u <= 1 && v <= 1 };
@@ -30,7 +31,7 @@ export function Markers({ pane, content }: { pane: Pane; content: Content }) {
   const pin = pinned ? place(pinned) : null;
   const point = over ? place(over) : null;
   const own = over?.pane === pane.key;
-  const reading = over && own ? readPixel(pane, now, over.x, over.y) : null;
+  const reading = over && own && now ? readPixel(pane, now, over.x, over.y) : null;
   return (
     <>
       {pin?.inside && <span class="xw-pin" style={{ left: `${pin.u * 100}%`, top: `${pin.v * 100}%` }} />}

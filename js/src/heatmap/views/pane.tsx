@@ -1,6 +1,8 @@
 /** One picture under its heatmap: canvas, gestures, keys, tooltip, pinned pixel and colour bar. */
 import { computed } from "@preact/signals";
 import { useEffect, useMemo, useRef } from "preact/hooks";
+import { HelpButton } from "../../shared/controls/help.tsx";
+import { ZoomChip } from "../../shared/controls/zoom-chip.tsx";
 import { cellAt } from "../../shared/data/numbers.ts";
 import { pictureAt } from "../../shared/data/viewport.ts";
 import { listenToGestures } from "../../shared/drawing/gestures.ts";
@@ -11,7 +13,7 @@ import { keepPaneDrawn } from "./draw.ts";
 import { pinKey, zoomKey } from "./keys.ts";
 import { PaneLegend } from "./legend.tsx";
 import { Markers, PointValue } from "./markers.tsx";
-import { contentOf, type Pane, unitOf } from "./panes.ts";
+import { contentOf, type Pane, showsMap, unitOf } from "./panes.ts";
 
 export function PaneView({ pane }: { pane: Pane }) {
   const { store, hover } = useView();
@@ -23,11 +25,11 @@ export function PaneView({ pane }: { pane: Pane }) {
   const current = useMemo(() => computed(() => content.value?.current ?? false), [content]).value;
   const empty = useMemo(() => computed(() => content.value === null), [content]).value;
 
-  useEffect(() => keepPaneDrawn(canvas.current!, store, content), [store, content]);
+  useEffect(() => keepPaneDrawn(canvas.current!, store, pane, content), [store, pane, content]);
 
   useEffect(() => {
     const pixelAt = ([u, v]: [number, number]): { x: number; y: number } | null => {
-      const map = content.peek()?.paint.map;
+      const map = content.peek()?.paint.map ?? store.picture.peek();
       if (!map || u < 0 || v < 0 || u > 1 || v > 1) return null;
       const [px, py] = pictureAt(store.state.zoom.peek(), u, v);
       return { x: cellAt(px, map.width), y: cellAt(py, map.height) };
@@ -55,7 +57,7 @@ export function PaneView({ pane }: { pane: Pane }) {
   }, [store, content, pane, hover]);
 
   const onKeyDown = pictureKeys((event) => {
-    const map = content.peek()?.paint.map;
+    const map = content.peek()?.paint.map ?? store.picture.peek();
     const zoom = zoomKey(event, store.state.zoom.peek());
     const pin = map && pinKey(event, store.state.selection.peek(), store.state.zoom.peek(), map);
     if (zoom) store.set("zoom", zoom);
@@ -65,29 +67,31 @@ export function PaneView({ pane }: { pane: Pane }) {
   });
 
   return (
-    <figure class="xw-pane" data-pane={pane.key}>
+    <figure class="xw-pane" data-pane={pane.key} style={{ "--xw-aspect": aspectOf(picture) }}>
       <figcaption class="xw-caption">
         <span class="xw-caption-label">
-          {pane.label} {unitOf(pane.view) && <small>{unitOf(pane.view)}</small>}
+          {pane.label} {showsMap(pane) && unitOf(pane.view) && <small>{unitOf(pane.view)}</small>}
+          {showsMap(pane) && <HelpButton of={pane.view.label} help={pane.view.help} />}
         </span>
         <PointValue pane={pane} content={content} />
       </figcaption>
       <div
         ref={frame}
         class="xw-frame"
-        data-stale={!current}
+        data-stale={showsMap(pane) && !current}
+        data-zoomed={store.state.zoom.value[0] > 1}
         role="application"
         aria-roledescription="heatmap"
         aria-label={`${pane.label}. Plus and minus zoom, arrows move, zero resets, Enter reads the middle pixel.`}
         tabIndex={0}
-        style={{ "--xw-aspect": aspectOf(picture) }}
         onKeyDown={onKeyDown}
       >
         <canvas ref={canvas} class="xw-canvas" />
         <Markers pane={pane} content={content} />
-        {!current && <Waiting empty={empty} picture={picture !== null} />}
+        <ZoomChip viewport={store.state.zoom.value} onChange={(viewport) => store.set("zoom", viewport)} />
+        {showsMap(pane) && !current && <Waiting empty={empty} picture={picture !== null} />}
       </div>
-      <PaneLegend pane={pane} content={content} />
+      {showsMap(pane) ? <PaneLegend pane={pane} content={content} /> : <div class="xw-colorbar" />}
     </figure>
   );
 }

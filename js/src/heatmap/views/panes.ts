@@ -4,36 +4,50 @@ import type { HeatMap } from "../../shared/data/picture.ts";
 import type { Paint } from "../../shared/drawing/painter.ts";
 import { colorRange } from "../state/maps.ts";
 import type { HeatmapStore } from "../state/store.ts";
-import { compare, type Method, sideBySide, type View } from "../types.ts";
+import { compare, type Method, type Note, sideBySide, type View } from "../types.ts";
 
+/** One picture on screen: under a map of a method, or, without a view, as it is. */
 export interface Pane {
   key: string;
   label: string;
   method: Method;
-  view: View;
+  view: View | null;
 }
+
+/** A pane that shows a map. */
+export type MapPane = Pane & { view: View };
 
 /** What a pane draws; null until there is a result. */
 export interface PaneContent {
   paint: Paint;
   filter: HeatMap | null;
   error: HeatMap | null;
+  notes: Note[];
   /** False while the answer to the present question is on its way. */
   current: boolean;
 }
 
 export function panesOf(store: HeatmapStore): Pane[] {
   const method = store.method.value;
-  const { show, methods } = store.state;
+  const { show } = store.state;
+  const methods = store.offeredMethods;
   if (!method) return [];
+  const plain = { key: "picture", label: "Picture", method, view: null };
   if (show.value === compare && methods.value.length > 1) {
-    return methods.value.flatMap((each) => {
-      const view = each.views[0];
-      return view ? [{ key: each.name, label: `${each.label}: ${view.label}`, method: each, view }] : [];
+    const each = methods.value.flatMap((one) => {
+      const view = one.views[0];
+      return view ? [{ key: one.name, label: `${one.label}: ${view.label}`, method: one, view }] : [];
     });
+    return [plain, ...each];
   }
   const views = show.value === sideBySide ? method.views : [shownView(method, show.value)].filter((v) => !!v);
-  return views.map((view) => ({ key: `${method.name}/${view.name}`, label: view.label, method, view }));
+  const maps = views.map((view) => ({
+    key: `${method.name}/${view.name}`,
+    label: view.label,
+    method,
+    view,
+  }));
+  return show.value === sideBySide ? [plain, ...maps] : maps;
 }
 
 /** The view that `show` names, or the method's first: methods need not have the same views. */
@@ -46,7 +60,13 @@ export function unitOf({ label, unit }: View): string {
   return unit.toLowerCase() === label.toLowerCase() ? "" : unit;
 }
 
-export function contentOf(store: HeatmapStore, { method, view }: Pane): PaneContent | null {
+export function showsMap(pane: Pane): pane is MapPane {
+  return pane.view !== null;
+}
+
+export function contentOf(store: HeatmapStore, pane: Pane): PaneContent | null {
+  if (!showsMap(pane)) return null;
+  const { method, view } = pane;
   const { set, current } = store.result(method);
   const map = set?.maps.get(view.map);
   if (!set || !map) return null;
@@ -64,6 +84,7 @@ export function contentOf(store: HeatmapStore, { method, view }: Pane): PaneCont
     },
     filter,
     error: (method.error && set.maps.get(method.error)) || null,
+    notes: set.notes,
     current,
   };
 }

@@ -5,28 +5,38 @@ import { NumberInput } from "../../shared/controls/number.tsx";
 import { Select } from "../../shared/controls/select.tsx";
 import { Slider } from "../../shared/controls/slider.tsx";
 import { formatNumber } from "../../shared/data/format.ts";
+import { help } from "../../shared/data/words.ts";
 import type { Control, Method, ParameterValue } from "../types.ts";
 import { useView } from "./context.ts";
 
 export function Classes({ contrast }: { contrast: boolean }) {
   const { store } = useView();
-  const { class_names, target, against } = store.state;
+  const { class_names, target, against, image } = store.state;
   const names = class_names.value;
+  const prediction = store.album.prediction(image.value);
+  const first = prediction?.classes[0];
+  const offered = !store.detached.value ? undefined : (target: number | null) => store.offers({ target });
   return (
     <section class="xw-classes" aria-label="Class">
       <ClassChoice
         label="Class"
+        help={help.class}
         names={names}
         value={target.value}
-        none="predicted class"
+        none={first === undefined ? "predicted class" : `predicted class: ${store.className(first)}`}
+        prediction={prediction}
+        offered={offered}
         onChange={(value) => store.ask({ target: value })}
       />
       {contrast && (
         <ClassChoice
           label="Against"
+          help={help.against}
           names={names}
           value={against.value}
           none="nothing"
+          prediction={prediction}
+          offered={!store.detached.value ? undefined : (index) => store.offers({ against: index })}
           onChange={(value) => store.ask({ against: value })}
         />
       )}
@@ -62,13 +72,14 @@ interface SettingProps {
 }
 
 function Setting({ control, value, onChange }: SettingProps) {
-  const { label, type, min, max, step, log } = control;
-  if (type === "bool") return <Checkbox label={label} value={Boolean(value)} onChange={onChange} />;
+  const { label, help, type, min, max, step, log } = control;
+  if (type === "bool")
+    return <Checkbox label={label} help={help} value={Boolean(value)} onChange={onChange} />;
   if (type === "choice") {
     const options = (control.options ?? []).map((option) =>
       typeof option === "object" ? option : { value: String(option), label: String(option) },
     );
-    return <Select label={label} value={String(value)} choices={options} onChange={onChange} />;
+    return <Select label={label} help={help} value={String(value)} choices={options} onChange={onChange} />;
   }
   const whole = type === "int";
   const read = (raw: number) => (whole ? Math.round(raw) : raw);
@@ -76,13 +87,14 @@ function Setting({ control, value, onChange }: SettingProps) {
   if (min === undefined || max === undefined) {
     return (
       <div class="xw-field xw-inline">
-        <NumberInput label={label} value={number} onChange={(typed) => onChange(read(typed))} />
+        <NumberInput label={label} help={help} value={number} onChange={(typed) => onChange(read(typed))} />
       </div>
     );
   }
   return (
     <Slider
       label={label}
+      help={help}
       value={number}
       min={min}
       max={max}

@@ -3,13 +3,22 @@
  * entries, so that a thousand class names cost nothing.
  */
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import type { Help } from "../types.ts";
+import { FieldLabel } from "./help.tsx";
 import { useUniqueId } from "./id.ts";
 import type { Choice } from "./segmented.tsx";
 
+/** A choice that may have a number: how much of it there is, 0..1, as a bar, and in words. */
+export interface RatedChoice extends Choice {
+  share?: number;
+  said?: string;
+}
+
 interface ComboboxProps {
   label: string;
+  help?: Help | undefined;
   value: string;
-  choices: readonly Choice[];
+  choices: readonly RatedChoice[];
   /** Shown while nothing is chosen. */
   placeholder?: string;
   onChange: (value: string) => void;
@@ -18,7 +27,7 @@ interface ComboboxProps {
 const shown = 60;
 
 /** Entries that contain the text; those that begin with it come first. */
-export function matching(choices: readonly Choice[], text: string): Choice[] {
+export function matching(choices: readonly RatedChoice[], text: string): RatedChoice[] {
   const wanted = text.trim().toLowerCase();
   if (!wanted) return [...choices];
   const found = choices.filter(({ label }) => label.toLowerCase().includes(wanted));
@@ -26,7 +35,7 @@ export function matching(choices: readonly Choice[], text: string): Choice[] {
   return found.sort((a, b) => begins(a) - begins(b));
 }
 
-export function Combobox({ label, value, choices, placeholder = "", onChange }: ComboboxProps) {
+export function Combobox({ label, help, value, choices, placeholder = "", onChange }: ComboboxProps) {
   const id = useUniqueId();
   const [typed, setTyped] = useState<string | null>(null); // null: closed
   const [active, setActive] = useState(0);
@@ -70,9 +79,7 @@ export function Combobox({ label, value, choices, placeholder = "", onChange }: 
 
   return (
     <div class="xw-field xw-inline xw-combobox">
-      <label class="xw-label" for={id}>
-        {label}
-      </label>
+      <FieldLabel text={label} of={id} help={help} />
       <span class="xw-anchor">
         <input
           id={id}
@@ -111,7 +118,11 @@ export function Combobox({ label, value, choices, placeholder = "", onChange }: 
                   choose(choice);
                 }}
               >
-                {choice.label}
+                <span>{choice.label}</span>
+                {choice.said && <small>{choice.said}</small>}
+                {choice.share !== undefined && (
+                  <i class="xw-share-bar" style={{ width: `${choice.share * 100}%` }} />
+                )}
               </div>
             ))}
             {found.length > shown && <div class="xw-more">{found.length - shown} more: type to narrow</div>}

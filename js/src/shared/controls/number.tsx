@@ -1,8 +1,11 @@
 /** A number to type. What cannot be read as a number, or is out of bounds, leaves the value as it was. */
+import type { Help } from "../types.ts";
+import { FieldLabel } from "./help.tsx";
 import { useUniqueId } from "./id.ts";
 
 interface NumberInputProps {
   label: string;
+  help?: Help | undefined;
   /** null where nothing is given. */
   value: number | null;
   min?: number;
@@ -18,6 +21,7 @@ interface NumberInputProps {
 
 export function NumberInput({
   label,
+  help,
   value,
   min,
   max,
@@ -37,9 +41,13 @@ export function NumberInput({
   };
   return (
     <span class="xw-number">
-      <label class={quiet ? "xw-hidden" : "xw-label"} for={id}>
-        {label}
-      </label>
+      {quiet ? (
+        <label class="xw-hidden" for={id}>
+          {label}
+        </label>
+      ) : (
+        <FieldLabel text={label} of={id} help={help} />
+      )}
       <input
         id={id}
         class="xw-input"

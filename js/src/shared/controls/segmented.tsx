@@ -1,6 +1,8 @@
 /** A switch between a few choices, all visible: a radio group, so arrow keys move within it. */
 import { useRef } from "preact/hooks";
 import { take } from "../drawing/keys.ts";
+import type { Help } from "../types.ts";
+import { FieldLabel } from "./help.tsx";
 import { useUniqueId } from "./id.ts";
 
 export interface Choice<Value extends string = string> {
@@ -11,6 +13,7 @@ export interface Choice<Value extends string = string> {
 
 interface SegmentedProps<Value extends string> {
   label: string;
+  help?: Help | undefined;
   /** Whether the label is also shown, or only said. */
   showLabel?: boolean;
   /** The label stands before the choices instead of above them. */
@@ -22,6 +25,7 @@ interface SegmentedProps<Value extends string> {
 
 export function Segmented<Value extends string>({
   label,
+  help,
   showLabel = true,
   inline = false,
   value,
@@ -44,11 +48,7 @@ export function Segmented<Value extends string>({
 
   return (
     <div class={inline ? "xw-field xw-inline" : "xw-field"}>
-      {showLabel && (
-        <span class="xw-label" id={id}>
-          {label}
-        </span>
-      )}
+      {showLabel && <FieldLabel text={label} id={id} help={help} />}
       <div
         ref={group}
         class="xw-segmented"

@@ -1,9 +1,13 @@
 /** A labelled slider with its value beside it; linear or logarithmic. */
+
+import type { Help } from "../types.ts";
 import { useGesture } from "./gesture.ts";
+import { FieldLabel } from "./help.tsx";
 import { useUniqueId } from "./id.ts";
 
 interface SliderProps {
   label: string;
+  help?: Help | undefined;
   value: number;
   min: number;
   max: number;
@@ -19,6 +23,7 @@ const logSteps = 200;
 
 export function Slider({
   label,
+  help,
   value,
   min,
   max,
@@ -41,9 +46,7 @@ export function Slider({
   const fill = high > low ? ((position - low) / (high - low)) * 100 : 0;
   return (
     <div class="xw-field">
-      <label class="xw-label" for={id}>
-        {label}
-      </label>
+      <FieldLabel text={label} of={id} help={help} />
       <output class="xw-value" for={id}>
         {text}
       </output>

@@ -73,15 +73,67 @@ function colorAt(name: string, t: number): [number, number, number] {
   return [Math.round(r), Math.round(g), Math.round(b)];
 }
 
-function pack([r, g, b]: [number, number, number]): number {
-  return (
-    (littleEndian ? (255 << 24) | (b << 16) | (g << 8) | r : (r << 24) | (g << 16) | (b << 8) | 255) >>> 0
-  );
+function pack([r, g, b]: [number, number, number], a = 255): number {
+  return (littleEndian ? (a << 24) | (b << 16) | (g << 8) | r : (r << 24) | (g << 16) | (b << 8) | a) >>> 0;
 }
 
-/** Puts another opacity, 0..255, on a packed colour table; used where pixels fade. */
-export function withAlpha(table: Uint32Array, alpha: number): Uint32Array {
-  return table.map(
-    (color) => (littleEndian ? (color & 0xffffff) | (alpha << 24) : (color & ~0xff) | alpha) >>> 0,
-  );
+/** The same colours with a share of their opacity; used where pixels fade. */
+export function withShare(table: Uint32Array, share: number): Uint32Array {
+  return table.map((color) => {
+    const alpha = Math.round((littleEndian ? color >>> 24 : color & 0xff) * share);
+    return (littleEndian ? (color & 0xffffff) | (alpha << 24) : (color & ~0xff) | alpha) >>> 0;
+  });
 }
+
+export function isSigned(name: string): boolean {
+  return colormaps.some((map) => map.name === name && map.kind === "diverging");
+}
+
+/**
+ * How a signed value lies over a picture, for t in [0, 1] with zero in the middle: the larger it is, the more it covers.
+ * The neutral colour of a diverging map would cover the picture where there is nothing to say, and the picture's own
+ * shade would pass for a value.
+ */
+function overAt(name: string, t: number): { color: [number, number, number]; alpha: number } {
+  if (!isSigned(name)) return { color: colorAt(name, t), alpha: 1 };
+  // Of 256 steps the two in the middle are both zero.
+  const size = Math.max(0, (Math.abs(2 * t - 1) * 255 - 1) / 254);
+  const hue = t < 0.5 ? 0.2 - 0.1 * size : 0.8 + 0.1 * size;
+  return { color: colorAt(name, hue), alpha: size ** 0.65 };
+}
+
+const overTables = new Map<string, Uint32Array>();
+
+/** 256 colours to lay over a picture: of signed maps the opacity rises with the value's size, others cover evenly. */
+export function overTable(name: string): Uint32Array {
+  if (!isSigned(name)) return colorTable(name);
+  let table = overTables.get(name);
+  if (!table) {
+    table = Uint32Array.from({ length: 256 }, (_, i) => {
+      const { color, alpha } = overAt(name, i / 255);
+      return pack(color, Math.round(255 * alpha));
+    });
+    overTables.set(name, table);
+  }
+  return table;
+}
+
+/** The same as a CSS gradient; what shines through stands behind it. */
+export function cssOverGradient(name: string, opacity: number): string {
+  const stops = Array.from({ length: 33 }, (_, i) => {
+    const t = i / 32;
+    const { color, alpha } = overAt(name, t);
+    return `rgb(${color.join(" ")} / ${(alpha * opacity).toFixed(3)})`;
+  });
+  return `linear-gradient(to right, ${stops.join(", ")})`;
+}
+
+/** The colour over a ground of one grey, as CSS text: what a legend on paper shows. */
+export function cssOver(name: string, t: number, opacity: number, ground = legendGround): string {
+  const { color, alpha } = overAt(name, t);
+  const mixed = color.map((channel) => Math.round(ground + (channel - ground) * alpha * opacity));
+  return `rgb(${mixed.join(", ")})`;
+}
+
+/** Of a legend's ground: the middle grey of a picture. */
+export const legendGround = 164;

@@ -42,6 +42,19 @@ export function formatPercent(share: number): string {
   return `${Math.round(percent)} %`;
 }
 
+/** A probability in per cent with one decimal, never rounded to what it is not: certain, or impossible. */
+export function formatProbability(share: number): string {
+  const text = (share * 100).toFixed(1);
+  if (text === "100.0" && share < 1) return "> 99.9 %";
+  if (text === "0.0" && share > 0) return "< 0.1 %";
+  return `${text.replace(/\.0$/, "")} %`;
+}
+
+/** "0.4 MB", "120 kB" */
+export function formatBytes(bytes: number): string {
+  return bytes >= 1e6 ? `${formatNumber(bytes / 1e6, 2)} MB` : `${Math.max(1, Math.round(bytes / 1e3))} kB`;
+}
+
 /** "4 s", "2 min", "1 h 20 min": rounded so that it does not flicker. */
 export function formatDuration(seconds: number): string {
   if (!Number.isFinite(seconds) || seconds < 0) return "";

@@ -4,13 +4,17 @@ import { FrameJob } from "./frames.ts";
 
 const sharpest = 2; // device pixels a CSS pixel; more costs time and shows nothing
 
+/** Device pixels a CSS pixel of the canvases here. */
+export function density(): number {
+  return Math.min(sharpest, window.devicePixelRatio || 1);
+}
+
 /** Gives the canvas as many pixels as it takes up on screen, now and whenever that changes; then calls `changed`. */
 function keepSharp(canvas: HTMLCanvasElement, changed: () => void): () => void {
   // The size comes from the observer: asking the element while something moves would force a layout.
   const observer = new ResizeObserver(([entry]) => {
-    const density = Math.min(sharpest, window.devicePixelRatio || 1);
-    canvas.width = Math.max(1, Math.round(entry!.contentRect.width * density));
-    canvas.height = Math.max(1, Math.round(entry!.contentRect.height * density));
+    canvas.width = Math.max(1, Math.round(entry!.contentRect.width * density()));
+    canvas.height = Math.max(1, Math.round(entry!.contentRect.height * density()));
     changed();
   });
   observer.observe(canvas);
@@ -41,18 +45,39 @@ export function keepDrawn(
   };
 }
 
-const crisp = 12; // screen pixels a data pixel; from here on people want to see the pixels themselves
+/** A part of a picture, in shares of its width and height. */
+export interface Part {
+  left: number;
+  top: number;
+  width: number;
+  height: number;
+}
 
-/** Fills the canvas with a part of a layer, in shares of its width and height: pixels as such where they are large. */
+export const whole: Part = { left: 0, top: 0, width: 1, height: 1 };
+
+const crisp = 3; // CSS pixels a data pixel; from here on people see the pixels themselves
+
+/** Whether a part of a picture of so many columns is shown smoothly: the one rule for all that lies in one frame. */
+export function smoothly(
+  { canvas }: CanvasRenderingContext2D,
+  columns: number,
+  part: Part,
+  scale = density(),
+): boolean {
+  return canvas.width / scale / (part.width * columns) < crisp;
+}
+
+/** Fills the canvas with a part of a layer: the values in between made up, or each pixel as it is. */
 export function drawPart(
   context: CanvasRenderingContext2D,
   layer: HTMLCanvasElement,
-  part: { left: number; top: number; width: number; height: number },
+  part: Part,
+  smooth: boolean,
 ): void {
   const { width, height } = context.canvas;
-  const w = part.width * layer.width;
-  context.imageSmoothingEnabled = width / w < crisp;
+  context.imageSmoothingEnabled = smooth;
   context.imageSmoothingQuality = "high";
-  const [x, y, h] = [part.left * layer.width, part.top * layer.height, part.height * layer.height];
+  const [x, y] = [part.left * layer.width, part.top * layer.height];
+  const [w, h] = [part.width * layer.width, part.height * layer.height];
   context.drawImage(layer, x, y, w, h, 0, 0, width, height);
 }

@@ -19,17 +19,18 @@ export interface GestureTarget {
 }
 
 const clickSlop = 4; // px a finger may tremble and still click
+const notch = 40; // px of a wheel's smallest step
 const wheelRest = 400; // ms after which a wheel gesture is over
 
 export function listenToGestures(element: HTMLElement, target: GestureTarget): () => void {
   const pointers = new Map<number, { x: number; y: number }>();
   let travelled = 0;
   let wheelTimer: ReturnType<typeof setTimeout> | undefined;
-  let pointedAt = Number.NEGATIVE_INFINITY;
-  let scrolledAt = Number.NEGATIVE_INFINITY;
+  let armed = false; // pressed, and not left since: the wheel is then meant for the picture
 
   const down = (event: PointerEvent) => {
     if (event.button !== 0) return;
+    armed = true;
     if (pointers.size === 0) {
       travelled = 0;
       target.begin();
@@ -39,7 +40,6 @@ export function listenToGestures(element: HTMLElement, target: GestureTarget): (
   };
 
   const move = (event: PointerEvent) => {
-    pointedAt = event.timeStamp;
     const before = pointers.get(event.pointerId);
     if (!before) {
       target.hover(pointAt(element, event));
@@ -72,20 +72,23 @@ export function listenToGestures(element: HTMLElement, target: GestureTarget): (
     if (event.type === "pointerup" && travelled <= clickSlop) target.click(pointAt(element, event));
   };
 
-  const leave = () => target.hover(null);
+  const leave = () => {
+    armed = false;
+    target.hover(null);
+  };
 
   const wheel = (event: WheelEvent) => {
     const zoomsIn = event.deltaY < 0;
-    // A page that scrolls past the picture goes on scrolling; a pointer that came to the picture zooms.
-    const meant =
-      event.ctrlKey || event.metaKey || element.contains(document.activeElement) || pointedAt > scrolledAt;
-    if (!meant || (!zoomsIn && target.viewport()[0] <= 1)) return;
+    // The wheel is the page's, unless it is meant for the picture beyond doubt.
+    const meant = event.ctrlKey || event.metaKey;
+    if (!meant && !(armed && (zoomsIn || target.viewport()[0] > 1))) return;
     take(event);
     if (wheelTimer === undefined) target.begin();
     clearTimeout(wheelTimer);
     wheelTimer = setTimeout(endWheel, wheelRest);
     const pixels = event.deltaY * (event.deltaMode === WheelEvent.DOM_DELTA_LINE ? 16 : 1);
-    const speed = event.ctrlKey ? 0.01 : 0.002; // pinching a trackpad comes as small deltas with ctrlKey
+    const pinched = event.ctrlKey && Math.abs(pixels) < notch; // on a trackpad, which comes as small deltas with ctrlKey
+    const speed = pinched ? 0.01 : 0.002;
     const [u, v] = pointAt(element, event);
     const factor = Math.exp(-clamp(pixels, -240, 240) * speed);
     target.setViewport(zoomAround(target.viewport(), factor, u, v));
@@ -94,10 +97,6 @@ export function listenToGestures(element: HTMLElement, target: GestureTarget): (
   const endWheel = () => {
     wheelTimer = undefined;
     target.end();
-  };
-
-  const pageWheel = (event: WheelEvent) => {
-    if (!element.contains(event.target as Node)) scrolledAt = event.timeStamp;
   };
 
   const reset = () => target.setViewport(wholePicture);
@@ -110,7 +109,6 @@ export function listenToGestures(element: HTMLElement, target: GestureTarget): (
     [element, "pointerleave", leave],
     [element, "wheel", wheel, { passive: false }],
     [element, "dblclick", reset],
-    [window, "wheel", pageWheel, { passive: true, capture: true }],
   ];
   for (const [on, type, handler, options] of listeners) {
     on.addEventListener(type, handler as EventListener, options);

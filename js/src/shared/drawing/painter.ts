@@ -2,7 +2,7 @@
  * Turns a map into pixels. The hot path of every slider: everything that does not change while a slider moves
  * (colour index, rank) is worked out before, so that a move costs one comparison and one look-up a pixel.
  */
-import { colorTable, withAlpha } from "../data/colormaps.ts";
+import { colorTable, overTable, withShare } from "../data/colormaps.ts";
 import type { HeatMap } from "../data/picture.ts";
 
 export interface Paint {
@@ -15,9 +15,17 @@ export interface Paint {
   mode: "hide" | "fade";
 }
 
-const faded = 56; // of 255: enough to tell the colour, little enough to recede
+/** Pixels of a map, or the part of the picture beneath that loses its colours to it. */
+type Layer = "colours" | "over" | "veil";
+
+const faded = 0.22; // enough to tell the colour, little enough to recede
 const everything = 65536; // above every rank
 const nothing = new Uint32Array(256);
+const veiled = 0.06; // of the range: from here on a picture in colour is grey, as its colours would mix with the value's
+const veil = Uint32Array.from({ length: 256 }, (_, i) => {
+  const size = (Math.abs(2 * i - 255) - 1) / 254;
+  return Math.round(255 * Math.min(1, size / veiled)) * 0x01000001; // the opacity, in either order of bytes
+});
 
 /** One map as a canvas of its own resolution; reused for as long as the size stays. */
 export class Painter {
@@ -31,16 +39,16 @@ export class Painter {
   private painted = "";
   private paintedMaps: [HeatMap, HeatMap | null] | null = null;
 
-  /** Paints unless nothing changed since the last time. */
-  paint({ map, range, colormap, filter, threshold, mode }: Paint): void {
+  /** Paints a layer, "colours" as in a map that stands alone, unless nothing changed since the last time. */
+  paint({ map, range, colormap, filter, threshold, mode }: Paint, layer: Layer = "colours"): void {
     const usable = filter && filter.values.length === map.values.length && threshold < 1 ? filter : null;
-    const recipe = `${range} ${colormap} ${usable ? `${threshold} ${mode}` : "all"}`;
+    const recipe = `${layer} ${range} ${colormap} ${usable ? `${threshold} ${mode}` : "all"}`;
     if (this.painted === recipe && this.paintedMaps?.[0] === map && this.paintedMaps[1] === usable) return;
     this.resize(map.width, map.height);
     this.index(map, range);
-    const table = colorTable(colormap);
+    const table = layer === "veil" ? veil : layer === "over" ? overTable(colormap) : colorTable(colormap);
     if (usable) {
-      const rest = mode === "fade" ? withAlpha(table, faded) : nothing;
+      const rest = mode === "fade" ? withShare(table, faded) : nothing;
       this.fillSurest(table, rest, usable.distribution.ranks, cutRank(usable, threshold));
     } else this.fill(table);
     for (const i of this.invalid) this.pixels[i] = 0;

@@ -1,6 +1,7 @@
 /** A widget's door to its hosts: anywidget calls what `anywidgetDoor` gives, a saved page what `pageDoor` gives. */
 import { Host, type HostModel } from "../state/host.ts";
 import { type StandInContent, savedModel } from "../state/standin.ts";
+import type { StoreOptions } from "../state/store.ts";
 
 interface Disposable {
   dispose(): void;
@@ -8,7 +9,7 @@ interface Disposable {
 
 /** Called once for a model; its views share one store, so they agree at once and ask Python once. */
 export function anywidgetDoor<Store extends Disposable>(
-  create: (host: Host, options?: { standalone?: boolean }) => Store,
+  create: (host: Host, options?: StoreOptions) => Store,
   mount: (el: HTMLElement, store: Store) => () => void,
 ) {
   return function widget() {
@@ -28,11 +29,12 @@ export function anywidgetDoor<Store extends Disposable>(
 
 /** Shows a widget without a kernel from what was saved. */
 export function pageDoor<Store extends Disposable>(
-  create: (host: Host, options?: { standalone?: boolean }) => Store,
+  create: (host: Host, options?: StoreOptions) => Store,
   mount: (el: HTMLElement, store: Store) => () => void,
 ) {
   return function standalone(el: HTMLElement, content: StandInContent): () => void {
-    const store = create(new Host(savedModel(content)), { standalone: true });
+    const { saved = null } = content;
+    const store = create(new Host(savedModel(content)), { standalone: true, saved });
     const unmount = mount(el, store);
     return () => {
       unmount();

@@ -10,10 +10,16 @@ export interface RecordedMessage {
   buffers?: string[];
 }
 
+/** When a page was saved, as 2026-11-26. */
+export interface Saved {
+  date: string;
+}
+
 /** What a saved page carries. */
 export interface StandInContent {
   state: Record<string, unknown>;
   messages: RecordedMessage[];
+  saved?: Saved;
 }
 
 type Listener = (...args: never[]) => void;

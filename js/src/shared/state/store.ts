@@ -5,11 +5,19 @@
 import { computed, type Signal, signal } from "@preact/signals";
 import type { Bytes } from "../data/wire.ts";
 import type { Connection, ExportMessage, Status, WidgetState } from "../types.ts";
+import { Album } from "./album.ts";
 import { Committer } from "./commit.ts";
 import type { Host, Message } from "./host.ts";
-import type { RecordedMessage } from "./standin.ts";
+import type { RecordedMessage, Saved } from "./standin.ts";
 
 type Signals<State> = { readonly [K in keyof State]: Signal<State[K]> };
+
+export interface StoreOptions {
+  /** A page without a kernel. */
+  standalone?: boolean;
+  /** Of a saved page. */
+  saved?: Saved | null;
+}
 
 const patience = 6000; // ms without an answer before we say that the kernel does not answer
 
@@ -17,8 +25,14 @@ export abstract class WidgetStore<State extends WidgetState> {
   readonly state: Signals<State>;
   readonly connection: Signal<Connection>;
   readonly committer: Committer;
+  /** The images, and what the model says of them. */
+  readonly album = new Album();
   /** Trouble that only the browser knows of (a file that could not be written). */
   readonly trouble = signal("");
+  /** What is being saved, or was. */
+  readonly saving = signal("");
+  /** Of a saved page; null in a notebook. */
+  readonly saved: Saved | null;
   /** Whether there was a kernel at all since the widget appeared. */
   everLive = false;
   /** Who waits for a file that Python writes. */
@@ -30,8 +44,9 @@ export abstract class WidgetStore<State extends WidgetState> {
   constructor(
     readonly host: Host,
     readonly initial: State,
-    options: { standalone?: boolean } = {},
+    options: StoreOptions = {},
   ) {
+    this.saved = options.saved ?? null;
     this.connection = signal<Connection>(options.standalone ? "none" : "waiting");
     this.committer = new Committer((values) => host.commit(values));
     const signals: Record<string, Signal<unknown>> = {};
@@ -52,7 +67,7 @@ export abstract class WidgetStore<State extends WidgetState> {
       this.heard();
       try {
         if (message.type === "export") this.onExport?.(message as unknown as ExportMessage, buffers[0]);
-        else this.receive(message, buffers);
+        else if (!this.album.receive(message, buffers)) this.receive(message, buffers);
       } catch (error) {
         // A damaged message must not take down the widget; the last good picture stays.
         console.warn("xaiwidgets: a message could not be read", error);
@@ -70,8 +85,18 @@ export abstract class WidgetStore<State extends WidgetState> {
   /** Whether there is something on screen that came from Python. */
   abstract hasContent(): boolean;
 
-  /** Everything that came from Python, as messages that a page of its own begins with. */
-  abstract recorded(): RecordedMessage[];
+  /** Everything that came from Python of an image, or of all, as messages that a page of its own begins with. */
+  abstract recorded(images: "this" | "all"): RecordedMessage[];
+
+  /** Whether an image can be shown: without a kernel only what is here can. */
+  canShow(image: number): boolean {
+    return !this.detached.value || this.holds(image);
+  }
+
+  /** Whether something of an image is here. */
+  protected holds(_image: number): boolean {
+    return true;
+  }
 
   /** What is being computed; without a kernel nothing is, whatever was saved. */
   readonly progress = computed<Status>(() => {
@@ -86,6 +111,11 @@ export abstract class WidgetStore<State extends WidgetState> {
     () => this.connection.value === "waiting" || this.connection.value === "live",
   );
 
+  /** Whether there is no kernel and there was none: only what was saved can be shown. A kernel that is busy comes back. */
+  readonly detached = computed(
+    () => this.connection.value === "none" || (this.connection.value === "silent" && !this.everLive),
+  );
+
   /** Changes a value that the person sees; Python learns of it when the gesture is over. */
   set<K extends keyof State & string>(name: K, value: State[K]): void {
     if (same(this.state[name].peek(), value)) return;
@@ -98,6 +128,11 @@ export abstract class WidgetStore<State extends WidgetState> {
     if (this.connection.peek() === "live" && this.hasContent()) return;
     this.host.send({ type: "ready" });
     this.expectAnswer();
+  }
+
+  /** About how many bytes a page of an image, or of all, needs beside the widget itself; null where nobody knows. */
+  weight(_images: "this" | "all"): number | null {
+    return null;
   }
 
   stop(): void {
@@ -116,6 +151,7 @@ export abstract class WidgetStore<State extends WidgetState> {
   dispose(): void {
     clearTimeout(this.answerTimer);
     this.committer.dispose();
+    this.album.dispose();
     this.host.dispose();
   }
 

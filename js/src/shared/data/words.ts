@@ -1,0 +1,62 @@
+/**
+ * The words of what the browser alone controls, and of what colours mean. Methods, maps, settings and choices have theirs
+ * from Python: see xaiwidgets/words.py.
+ */
+import type { Help, OverlayStyle } from "../types.ts";
+import { isSigned } from "./colormaps.ts";
+
+export const help = {
+  class: { help: "Which class is explained: the model's first choice, or any other." },
+  against: { help: "The map then shows what speaks for the first class rather than for this one." },
+  show: { help: "Which of the method's maps lies over the picture, or all beside each other." },
+  opacity: { help: "How strongly the map covers the picture." },
+  picture: {
+    help: "How the picture lies beneath. In grey, no colour of it is taken for one of the map; in colour, it turns grey where the map speaks.",
+  },
+  overlay: {
+    help: "The map in colours, or lines around its strongest 5, 10 and 20 % of pixels, smoothed a little.",
+  },
+  colours: { help: "All of these can be told apart by colour-blind readers." },
+  scale: {
+    help: "What the colours span: the values of this image, of all images computed so far, or a range that you type. Compare images on one scale.",
+  },
+  clip: {
+    help: "Lets the few largest values take the colour of the end, so that the others can be told apart.",
+  },
+  threshold: {
+    help: "Shows only the pixels whose importance is least uncertain; one half is U-RELAX as published.",
+    paper: "Wickstrøm et al. 2022",
+    link: "arXiv:2112.10161",
+  },
+} satisfies Record<string, Help>;
+
+const ends: Record<string, [high: string, low: string]> = {
+  viridis: ["yellow", "dark purple"],
+  magma: ["pale yellow", "black"],
+  cividis: ["yellow", "dark blue"],
+  greys: ["white", "black"],
+  red_blue: ["red", "blue"],
+  purple_orange: ["orange", "purple"],
+};
+
+/** What the colours of a map say, in one sentence: `high` and `low` are what a large and a small value says of a pixel. */
+export function colourSentence(colormap: string, high: string, low: string, style: OverlayStyle): string {
+  const [bright, dark] = ends[colormap] ?? ["the last colour", "the first colour"];
+  if (style === "outlines")
+    return isSigned(colormap)
+      ? `${capital(bright)} lines enclose what most ${high}, ${dark} lines what most ${low}.`
+      : `Lines enclose the largest values: ${high}.`;
+  return isSigned(colormap)
+    ? `${capital(bright)} ${high}, ${dark} ${low}; the stronger the colour, the more.`
+    : `${capital(bright)}: ${high}. ${capital(dark)}: ${low}.`;
+}
+
+export function capital(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+/** Where a paper can be read. */
+export function address(link: string): string {
+  const [kind, name] = [link.slice(0, link.indexOf(":")), link.slice(link.indexOf(":") + 1)];
+  return kind === "arXiv" ? `https://arxiv.org/abs/${name}` : `https://doi.org/${name}`;
+}

@@ -1,0 +1,200 @@
+"""What the heatmap overlay shows, as messages for the browser, as a page and as a figure."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from torch import Tensor
+
+from xaiwidgets.errors import unknown
+from xaiwidgets.model import ImageModel
+from xaiwidgets.widgets.choices import CLOSED, Classes, check_image
+from xaiwidgets.widgets.heatmap.answers import Answer, Question
+from xaiwidgets.widgets.heatmap.methods import Method, hidden_by, notes_of, span_of
+from xaiwidgets.widgets.heatmap.state import HeatmapState
+from xaiwidgets.widgets.wire import Packet, map_range, maps_packet, picture_packet
+from xaiwidgets.words import SETTINGS, choice, word
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+    from xaiwidgets.plots import Look, Pane
+
+__all__ = ["HeatmapPages"]
+
+SIDE_BY_SIDE, COMPARE = "side_by_side", "compare"
+
+
+class HeatmapPages(HeatmapState):
+    """The overlay's state with the answers behind it."""
+
+    _model: ImageModel | None
+    _x: Tensor
+    _pixels: Tensor
+    _classes: Classes
+    _known: dict[str, Method]
+    _answers: OrderedDict[Question, Answer]
+
+    # -- questions -----------------------------------------------------------------------------------------------------
+
+    def _question(self, method: str | None = None, image: int | None = None) -> Question:
+        method = self.method if method is None else method
+        own = self.parameters.get(method, {})
+        state = {
+            "image": self.image if image is None else image,
+            "method": method,
+            "target": self.target,
+            "against": self.against,
+            "parameters": own,
+        }
+        return self._read(state)
+
+    def _read(self, content: Mapping[str, Any]) -> Question:
+        """A question, checked: a saved page of another widget, or a person's script, may ask anything."""
+        if not self._known:
+            raise ValueError(CLOSED)
+        name = content.get("method") or next(iter(self._known))
+        if name not in self._known:
+            raise unknown("method", name, self._known)
+        question = Question.read({**content, "method": name}, self._known[name].classes)
+        check_image(question.image, len(self._x))
+        return question
+
+    # -- for the browser -----------------------------------------------------------------------------------------------
+
+    def _recorded(self, images: Sequence[int] | None = None) -> list[Packet]:
+        question = self._question()
+        packets = [picture_packet(question.image, self._pixels[question.image])]
+        others = {question.image}
+        for known, answer in list(self._answers.items()):
+            if images is not None and known.image not in images:
+                continue
+            if known.image not in others:
+                others.add(known.image)
+                packets.append(picture_packet(known.image, self._pixels[known.image]))
+            packets.append(self._packet(known, answer, None))
+        # The one on screen comes last: it is what the newest message shows.
+        present = self._answers.get(question)
+        return packets if present is None else [*packets, self._packet(question, present, None)]
+
+    def _packet(self, question: Question, answer: Answer, request: int | None) -> Packet:
+        return maps_packet(
+            {**question.plain(), "request": request, "notes": answer.notes},
+            answer.maps,
+            final=answer.final,
+            shared=self._shared(question.method),
+        )
+
+    def _shared(self, method: str) -> dict[str, list[float]]:
+        """The range of each map over all images computed so far: one scale to compare them on."""
+        ranges: dict[str, list[float]] = {}
+        for question, answer in list(self._answers.items()):
+            if question.method == method:
+                for name, values in answer.maps.items():
+                    low, high = map_range(values)
+                    before = ranges.get(name, [low, high])
+                    ranges[name] = [min(low, before[0]), max(high, before[1])]
+        return ranges
+
+    def _notes(self, question: Question, answer: Answer) -> list[list[str]]:
+        """Lines under the picture: what was explained, and what the result itself has to say."""
+        lines = []
+        if self._model is not None and self._known[question.method].classes:
+            x = self._x[question.image, None]
+            lines.append(self._classes.explained(x, question.target, question.against))
+        return lines + notes_of(answer.result)
+
+    def _explained(self, question: Question) -> str:
+        """What was explained, in words, as the answer says it; nothing for methods that explain no class."""
+        answer = self._answers.get(question)
+        notes = answer.notes if answer is not None and self._known[question.method].classes else []
+        return notes[0][1] if notes and notes[0][0] in ("class explained", "explained") else ""
+
+    # -- as a figure ---------------------------------------------------------------------------------------------------
+
+    def _figure(self) -> Figure:
+        from xaiwidgets import plots
+
+        # At first display a moment is enough for a first picture of a fast model, and nobody notices it.
+        if self._answers.get(self._question()) is None:
+            self._runner.wait(0.3)
+        panes = self._panes()
+        if not panes:
+            return plots.picture(self._pixels[self._question().image], title=self.title)
+        return plots.overlays(panes, self._look(), title=self.title, caption=self._caption())
+
+    def _shown(self) -> list[str]:
+        """The methods on screen."""
+        return list(self._known) if self.show == COMPARE else [self.method]
+
+    def _panes(self) -> list[Pane]:
+        """The pictures on screen, as far as their maps are there."""
+        from xaiwidgets import plots
+
+        panes = []
+        for name in self._shown():
+            method, question = self._known[name], self._question(name)
+            answer = self._answers.get(question)
+            if answer is None:
+                continue
+            views = method.views[:1] if self.show == COMPARE else [v for v in method.views if v["name"] == self.show]
+            views = list(method.views) if self.show == SIDE_BY_SIDE else views or method.views[:1]
+            for view in views:
+                hidden = None
+                if view["filtered"] and method.filter is not None and self.threshold < 1:
+                    hidden = hidden_by(answer.maps[method.filter], self.threshold)
+                panes.append(
+                    plots.Pane(
+                        title=f"{method.name}: {view['label']}" if self.show == COMPARE else view["label"],
+                        pixels=self._pixels[question.image],
+                        values=answer.maps[view["map"]],
+                        span=self._span(method, view, answer),
+                        signed=view["kind"] == "diverging",
+                        unit="" if view["unit"].lower() == view["label"].lower() else view["unit"],
+                        hidden=hidden,
+                    )
+                )
+        return panes
+
+    def _span(self, method: Method, view: dict[str, Any], answer: Answer) -> tuple[float, float]:
+        """The values at the ends of the colours, as the browser has them."""
+        own = view["map"] == method.views[0]["map"]
+        if self.scale == "fixed" and self.fixed_range and own:
+            return (self.fixed_range[0], self.fixed_range[1])
+        shared = self._shared(method.name).get(view["map"]) if self.scale == "shared" else None
+        return span_of(answer.maps[view["map"]], self.clip, signed=view["kind"] == "diverging", given=shared)
+
+    def _look(self) -> Look:
+        from xaiwidgets import plots
+
+        scale, x, y = self.zoom
+        size = 1 / max(1.0, scale)
+        left, top = (min(max(at - size / 2, 0.0), 1 - size) for at in (x, y))
+        return plots.Look(
+            self.colormap, self.opacity, self.picture, self.overlay, self.filter_mode == "fade", (left, top, size)
+        )
+
+    def _called(self) -> str:
+        methods = ", ".join(self._shown())
+        return self.title or (f"{methods} of {self.model_name}" if self.model_name else methods)
+
+    def _caption(self) -> str:
+        """Model, methods with their settings, class and date: what a figure must say to be read later."""
+        parts = [self.model_name] if self.model_name else []
+        for name in self._shown():
+            question = self._question(name)
+            settings = [
+                f"{word(SETTINGS, key).label} {choice(key, value)}" for key, value in dict(question.parameters).items()
+            ]
+            answer = self._answers.get(question)
+            masks = getattr(getattr(answer, "result", None), "n_masks", None)
+            settings += [] if masks is None else [f"{masks} masks"]
+            parts.append(f"{name} ({', '.join(settings)})" if settings else name)
+        said = next((said for name in self._shown() if (said := self._explained(self._question(name)))), "")
+        parts += [said] if said else []
+        if self.images > 1:
+            parts.append(f"image {self.image + 1} of {self.images}")
+        return " · ".join([*parts, date.today().isoformat()])
