@@ -8,7 +8,8 @@ import errors only: rules (room lrp) and models (room model) know the graph, not
 
 Values go by the name of the layer that gives them ("layer4.1.conv2"; a block is its last step), of a step
 ("scaled_dot_product_attention_3"), of an attention module's heads ("blocks.3.attn:heads"), "input", "output", or by index.
-A batch norm that was folded shares its convolution's value.
+A batch norm that was folded shares its convolution's value. `unfolded(graph)` is the model with every batch norm a step of its
+own; what the two have alike is there once.
 
     propagator = Propagator(graph, assign(make_composite("epsilon_plus_flat"), graph))     # both from xaiwidgets.lrp
     record = propagator.record(x, keep=["layer4.1.conv2"], memory=True)   # one forward pass; memory=True: several passes follow
@@ -41,6 +42,7 @@ from xaiwidgets.graph.propagate import Masks, Propagator, Record
 from xaiwidgets.graph.reach import Reach
 from xaiwidgets.graph.sharing import own_bytes, sharing
 from xaiwidgets.graph.space import Space, bottlenecks, grids, noise, space_of
+from xaiwidgets.graph.unfolding import unfolded
 
 __all__ = [
     "Attention",
@@ -63,5 +65,6 @@ __all__ = [
     "own_bytes",
     "sharing",
     "space_of",
+    "unfolded",
     "units",
 ]

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 from xaiwidgets.graph.copying import unwrapped
 from xaiwidgets.graph.fold import Steps, fold_batch_norms
-from xaiwidgets.graph.graph import Graph, Unfolded
+from xaiwidgets.graph.graph import Before, Graph
 from xaiwidgets.graph.inlining import inline_regions
 from xaiwidgets.graph.operation import GraphError, Operation, Value
 from xaiwidgets.graph.proof import Proof
@@ -140,8 +140,7 @@ def _folded(plain: Steps, size: tuple[int, ...]) -> Graph:
     folded, merged = fold_batch_norms(*plain)
     if not merged:
         return Graph(*plain, example_shape=size)
-    same = frozenset(operation.name for operation in plain[0]) - merged
-    return Graph(*_without_dead_steps(*folded), example_shape=size, before=Unfolded(Graph(*plain, size), same))
+    return Graph(*_without_dead_steps(*folded), example_shape=size, before=Before(Graph(*plain, size)))
 
 
 def _plainly(operation: Operation) -> Operation:

@@ -18,9 +18,9 @@ FOLDABLE = frozenset({"conv1d", "conv2d", "conv3d", "linear"})
 Steps = tuple[list[Operation], int, dict[str, int]]
 
 
-def fold_batch_norms(operations: list[Operation], output: int, names: dict[str, int]) -> tuple[Steps, frozenset[str]]:
+def fold_batch_norms(operations: list[Operation], output: int, names: dict[str, int]) -> tuple[Steps, bool]:
     """Operations, output and names with each batch norm that alone reads a linear step's result merged into that step; and
-    the names of the steps that batch norms were merged into.
+    whether there was any.
 
     The merged step goes by both layers' names; the batch norm stays in the list, unread. A batch norm in any other place is kept.
     """
@@ -46,8 +46,7 @@ def fold_batch_norms(operations: list[Operation], output: int, names: dict[str, 
             merged[operation.index] = source.index
             readers[source.index] = readers[operation.index]  # those of the batch norm are its own now
     names = {name: merged.get(index, index) for name, index in names.items()}
-    into = frozenset(result[index].name for index in merged.values())
-    return (result, merged.get(output, output), names), into
+    return (result, merged.get(output, output), names), bool(merged)
 
 
 def _folds_along_channels(source: Operation) -> bool:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import difflib
-import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor
@@ -57,15 +57,15 @@ OVERWRITING: dict[str, Callable[..., Any]] = {
 }
 
 
-_unfold_lock = threading.Lock()
-
-
 @dataclass(frozen=True, slots=True)
-class Unfolded:
-    """A graph as it was before its batch norms were folded, with the names of the steps whose constants folding left alone."""
+class Before:
+    """A graph as it was before its batch norms were folded.
+
+    `made`: what was made of it for graphs of this model that still live, whatever their size and precision (`unfolding`).
+    """
 
     graph: Graph
-    same: frozenset[str]
+    made: WeakKeyDictionary[Graph, Graph] = field(default_factory=WeakKeyDictionary)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +102,7 @@ class Graph:
         *,
         dtype: torch.dtype | None = None,
         memory_format: torch.memory_format = torch.contiguous_format,
-        before: Unfolded | None = None,
+        before: Before | None = None,
         maps: Mapping[Any, LinearMap] | None = None,
     ) -> None:
         self.operations = tuple(operations)
@@ -119,7 +119,6 @@ class Graph:
         made = {o.index: LinearMap(o) for o in self.operations if is_linear(o)}
         self._linear = {index: (maps or {}).get(entry.key, entry) for index, entry in made.items()}
         self.before = before
-        self._unfolded: Graph | None = None
 
     @property
     def constants(self) -> list[Tensor]:
@@ -193,35 +192,6 @@ class Graph:
             operations = [operation.to(dtype, memory_format) for operation in self.operations]
         options: dict[str, Any] = {"dtype": dtype, "memory_format": memory_format, "before": self.before}
         return Graph(operations, self.output, self.layers, self.example_shape, **options)
-
-    @property
-    def unfolded(self) -> Graph:
-        """The same model with every batch norm a step of its own; this graph where none was folded. Made when first asked for.
-
-        What folding left alone is shared, weights in the kernels' layout included.
-        """
-        if self.before is None:
-            return self
-        with _unfold_lock:
-            if self._unfolded is None:
-                self._unfolded = self._unfold(self.before)
-            return self._unfolded
-
-    def _unfold(self, before: Unfolded) -> Graph:
-        mine = {operation.name: operation for operation in self.operations if operation.name in before.same}
-        operations = []
-        for plain in before.graph.operations:
-            if plain.name in mine:
-                operations.append(plain.with_arguments(_from(iter(_constants_of(mine[plain.name])), self.dtype)))
-            else:
-                with torch.no_grad():
-                    operations.append(plain.to(self.dtype, self.memory_format))
-        options: dict[str, Any] = {"dtype": self.dtype, "memory_format": self.memory_format}
-        graph = Graph(operations, before.graph.output, before.graph.layers, self.example_shape, **options)
-        for operation in graph.operations:
-            if operation.index in graph._linear and operation.name in mine:
-                graph._linear[operation.index] = self._linear[mine[operation.name].index]
-        return graph
 
     def _is_one(self) -> bool:
         """Whether all that is asked for is of the graph's precision already."""
@@ -349,17 +319,6 @@ class Graph:
             f"this model does not end in a classifier (a linear layer or 1×1 convolution): its last step is {operation.name!r} in "
             f"{operation.layer or 'the model itself'!r}. Name a layer to take the representation from; its own output is one."
         )
-
-
-def _from(constants: Iterator[Tensor], dtype: torch.dtype) -> Callable[[Any], Any]:
-    """Replaces each constant of a step by the next one given, and each floating-point type it asks for."""
-
-    def change(leaf: Any) -> Any:
-        if isinstance(leaf, torch.dtype):
-            return dtype if leaf.is_floating_point else leaf
-        return next(constants) if isinstance(leaf, Tensor) else leaf
-
-    return change
 
 
 def _constants_of(operation: Operation) -> list[Tensor]:

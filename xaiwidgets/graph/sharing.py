@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from xaiwidgets.graph.graph import Graph
+from xaiwidgets.graph.graph import Before, Graph
 from xaiwidgets.graph.linear import LinearMap
 
 __all__ = ["own_bytes", "sharing"]
@@ -20,7 +20,10 @@ def sharing(graph: Graph, others: Iterable[Graph]) -> Graph:
     """`graph` with every constant and every linear map that one of the others has in place of its own."""
     tensors: dict[Key, list[Tensor]] = {}
     maps: dict[Key, LinearMap] = {}
+    before = graph.before
     for other in others:
+        if before is not None and other.before is not None:
+            before = Before(before.graph, other.before.made)
         for tensor in other.constants:
             known = tensors.setdefault(_kind(tensor), [])
             if not any(tensor is entry for entry in known):
@@ -41,7 +44,7 @@ def sharing(graph: Graph, others: Iterable[Graph]) -> Graph:
         graph.example_shape,
         dtype=graph.dtype,
         memory_format=graph.memory_format,
-        before=graph.before,
+        before=before,
         maps=maps,
     )
 

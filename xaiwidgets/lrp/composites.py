@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from xaiwidgets.errors import check_keywords, unknown
-from xaiwidgets.graph import Graph, Operation
+from xaiwidgets.graph import Graph, Operation, unfolded
 from xaiwidgets.graph.kinds import TABLE
 from xaiwidgets.graph.local import STABILISER, Local, Surroundings
 from xaiwidgets.lrp.absolute.rules import abs_treatments
@@ -102,7 +102,7 @@ class Composite:
 
     def view(self, graph: Graph) -> Graph:
         """The graph as this composite reads it: with batch norms folded, or not."""
-        return graph if self.folds else graph.unfolded
+        return graph if self.folds else unfolded(graph)
 
 
 # -- by name --------------------------------------------------------------------------------------------------------

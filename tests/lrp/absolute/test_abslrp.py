@@ -18,14 +18,21 @@ from xaiwidgets.lrp.absolute.rules import normalise
 from xaiwidgets.model import ImageModel
 
 
-def rows_of(net: nn.Module, x: Tensor, start: Tensor) -> Tensor:
-    """Both rows of the input's relevance, (2, N, C, H, W), in the precision of `x`."""
-    graph = export(net, x)
-    composite = make_composite("abs_lrp")
+def prepared(net: nn.Module, x: Tensor) -> Propagator:
+    """The rules on the network as it was exported, in the precision of `x`."""
+    graph, composite = export(net, x), make_composite("abs_lrp")
     assert batch_leads(graph)
-    propagator = Propagator(composite.view(graph), assign(composite, composite.view(graph)))
+    return Propagator(composite.view(graph), assign(composite, composite.view(graph)))
+
+
+def carried(propagator: Propagator, x: Tensor, start: Tensor) -> Tensor:
+    """Both rows of the input's relevance, (2, N, C, H, W)."""
     begin = torch.stack([one(row) for row in start])
     return normalise(propagator.down(propagator.record(x), {"output": begin})["input"], len(x))
+
+
+def rows_of(net: nn.Module, x: Tensor, start: Tensor) -> Tensor:
+    return carried(prepared(net, x), x, start)
 
 
 def assert_rows(found: Tensor, expected: Tensor, error: float) -> None:
@@ -47,10 +54,8 @@ def test_equals_the_formula_row_by_row(name: str) -> None:
     expected = slow_rows(name, net, x, start)
     assert_rows(rows_of(net, x, start), expected, 1e-6)
     # In the precision and memory format that explainers run in, on kernels with prepared weights.
-    magnitude, begin = AbsLRP(net.float()), torch.stack([one(row) for row in start])
-    propagator = magnitude.propagator(x.float())
-    found = propagator.down(propagator.record(x.float()), {"output": begin.float()})["input"]
-    assert_rows(normalise(found, len(x)).double(), expected, 1e-3)
+    x, propagator = x.float(), AbsLRP(net.float()).propagator(x.float())
+    assert_rows(carried(propagator, x, start.float()).double(), expected, 1e-3)
 
 
 def test_a_batch_norm_is_a_step_of_its_own() -> None:
@@ -58,10 +63,9 @@ def test_a_batch_norm_is_a_step_of_its_own() -> None:
     net, x = random_values(NETS["vgg_bn"][0](), seed=2), images()
     start, composite = starts(net(x).detach()), make_composite("abs_lrp")
     graph = export(net, x)
-    folded = Propagator(graph, assign(composite, graph))
-    found = folded.down(folded.record(x), {"output": torch.stack([one(row) for row in start])})["input"]
+    found = carried(Propagator(graph, assign(composite, graph)), x, start)
     with pytest.raises(AssertionError):
-        assert_rows(normalise(found, len(x)), slow_rows("vgg_bn", net, x, start), 1e-2)
+        assert_rows(found, slow_rows("vgg_bn", net, x, start), 1e-2)
     rows = ImageModel(net.float(), input_size=16).check("abs_lrp").rows
     assert [row.operation for row in rows].count("batch_norm") == 3
     assert "batch_norm" not in [row.operation for row in ImageModel(net, input_size=16).check().rows]
@@ -159,8 +163,9 @@ def test_finite_on_a_transformer_with_a_convolutional_stem() -> None:
 def test_a_batch_equals_single_images(name: str) -> None:
     net, x = random_values(NETS[name][0](), seed=2), images(4)
     start = starts(net(x).detach())
-    alone = torch.cat([rows_of(net, x[i : i + 1], start[:, i : i + 1]) for i in range(4)], 1)
-    assert_rows(rows_of(net, x, start), alone, 1e-9)
+    propagator = prepared(net, x)
+    alone = torch.cat([carried(propagator, x[i : i + 1], start[:, i : i + 1]) for i in range(4)], 1)
+    assert_rows(carried(propagator, x, start), alone, 1e-9)
     model = ImageModel(net.float(), input_size=16)
     together, each = AbsLRP(model, batch=3)(x.float(), [1, 3, 0, 2]).relevance, AbsLRP(model, batch=1)
     singles = torch.cat([each(x[i : i + 1].float(), t).relevance for i, t in enumerate([1, 3, 0, 2])])
