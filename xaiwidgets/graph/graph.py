@@ -6,14 +6,15 @@ import difflib
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from xaiwidgets.graph.linear import LinearMap, bias_of, is_linear
-from xaiwidgets.graph.operation import GraphError, Operation, Value, constants_in, fill, leaves, values_in
+from xaiwidgets.graph.operation import GraphError, Operation, Value, constants_in, converted, fill, leaves, values_in
 
 __all__ = ["Graph"]
 
@@ -61,10 +62,26 @@ _unfold_lock = threading.Lock()
 
 @dataclass(frozen=True, slots=True)
 class Unfolded:
-    """A graph as it was before its batch norms were folded, with the names of the steps whose constants folding left alone."""
+    """A graph as it was before its batch norms were folded, with the names of the steps whose constants folding left alone.
+
+    `converted` and `maps` are what was made of its constants, for graphs of several image sizes together.
+    """
 
     graph: Graph
     same: frozenset[str]
+    converted: dict[Any, list[tuple[Tensor, Tensor]]] = field(default_factory=dict)
+    maps: dict[Any, LinearMap] = field(default_factory=dict)
+
+    def convert(self, leaf: Any, dtype: torch.dtype, memory_format: torch.memory_format) -> Any:
+        """A constant as a graph of this precision and layout has it; those that are alike once for all graphs."""
+        if not isinstance(leaf, Tensor):
+            return converted(leaf, dtype, memory_format)
+        known = self.converted.setdefault((tuple(leaf.shape), leaf.dtype, leaf.device, dtype, memory_format), [])
+        for plain, made in known:
+            if plain.data_ptr() == leaf.data_ptr() or torch.equal(plain, leaf):
+                return made
+        known.append((leaf, converted(leaf, dtype, memory_format)))
+        return known[-1][1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,12 +226,14 @@ class Graph:
                 operations.append(plain.with_arguments(_from(iter(_constants_of(mine[plain.name])), self.dtype)))
             else:
                 with torch.no_grad():
-                    operations.append(plain.to(self.dtype, self.memory_format))
-        options: dict[str, Any] = {"dtype": self.dtype, "memory_format": self.memory_format}
+                    change = partial(before.convert, dtype=self.dtype, memory_format=self.memory_format)
+                    operations.append(plain.with_arguments(change))
+        options: dict[str, Any] = {"dtype": self.dtype, "memory_format": self.memory_format, "maps": before.maps}
         graph = Graph(operations, before.graph.output, before.graph.layers, self.example_shape, **options)
         for operation in graph.operations:
             if operation.index in graph._linear and operation.name in mine:
                 graph._linear[operation.index] = self._linear[mine[operation.name].index]
+        before.maps.update((entry.key, entry) for entry in graph.linear_maps)
         return graph
 
     def _is_one(self) -> bool:
