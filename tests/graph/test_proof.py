@@ -12,9 +12,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from xaiwidgets.graph import Graph, GraphError, export, trial
+from xaiwidgets.graph import Graph, GraphError, export
 from xaiwidgets.graph.reading import Reader
-from xaiwidgets.graph.trial import ask
+from xaiwidgets.graph.trial import Trial
 from xaiwidgets.lrp import LRP
 from xaiwidgets.model import ImageModel
 from xaiwidgets.relax import RELAX
@@ -230,12 +230,13 @@ def test_it_costs_few_forward_passes(x: Tensor, monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr(Graph, "run", counted)
     asked: list[int] = []
+    ask = Trial.ask
 
-    def asking(module: nn.Module, x: Tensor) -> Any:
+    def asking(self: Trial, module: nn.Module, x: Tensor) -> Any:
         asked.append(len(x))
-        return ask(module, x)
+        return ask(self, module, x)
 
-    monkeypatch.setattr(trial, "ask", asking)
+    monkeypatch.setattr(Trial, "ask", asking)
     export(net(nn.ReLU()), x)
     assert sorted(calls) == [1, 2]
     assert sorted(asked) == [1, 1, 2]

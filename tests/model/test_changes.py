@@ -79,7 +79,7 @@ def pruned(net: Net) -> None:
 
 
 def own_forward(net: Net) -> None:
-    net.act.forward = lambda x: x.abs()  # type: ignore[method-assign]
+    net.act.forward = lambda x: x.abs()
 
 
 def other_class(net: Net) -> None:
@@ -148,7 +148,9 @@ def test_changes_are_noticed(change: str, net: Net, x: Tensor) -> None:
     torch.testing.assert_close(model.scores(x), net(x).detach())
     graph = model.graph
     relevance = LRP(model, "attn_lrp")(x, 1).relevance
-    net(x), net.zero_grad(), net.train(), net.eval()
+    net(x)
+    net.train()
+    net.eval()
     assert model.graph is graph, "nothing has changed yet"
     with torch.no_grad():
         before = net(x)
@@ -268,24 +270,29 @@ def test_small_models_are_always_read_whole() -> None:
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float64])
 def test_weights_of_any_kind_are_read(dtype: torch.dtype) -> None:
-    module = nn.Module()
-    module.register_buffer("whole", torch.arange(20_000))
-    module.register_buffer("truth", torch.zeros(30, dtype=torch.bool))
-    module.register_buffer("odd", torch.zeros(1, 5).expand(4, 5))
-    module.register_buffer("complex", torch.zeros(5, dtype=torch.complex64))
-    module.register_buffer("sparse", torch.eye(3).to_sparse())
-    module.register_buffer("none", torch.zeros(0))
-    module.register_buffer("nan", torch.full((3,), float("nan")))
-    module.weight = nn.Parameter(torch.randn(200, 200).to(dtype))  # type: ignore[assignment]
-    module.last = nn.Parameter(torch.randn(4, 8, 70, 70).to(dtype).contiguous(memory_format=torch.channels_last))  # type: ignore[assignment]
+    class Odd(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.register_buffer("whole", torch.arange(20_000))
+            self.register_buffer("truth", torch.zeros(30, dtype=torch.bool))
+            self.register_buffer("spread", torch.zeros(1, 5).expand(4, 5))
+            self.register_buffer("complex", torch.zeros(5, dtype=torch.complex64))
+            self.register_buffer("sparse", torch.eye(3).to_sparse())
+            self.register_buffer("none", torch.zeros(0))
+            self.register_buffer("nan", torch.full((3,), float("nan")))
+            self.weight = nn.Parameter(torch.randn(200, 200).to(dtype))
+            last = torch.randn(4, 8, 70, 70).to(dtype).contiguous(memory_format=torch.channels_last)
+            self.last = nn.Parameter(last)
+
+    module = Odd()
     edits: list[Callable[[], Any]] = [
-        lambda: module.whole.data[15_000].add_(1),  # type: ignore[operator, union-attr]
-        lambda: module.truth.data[3].fill_(True),  # type: ignore[operator, union-attr]
-        lambda: module.odd.data[:, 2].fill_(1),  # type: ignore[operator, union-attr]
-        lambda: module.complex.data[2].fill_(1j),  # type: ignore[operator, union-attr]
-        lambda: module.nan.data[2].fill_(0),  # type: ignore[operator, union-attr]
-        lambda: module.weight.data[100, 100].add_(1),  # type: ignore[operator, union-attr]
-        lambda: module.last.data[2, 3, 60, 60].add_(1),  # type: ignore[operator, union-attr]
+        lambda: module.get_buffer("whole").data[15_000].add_(1),
+        lambda: module.get_buffer("truth").data[3].fill_(True),
+        lambda: module.get_buffer("spread").data[0, 2].fill_(1),
+        lambda: module.get_buffer("complex").data[2].fill_(1j),
+        lambda: module.get_buffer("nan").data[2].fill_(0),
+        lambda: module.weight.data[100, 100].add_(1),
+        lambda: module.last.data[2, 3, 60, 60].add_(1),
     ]
     for edit in edits:
         watch = Watch(module)

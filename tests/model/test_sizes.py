@@ -39,6 +39,11 @@ def test_weights_and_what_is_made_of_them_are_shared(dtype: torch.dtype) -> None
         assert graph.example_shape != first.example_shape
         assert own_bytes(graph, [first]) == 0
         assert all(a is b for a, b in zip(graph.linear_maps, first.linear_maps, strict=True))
+    plain = [graph.unfolded for graph in made]  # with its batch norms apart, as absLRP takes it
+    for graph in plain[1:]:
+        assert graph is not plain[0]
+        assert own_bytes(graph, [plain[0]]) == 0
+        assert all(a is b for a, b in zip(graph.linear_maps, plain[0].linear_maps, strict=True))
     if dtype == torch.float32:
         for size in (17, 8, 12):  # packed for one size, used for another
             torch.testing.assert_close(model.scores(image(size)), module(image(size)).detach())

@@ -10,7 +10,19 @@ from typing import Any
 import torch
 from torch import Tensor
 
-__all__ = ["GraphError", "Operation", "Result", "Value", "argument", "constants_in", "fill", "leaves", "rewrite", "values_in"]
+__all__ = [
+    "GraphError",
+    "Operation",
+    "Result",
+    "Value",
+    "argument",
+    "constants_in",
+    "converted",
+    "fill",
+    "leaves",
+    "rewrite",
+    "values_in",
+]
 
 
 # Calls that take of their second argument its shape or type only.
@@ -78,15 +90,7 @@ class Operation:
     def to(self, dtype: torch.dtype, memory_format: torch.memory_format | None = None) -> Operation:
         """The same operation in one precision: every floating-point constant, and every type it asks for."""
 
-        def convert(leaf: Any) -> Any:
-            if isinstance(leaf, torch.dtype):
-                return dtype if leaf.is_floating_point else leaf
-            if not isinstance(leaf, Tensor):
-                return leaf
-            leaf = leaf.to(dtype) if leaf.is_floating_point() else leaf
-            return leaf.contiguous(memory_format=memory_format) if memory_format and leaf.ndim == 4 else leaf
-
-        return self.with_arguments(convert)
+        return self.with_arguments(lambda leaf: converted(leaf, dtype, memory_format))
 
 
 def argument(operation: Operation, position: int, name: str, default: Any) -> Any:
@@ -105,6 +109,16 @@ class Result:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         return self.whole(*args, **kwargs)[self.number]
+
+
+def converted(leaf: Any, dtype: torch.dtype, memory_format: torch.memory_format | None = None) -> Any:
+    """A tensor or type among arguments in one precision, and a tensor of four dimensions in one layout."""
+    if isinstance(leaf, torch.dtype):
+        return dtype if leaf.is_floating_point else leaf
+    if not isinstance(leaf, Tensor):
+        return leaf
+    leaf = leaf.to(dtype) if leaf.is_floating_point() else leaf
+    return leaf.contiguous(memory_format=memory_format) if memory_format and leaf.ndim == 4 else leaf
 
 
 def rewrite(tree: Any, change: Callable[[Any], Any]) -> Any:

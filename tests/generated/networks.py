@@ -1,0 +1,96 @@
+"""A network of a few random pieces, from an image to scores, each checked against torch as it is added."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+import tests.generated.functions
+import tests.generated.layers  # noqa: F401 - they fill the registry
+from tests.generated.drawing import REGISTRY, Call, Chooser, Chosen, Draw, Kind
+
+__all__ = ["CLASSES", "Network", "network"]
+
+CLASSES = 4
+MOST = 4000  # entries of a value
+
+
+@dataclass
+class Network:
+    """A module with what it was drawn from.
+
+    Attributes:
+        linear: whether LRP-0 is gradient × input on it.
+    """
+
+    module: nn.Sequential
+    shape: tuple[int, ...]
+    linear: bool
+    chosen: list[Chosen] = field(default_factory=list)
+
+    @property
+    def pieces(self) -> list[str]:
+        return [name for name, option, _ in self.chosen if not option]
+
+    def images(self, count: int) -> Tensor:
+        return torch.randn(count, *self.shape, generator=torch.Generator().manual_seed(count))
+
+
+# Ways from one number of dimensions to another, so that layers of one to three axes have their turn.
+TURNS: dict[str, tuple[int, nn.Module]] = {
+    "to tokens": (3, Call(lambda own, x: x.flatten(2).transpose(1, 2))),
+    "to a sequence": (3, Call(lambda own, x: x.flatten(2))),
+    "to a volume": (3, Call(lambda own, x: torch.stack([x, x.flip(-1), 0.5 * x], 2))),
+    "to a map": (4, Call(lambda own, x: x.mean(2))),
+    "to a vector": (3, Call(lambda own, x: x.mean((2, 3)))),
+    "of tokens the first": (2, Call(lambda own, x: x[:, 0])),
+    "of tokens the mean": (2, Call(lambda own, x: x.mean(1))),
+}
+
+
+def network(choose: Chooser, pieces: int, *, linear: bool) -> Network:
+    """A network of so many pieces; of linear ones only, if asked."""
+    torch.manual_seed(choose(range(100)))
+    shape = (choose((1, 2, 3, 4)), choose((5, 6, 8)), choose((5, 7, 8)))
+    found = Network(nn.Sequential(), shape, linear)
+    x = torch.randn(2, *shape)
+    for _ in range(4 * pieces):  # options that torch does not take together are drawn again
+        if len(found.pieces) < pieces:
+            x = _grow(found, x, choose, linear)
+    head = nn.Linear(x.flatten(1).shape[1], CLASSES, bias=choose((True, False)))
+    found.module.append(nn.Flatten()).append(head).eval()
+    found.linear = all(REGISTRY[name].linear for name in found.pieces)
+    return found
+
+
+def _grow(found: Network, x: Tensor, choose: Chooser, linear: bool) -> Tensor:
+    """Add a piece that suits x; what it gives."""
+    turns = [name for name, (dims, _) in TURNS.items() if dims == x.ndim - 1]
+    if turns and choose((False, False, True)):
+        turn = TURNS[choose(turns)][1]
+        found.module.append(turn)
+        return turn(x).detach()
+    kinds: Sequence[Kind] = [
+        kind for kind in REGISTRY.values() if x.ndim - 1 in kind.dims and (kind.linear or not linear)
+    ]
+    kind = choose(kinds)
+    draw = Draw(choose, kind.name, tuple(x.shape[1:]))
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            module = kind.make(draw)
+            if module is None:
+                return x
+            with torch.no_grad():
+                y = module.eval()(x.clone())
+        except (RuntimeError, ValueError, IndexError, TypeError):  # options that torch does not take together
+            return x
+    if not 0 < y[0].numel() <= MOST or y.shape[0] != 2 or not 2 <= y.ndim <= 5 or not y.isfinite().all():
+        return x
+    found.module.append(module)
+    found.chosen += [(kind.name, "", ""), *draw.chosen]
+    return y.detach()
