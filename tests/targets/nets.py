@@ -39,7 +39,7 @@ class Detector(nn.Module):
         tokens = self.pool(self.features(x).relu()).flatten(2).transpose(1, 2)
         centres = torch.tensor([[0.25, 0.25], [0.75, 0.25], [0.25, 0.75], [0.75, 0.75]])
         boxes = torch.cat([centres, torch.full((4, 2), 0.5)], 1)
-        return {"logits": self.head(tokens), "pred_boxes": boxes.expand(len(x), 4, 4)}
+        return {"logits": self.head(tokens), "pred_boxes": boxes.expand(x.shape[0], 4, 4)}
 
 
 def segmenter(**options: Any) -> ImageModel:
