@@ -187,7 +187,6 @@ FAMILIES: dict[str, Entry] = {
     ),
     **_entries(
         """
-        csatv2: csatv2
         davit: davit_tiny
         focalnet: focalnet_tiny_srf
         gemma4_vit: gemma4_vit_167m
@@ -212,6 +211,7 @@ FAMILIES: dict[str, Entry] = {
         cait: cait_xxs24_224
         coat: coat_tiny coat_lite_tiny
         convit: convit_tiny
+        csatv2: csatv2
         crossvit: crossvit_tiny_240 crossvit_9_dagger_240
         deit: deit_tiny_patch16_224 deit_tiny_distilled_patch16_224
         efficientformer: efficientformer_l1
@@ -250,4 +250,7 @@ FAMILIES: dict[str, Entry] = {
     "vgg+": Entry("vgg11_bn", 64),
     "deepseek_vit": Entry("deepseek_vit_412m", 126, {"depth": 4}),
 }
-SMALLER = {"vit_small_patch14_dinov2": {"img_size": 224}, "vit_tiny_patch16_dinov3_qkvb": {"img_size": 128}}
+SMALLER: dict[str, dict[str, Any]] = {
+    "vit_small_patch14_dinov2": {"img_size": 224},
+    "vit_tiny_patch16_dinov3_qkvb": {"img_size": 128},
+}

@@ -88,13 +88,23 @@ VIT: dict[str, Any] = {
     "hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 48, "image_size": 64, "patch_size": 16,
 }  # fmt: skip
 STAGES: dict[str, Any] = {"depths": [1, 1, 1, 1], "hidden_sizes": [8, 16, 24, 32]}
-RESNET: dict[str, Any] = {"embedding_size": 8, "hidden_sizes": [8, 16, 24, 32], "depths": [1, 1, 1, 1], "layer_type": "basic"}
+RESNET: dict[str, Any] = {
+    "embedding_size": 8,
+    "hidden_sizes": [8, 16, 24, 32],
+    "depths": [1, 1, 1, 1],
+    "layer_type": "basic",
+}
 DETR: dict[str, Any] = {
     "d_model": 32, "encoder_layers": 1, "decoder_layers": 1, "encoder_attention_heads": 4, "decoder_attention_heads": 4,
     "encoder_ffn_dim": 48, "decoder_ffn_dim": 48, "num_queries": 5,
 }  # fmt: skip
-SWIN: dict[str, Any] = {"embed_dim": 16, "depths": [1, 1, 2], "num_heads": [2, 2, 4], "window_size": 4, "image_size": 64}
-
+SWIN: dict[str, Any] = {
+    "embed_dim": 16,
+    "depths": [1, 1, 2],
+    "num_heads": [2, 2, 4],
+    "window_size": 4,
+    "image_size": 64,
+}
 
 
 def backbone(library: Any) -> Any:
@@ -108,11 +118,16 @@ def resnet_of_detr(library: Any) -> Any:
 
 
 def swin(library: Any) -> Any:
-    return library.SwinConfig(**{**SWIN, "depths": [1, 1, 1, 1], "num_heads": [2, 2, 4, 4]}, out_features=["stage1", "stage2", "stage3", "stage4"])
+    return library.SwinConfig(
+        **{**SWIN, "depths": [1, 1, 1, 1], "num_heads": [2, 2, 4, 4]},
+        out_features=["stage1", "stage2", "stage3", "stage4"],
+    )
 
 
 def dino(library: Any) -> Any:
-    return library.Dinov2Config(**{**VIT, "num_hidden_layers": 4}, out_indices=[1, 2, 3, 4], reshape_hidden_states=False)
+    return library.Dinov2Config(
+        **{**VIT, "num_hidden_layers": 4}, out_indices=[1, 2, 3, 4], reshape_hidden_states=False
+    )
 
 
 MODELS: dict[str, Tiny] = {
@@ -152,7 +167,8 @@ MODELS: dict[str, Tiny] = {
     "pvt": Tiny("PvtForImageClassification", {**STAGES, "image_size": 64, "num_attention_heads": [1, 2, 2, 4]}),
     "pvt_v2": Tiny("PvtV2ForImageClassification", {**STAGES, "image_size": 64, "num_attention_heads": [1, 2, 2, 4]}),
     "segformer": Tiny("SegformerForSemanticSegmentation", {**STAGES, "num_attention_heads": [1, 2, 2, 4], "decoder_hidden_size": 16}, scores=dense),
-    "focalnet": Tiny("FocalNetForImageClassification", {"image_size": 64, "embed_dim": 16, "depths": [1, 1], "hidden_sizes": [16, 32], "focal_levels": [2, 2], "focal_windows": [3, 3]}),
+    "focalnet": Tiny("FocalNetForImageClassification", {"image_size": 64, "embed_dim": 16, "depths": [1, 1],
+         "hidden_sizes": [16, 32], "focal_levels": [2, 2], "focal_windows": [3, 3]}),
     "hiera": Tiny("HieraForImageClassification", {"image_size": [64, 64], "embed_dim": 16, "depths": [1, 1, 1, 1], "num_heads": [1, 2, 4, 8]}),
     "swiftformer": Tiny("SwiftFormerForImageClassification", {"depths": [1, 1, 1, 1], "embed_dims": [8, 16, 24, 32]}),
     "textnet": Tiny("TextNetForImageClassification"),
@@ -170,7 +186,8 @@ MODELS: dict[str, Tiny] = {
          "encoder_layers": 1, "decoder_layers": 2, "num_attention_heads": 2, "num_queries": 5, "backbone_config": swin},
         scores=masks,
     ),
-    "dpt": Tiny("DPTForDepthEstimation", {**VIT, "num_hidden_layers": 4, "backbone_out_indices": [0, 1, 2, 3], "neck_hidden_sizes": [8, 8, 8, 8], "fusion_hidden_size": 8, "is_hybrid": False}, scores=depth),
+    "dpt": Tiny("DPTForDepthEstimation", {**VIT, "num_hidden_layers": 4, "backbone_out_indices": [0, 1, 2, 3],
+         "neck_hidden_sizes": [8, 8, 8, 8], "fusion_hidden_size": 8, "is_hybrid": False}, scores=depth),
     "depth_anything": Tiny(
         "DepthAnythingForDepthEstimation",
         {"backbone_config": dino, "reassemble_hidden_size": 32, "neck_hidden_sizes": [8, 8, 8, 8], "fusion_hidden_size": 8,

@@ -18,7 +18,11 @@ class Tokens(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.first, self.norm, self.last = nn.Conv2d(3, 6, 2, stride=2), nn.BatchNorm2d(6), nn.Conv2d(6, 6, 3, padding=1)
+        self.first, self.norm, self.last = (
+            nn.Conv2d(3, 6, 2, stride=2),
+            nn.BatchNorm2d(6),
+            nn.Conv2d(6, 6, 3, padding=1),
+        )
         self.mix, self.head = nn.Linear(6, 6), nn.Linear(6, 4)
 
     def forward(self, x: Tensor) -> Tensor:

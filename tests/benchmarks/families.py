@@ -87,7 +87,7 @@ def tried(entry: Entry, limit: int) -> Outcome:
         with time_limit(limit):
             module, x = timm_model(Entry(entry.name, entry.size, {**entry.options, **SMALLER.get(entry.name, {})}))
             outcome = attempt(entry.name, module, x)
-    except TimeoutError as error:
+    except OutOfTime as error:
         outcome = Outcome(entry.name, "fail", "time", str(error))
     except Exception as error:
         outcome = Outcome(entry.name, "fail", "build", f"{type(error).__name__}: {error}"[:300])
@@ -95,12 +95,16 @@ def tried(entry: Entry, limit: int) -> Outcome:
     return outcome
 
 
+class OutOfTime(BaseException):
+    """What nothing that is tried catches."""
+
+
 @contextmanager
 def time_limit(seconds: int) -> Iterator[None]:
-    """Raise TimeoutError in the work inside after so many seconds."""
+    """Raise OutOfTime in the work inside after so many seconds."""
 
     def stop(*_: object) -> None:
-        raise TimeoutError(f"more than {seconds} s")
+        raise OutOfTime(f"more than {seconds} s")
 
     before = signal.signal(signal.SIGALRM, stop)
     signal.alarm(seconds)

@@ -1,7 +1,7 @@
 """Every method on small random vision models of transformers behind a wrapper: what passes, what is refused and why, what fails.
 
-    python -m tests.benchmarks hub
-    python -m tests.benchmarks.hub --log hub.jsonl detr swin
+python -m tests.benchmarks hub
+python -m tests.benchmarks.hub --log hub.jsonl detr swin
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import json
 import sys
 from pathlib import Path
 
-from tests.benchmarks.families import read, time_limit
+from tests.benchmarks.families import OutOfTime, read, time_limit
 from tests.families import Outcome, attempt
 from tests.hub import MODELS, built
 
@@ -28,7 +28,7 @@ def main(arguments: list[str] | None = None) -> int:
         try:
             with time_limit(options.limit):
                 outcome = attempt(name, *built(MODELS[name]))
-        except TimeoutError as error:
+        except OutOfTime as error:
             outcome = Outcome(name, "fail", "time", str(error))
         with options.log.open("a") as log:
             log.write(json.dumps({"family": "transformers", **outcome.line()}, ensure_ascii=False) + "\n")

@@ -38,7 +38,9 @@ def models() -> tuple[ImageModel, ImageModel]:
     return tuple(ImageModel(net, input_size=12, mean=0.0, std=1.0) for net in (plain, looped))  # type: ignore[return-value]
 
 
-def test_all_methods_give_what_they_give_for_a_model_without_a_fixed_batch(models: tuple[ImageModel, ImageModel]) -> None:
+def test_all_methods_give_what_they_give_for_a_model_without_a_fixed_batch(
+    models: tuple[ImageModel, ImageModel],
+) -> None:
     x, (plain, looped) = torch.randn(3, 3, 12, 12, generator=torch.Generator().manual_seed(1)), models
     assert looped.graph.single
     assert check(looped).ok
@@ -67,5 +69,8 @@ def test_all_methods_give_what_they_give_for_a_model_without_a_fixed_batch(model
     assert equal(maps[0], maps[1])
     boxes = [crp.region(x, (2, 2, 8, 8), target=1) for crp in crps]
     assert all(equal(boxes[0].relevance[layer], boxes[1].relevance[layer]) for layer in ("conv1", "conv2"))
-    relax = [RELAX(model, n_masks=16, masks="random", layer="output")(x, progress=False).importance for model in (plain, looped)]
+    relax = [
+        RELAX(model, n_masks=16, masks="random", layer="output")(x, progress=False).importance
+        for model in (plain, looped)
+    ]
     assert equal(relax[0], relax[1])

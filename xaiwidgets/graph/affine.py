@@ -23,18 +23,9 @@ def differentiable(operation: Operation) -> Callable[..., Any]:
     return batch_norm if operation.target == "batch_norm" else operation.function
 
 
-def batch_norm(
-    x: Tensor,
-    weight: Tensor | None,
-    bias: Tensor | None,
-    mean: Tensor | None,
-    variance: Tensor | None,
-    training: bool = False,
-    momentum: float = 0.1,
-    eps: float = 1e-5,
-    cudnn: bool = True,
-) -> Tensor:
+def batch_norm(x: Tensor, weight: Tensor | None, bias: Tensor | None, *more: Any) -> Tensor:
     """x · a + b with a = weight / √(variance + eps) and b = bias − mean · a, along the channels of x (N, C, …)."""
+    mean, variance, training, momentum, eps = more[:5]
     if training or mean is None or variance is None:  # statistics of the batch itself
         return F.batch_norm(x, mean, variance, weight, bias, training, momentum, eps)
     scale = torch.rsqrt(variance + eps)

@@ -75,8 +75,8 @@ TABLE: dict[str, str] = {
         softmax matmul bmm einsum scaled_dot_product_attention
     """,
     "statistic": """
-        linalg_vector_norm linalg_norm linalg_matrix_norm norm var std rsqrt reciprocal frobenius_norm sign sgn heaviside cdist pdist pairwise_distance embedding one_hot affine_grid_generator
-        quantile nanquantile std_mean.1
+        linalg_vector_norm linalg_norm linalg_matrix_norm norm var std rsqrt reciprocal frobenius_norm sign sgn heaviside
+        cdist pdist pairwise_distance embedding one_hot affine_grid_generator quantile nanquantile
     """,
     "size": """
         sym_size floordiv truediv mod zeros ones full arange empty new_zeros new_ones new_full zeros_like ones_like full_like

@@ -10,15 +10,15 @@ import torch
 from torch import Tensor
 
 from xaiwidgets.graph.local import UNUSED, Into, Local, Site, expand_to, sum_to
-from xaiwidgets.graph.operation import Operation, argument, fill
+from xaiwidgets.graph.operation import Operation, Value, argument, fill
 
 __all__ = ["Move"]
 
 # Same entries in the same order under another shape.
 RESHAPES = frozenset(
-    ["view", "reshape", "flatten", "unflatten", "ravel", "squeeze", "unsqueeze", "view_as", "reshape_as"]
-    + ["_unsafe_view", "_reshape_alias", "to", "_to_copy", "clone"]
-)
+    {"view", "reshape", "flatten", "unflatten", "ravel", "squeeze", "unsqueeze", "view_as", "reshape_as", "_unsafe_view",
+     "_reshape_alias", "to", "_to_copy", "clone"}
+)  # fmt: skip
 EXPANDS = frozenset(["expand", "expand_as", "broadcast_to"])
 
 
@@ -26,20 +26,20 @@ class Move(Local):
     """Relevance moves with its entry. The usual moves act on all rows at once; any other goes row by row through autograd."""
 
     def down(self, relevance: Tensor, at: Site) -> Sequence[Tensor | Into | None]:
-        target, rows = at.operation.target, relevance.shape[0]
+        target, rows, first = at.operation.target, relevance.shape[0], None
         if target in RESHAPES:
-            return self._first(relevance.reshape(rows, *at.shapes[0]), at)
-        if target in EXPANDS:
-            return self._first(sum_to(relevance, at.shapes[0]), at)
-        if target in PERMUTES:
-            return self._first(relevance.permute(_inverse(_order(at))), at)
-        if target in PARTS:
-            return self._first(Into(PARTS[target](at.operation, len(at.shapes[0])), relevance), at)
-        if target == "masked_fill":
-            return self._first(sum_to(relevance.masked_fill(_mask(at), 0.0), at.shapes[0]), at)
-        if target in JOINS and all(isinstance(item, Tensor) or hasattr(item, "index") for item in at.operation.args[0]):
+            first = relevance.reshape(rows, *at.shapes[0])
+        elif target in EXPANDS:
+            first = sum_to(relevance, at.shapes[0])
+        elif target in PERMUTES:
+            first = relevance.permute(_inverse(_order(at)))
+        elif target in PARTS:
+            first = Into(PARTS[target](at.operation, len(at.shapes[0])), relevance)
+        elif target == "masked_fill":
+            first = sum_to(relevance.masked_fill(_mask(at), 0.0), at.shapes[0])
+        elif target in JOINS and all(isinstance(item, Tensor | Value) for item in at.operation.args[0]):
             return _split(relevance, at)
-        return _by_autograd(relevance, at)
+        return _by_autograd(relevance, at) if first is None else [first, *[None] * (len(at.shapes) - 1)]
 
     def up(self, above: Sequence[Tensor | None], at: Site) -> Tensor:
         target, value = at.operation.target, above[0]
@@ -55,10 +55,6 @@ class Move(Local):
             if target in PARTS:
                 return PARTS[target](at.operation, len(at.shapes[0]))(value)
         return _row_by_row(above, at)
-
-    @staticmethod
-    def _first(relevance: Tensor | Into, at: Site) -> list[Tensor | Into | None]:
-        return [relevance, *[None] * (len(at.shapes) - 1)]
 
 
 def _order(at: Site) -> list[int]:

@@ -48,7 +48,9 @@ class Proof:
         trial, answers = self.trial, self.trial.answers
         if self.graph.single and trial.alone is not None:  # a module that takes no more
             if not _close(self.graph.run(trial.x[:1]), trial.alone, within=1e-4):
-                raise GraphError(f"{self.name} cannot be explained on a graph: what was traced gives another answer. {RATHER}")
+                raise GraphError(
+                    f"{self.name} cannot be explained on a graph: what was traced gives another answer. {RATHER}"
+                )
             return
         if trial.failure is not None:
             size = BATCHES[len(answers)]

@@ -186,11 +186,10 @@ class Propagator:
         """
         conditions = conditions or Masks()
         if record.parts:
-            found_by = [
-                self.down(part, _of_image(start, i, len(record.parts)), to, conditions.image(i), chunk=chunk, stop=stop, trace=trace)
-                for i, part in enumerate(record.parts)
-            ]
-            return {name: torch.cat([found[name] for found in found_by], 1) for name in found_by[0]}
+            options: dict[str, Any] = {"chunk": chunk, "stop": stop, "trace": trace}
+            return _image_by_image(
+                record, start, lambda part, i, begun: self.down(part, begun, to, conditions.image(i), **options)
+            )
         state = {self.index(name): tensor for name, tensor in start.items()}
         targets = {self.index(name): name for name in to}
         rows = max(conditions.rows, *(tensor.shape[0] for tensor in state.values()))
@@ -286,11 +285,7 @@ class Propagator:
         """
         conditions = conditions or Masks()
         if record.parts:
-            found_by = [
-                self.up(part, _of_image(start, i, len(record.parts)), to, conditions.image(i))
-                for i, part in enumerate(record.parts)
-            ]
-            return {name: torch.cat([found[name] for found in found_by], 1) for name in found_by[0]}
+            return _image_by_image(record, start, lambda part, i, begun: self.up(part, begun, to, conditions.image(i)))
         state = {self.index(name): tensor for name, tensor in start.items()}
         targets = {self.index(name): name for name in to}
         last = max(targets)
@@ -317,9 +312,9 @@ class Propagator:
             for source in operation.inputs:
                 if reader[source] == index:
                     state.pop(source, None)
-        for name in targets.values():
-            if name not in found:
-                raise GraphError(f"nothing reaches {name!r} from {', '.join(map(str, start))}.")
+        missing = [name for name in targets.values() if name not in found]
+        if missing:
+            raise GraphError(f"nothing reaches {missing[0]!r} from {', '.join(map(str, start))}.")
         return found
 
 
@@ -331,12 +326,20 @@ def _together(parts: Sequence[Record]) -> Record:
     return Record(values, shapes, torch.cat([part.output for part in parts]), first.memory, tuple(parts))
 
 
-def _of_image(start: Mapping[Any, Tensor], number: int, count: int) -> dict[Any, Tensor]:
-    """Relevance (K, N, …) at some values, of one of `count` images; one row of the batch may stand for all."""
-    return {name: _images(tensor, number, tensor.shape[1] // count) for name, tensor in start.items()}
+def _image_by_image(
+    record: Record, start: Mapping[Any, Tensor], go: Callable[..., dict[Any, Tensor]]
+) -> dict[Any, Tensor]:
+    """`go` for the record of each image with its number and what starts there of `start` (K, N, …); put together."""
+    count = len(record.parts)
+    found = [
+        go(part, i, {name: _images(tensor, i, tensor.shape[1] // count) for name, tensor in start.items()})
+        for i, part in enumerate(record.parts)
+    ]
+    return {name: torch.cat([each[name] for each in found], 1) for name in found[0]}
 
 
 def _images(tensor: Tensor, number: int, size: int = 1) -> Tensor:
+    """The part of (K, N, …) of one image; one entry of the batch may stand for all."""
     return tensor if tensor.shape[1] == 1 else tensor[:, number * size : (number + 1) * size]
 
 

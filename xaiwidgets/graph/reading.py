@@ -80,6 +80,9 @@ OVERLOADS = {("max", "other"): "maximum", ("min", "other"): "minimum"}
 FRESH = frozenset(["new_zeros", "new_ones", "new_full", "new_empty"])
 
 
+Call = tuple[Callable[..., Any], tuple[Any, ...], dict[str, Any]]
+
+
 class ViewWritten(Exception):
     """The program writes into part of a value that is read again as a whole: it must be made functional first."""
 
@@ -169,18 +172,11 @@ class Reader:
                 if isinstance(found, Value) and found.index >= first:  # the last step goes by the name of the call
                     self.operations[found.index] = replace(self.operations[found.index], name=node.name)
                 return found
-        return self._steps(node, node.name, function, args, kwargs, node.meta.get("val"))
+        return self._steps(node, node.name, (function, args, kwargs), node.meta.get("val"))
 
-    def _steps(
-        self,
-        node: Any,
-        name: str,
-        function: Callable[..., Any],
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-        results: Any,
-    ) -> Any:
+    def _steps(self, node: Any, name: str, call: Call, results: Any) -> Any:
         """Add one step, or one for each result. Parts of a tensor are read as slices of it."""
+        function, args, kwargs = call
         target = _plain(function)
         if not isinstance(results, (tuple, list)):
             return self._add(node, Operation(0, name, target, function, args, kwargs), results)
@@ -254,7 +250,7 @@ class _Building:
         name = f"{self.node.name}.{_plain(function)}"
         self.taken[name] += 1
         name += f"_{self.taken[name]}" if self.taken[name] > 1 else ""
-        return self.reader._steps(self.node, name, function, args, kwargs, result)
+        return self.reader._steps(self.node, name, (function, args, kwargs), result)
 
     def shape(self, value: Any) -> Sequence[Any]:
         like = self.reader.examples[value.index] if isinstance(value, Value) else value

@@ -170,10 +170,7 @@ def addr(build: Builder, term: Any, left: Any, right: Any, *, beta: Any = 1, alp
     return plus(build, term, beta, outer(build, left, right), alpha)
 
 
-def attention(
-    build: Builder, q: Any, k: Any, v: Any, mask: Any = None, dropout: float = 0.0, causal: bool = False,
-    *, scale: float | None = None, enable_gqa: bool = False,
-) -> Any:  # fmt: skip
+def attention(build: Builder, q: Any, k: Any, v: Any, *more: Any, enable_gqa: bool = False, **options: Any) -> Any:
     """Keys and values that several heads, or all images, share are repeated for each of them."""
     if enable_gqa:
         groups = int(build.shape(q)[-3]) // int(build.shape(k)[-3])
@@ -195,7 +192,7 @@ def attention(
                 sizes[axis] = size if isinstance(size, int) else build(aten.sym_size.int, other, axis)
         if any(size != -1 for size in sizes):
             whole[place] = build(aten.expand.default, x, sizes)
-    return build(aten.scaled_dot_product_attention.default, *whole, mask, dropout, causal, scale=scale)
+    return build(aten.scaled_dot_product_attention.default, *whole, *more, **options)
 
 
 # -- a few element-wise calls in one -------------------------------------------------------------------------------------
@@ -229,7 +226,8 @@ def cosine_similarity(build: Builder, left: Any, right: Any, dim: int = 1, eps: 
     return build(aten.sum.dim_IntList, build(aten.mul.Tensor, a, b), [dim])
 
 
-def diff(build: Builder, x: Any, n: int = 1, dim: int = -1, prepend: Any = None, append: Any = None) -> Any:
+def diff(build: Builder, x: Any, n: int = 1, dim: int = -1, *around: Any) -> Any:
+    prepend, append = (*around, None, None)[:2]
     joined = [part for part in (prepend, x, append) if part is not None]
     x = build(aten.cat.default, joined, dim) if len(joined) > 1 else x
     for _ in range(n):
@@ -241,20 +239,18 @@ def diff(build: Builder, x: Any, n: int = 1, dim: int = -1, prepend: Any = None,
 # -- the same by another name ----------------------------------------------------------------------------------------------
 
 
-def group_norm(
-    build: Builder, x: Any, weight: Any, bias: Any, n: Any, channels: Any, area: Any, groups: int, eps: float
-) -> Any:
+def group_norm(build: Builder, x: Any, weight: Any, bias: Any, *sizes: Any) -> Any:
+    *_, groups, eps = sizes
     return build(aten.group_norm.default, x, groups, weight, bias, eps), None, None
 
 
-def batch_norm(build: Builder, x: Any, weight: Any, bias: Any, mean: Any, var: Any, momentum: float, eps: float) -> Any:
-    return build(aten.batch_norm.default, x, weight, bias, mean, var, False, momentum, eps, False), None, None
+def batch_norm(build: Builder, x: Any, *given: Any) -> Any:
+    weight, bias, mean, variance, momentum, eps = given
+    return build(aten.batch_norm.default, x, weight, bias, mean, variance, False, momentum, eps, False), None, None
 
 
-def convolution(
-    build: Builder, x: Any, weight: Any, bias: Any, stride: Any, padding: Any, dilation: Any, transposed: bool,
-    output_padding: Any, groups: int,
-) -> Any:  # fmt: skip
+def convolution(build: Builder, x: Any, weight: Any, bias: Any, *given: Any) -> Any:
+    stride, padding, dilation, transposed, output_padding, groups = given
     axes = len(build.shape(weight)) - 2
     if transposed:
         call = (aten.conv_transpose1d.default, aten.conv_transpose2d.input, aten.conv_transpose3d.input)[axes - 1]

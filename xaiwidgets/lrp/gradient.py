@@ -70,7 +70,10 @@ def _backward(s: Tensor, at: Site) -> list[Tensor | None]:
         inputs, output = _leaves(at, at.wanted)
         leaves = [v for v, wanted in zip(inputs, at.wanted, strict=True) if wanted]
         if not output.requires_grad:  # what is flat everywhere has no derivative for torch
-            return [torch.zeros_like(v).expand(len(s), *v.shape) if w else None for v, w in zip(inputs, at.wanted, strict=True)]
+            return [
+                torch.zeros_like(v).expand(len(s), *v.shape) if w else None
+                for v, w in zip(inputs, at.wanted, strict=True)
+            ]
         rows = [torch.autograd.grad(output, leaves, row, **UNUSED) for row in s]
     found = iter(zip(*rows, strict=True))
     return [torch.stack(next(found)) if wanted else None for wanted in at.wanted]

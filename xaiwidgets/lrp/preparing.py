@@ -15,6 +15,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from torch import Tensor
+
 from xaiwidgets.errors import unknown
 from xaiwidgets.graph import Graph, GraphError, Operation, Propagator, Value
 from xaiwidgets.graph.kinds import KEEPS_SIGN, NEVER_NEGATIVE, kind_of, offset_of

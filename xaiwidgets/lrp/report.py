@@ -59,7 +59,11 @@ class Report:
         count = len(self.rows)
         if self.ok:
             return f"{self.model}: all {count} operations have a rule under {self.composite!r}."
-        kinds = ", ".join(dict.fromkeys(f"{row.layer} ({row.operation})" if row.operation else row.note for row in self.unsupported[:4]))
+        kinds = ", ".join(
+            dict.fromkeys(
+                f"{row.layer} ({row.operation})" if row.operation else row.note for row in self.unsupported[:4]
+            )
+        )
         return f"{self.model}: {len(self.unsupported)} of {count} operations have no rule under {self.composite!r}: {kinds}."
 
     @property
@@ -111,7 +115,9 @@ def check(model: ImageModel | nn.Module, composite: str | Composite = "epsilon_p
     if chosen.name != absolute.name and not missing:
         view = absolute.view(graph)
         rules, unknown = assign_known(absolute, view)
-        missing = {operation.index: advice(operation) for operation in unknown} or rehearse(view, rules, x, adjoint=False)
+        missing = {operation.index: advice(operation) for operation in unknown} or rehearse(
+            view, rules, x, adjoint=False
+        )
         missing = {index: f"under absLRP {reason}" for index, reason in missing.items()}
         rows += [*(row for row in _rows(view, absolute, rules, missing) if not row.supported), *_whole(missing)]
     return Report(model.name, chosen.name, tuple(rows))

@@ -168,7 +168,9 @@ class AbsWinner(AbsRule):
     @staticmethod
     def _won(s: Tensor, at: Site, inputs: tuple[Any, ...]) -> list[Tensor | None]:
         shares = Winner().down(s, replace(at, inputs=inputs))
-        return [share * finite(x) if isinstance(share, Tensor) else None for share, x in zip(shares, inputs, strict=True)]
+        return [
+            share * finite(x) if isinstance(share, Tensor) else None for share, x in zip(shares, inputs, strict=True)
+        ]
 
 
 def _size(x: Any) -> Any:
@@ -289,7 +291,9 @@ def abs_treatments(epsilon: float = EPSILON) -> dict[str, Callable[[Operation, S
 
     def make(operation: Operation, place: Surroundings) -> Local:
         kind = kind_of(operation) or ""
-        return RULES.get(operation.target if KINDS.get(operation.target) == kind else kind, RULES[kind])(operation, place, epsilon)
+        return RULES.get(operation.target if KINDS.get(operation.target) == kind else kind, RULES[kind])(
+            operation, place, epsilon
+        )
 
     return {target: make for target, kind in KINDS.items() if kind != "size"}
 
