@@ -23,7 +23,8 @@ transformers = pytest.importorskip("transformers")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A ViT as `save_pretrained` writes it, with its processor."""
     place = tmp_path_factory.mktemp("vit")
-    build("ViT").save_pretrained(place)
+    module: Any = build("ViT")
+    module.save_pretrained(place)
     transformers.ViTImageProcessor(size={"height": 32, "width": 32}, image_mean=[0.4] * 3).save_pretrained(place)
     return place
 

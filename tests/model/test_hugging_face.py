@@ -78,10 +78,8 @@ def test_names_belong_to_classifiers() -> None:
     assert encoder.class_names is None
     assert encoder.output(torch.zeros(1, 3, 16, 16)).shape == (1, 16)
 
-    class Mine(transformers.ViTForImageClassification):  # type: ignore[misc]
-        """Somebody's own."""
-
-    assert ImageModel(Mine(config(**labels)).eval()).class_names == ("cat", "dog")
+    own = type("Mine", (transformers.ViTForImageClassification,), {})
+    assert ImageModel(own(config(**labels)).eval()).class_names == ("cat", "dog")
     assert ImageModel(classifier(**labels), class_names=["a", "b"]).class_names == ("a", "b")
 
 

@@ -40,7 +40,7 @@ def processor() -> Any:
 
 @pytest.mark.parametrize("name", ["CLIP", "SigLIP"])
 def test_the_image_tower_is_the_model(name: str, processor: Any) -> None:
-    module = build(name)
+    module: Any = build(name)
     with untouched(module):
         model = ImageModel(module, processor=processor)
         x = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
@@ -86,11 +86,12 @@ def test_it_travels(processor: Any) -> None:
     there = pickle.loads(pickle.dumps(model))
     torch.testing.assert_close(there.output(x), model.output(x))
     torch.testing.assert_close(there.text("red"), model.text("red"))
-    copied = copy.deepcopy(model.module)
+    whole: Any = model.module
+    copied = copy.deepcopy(whole)
     with torch.no_grad():
         copied.visual_projection.weight.mul_(0)
         assert copied(x).pooler_output.abs().sum() == 0
-        assert model.module(x).pooler_output.abs().sum() > 0
+        assert whole(x).pooler_output.abs().sum() > 0
 
 
 class OpenClip(nn.Module):

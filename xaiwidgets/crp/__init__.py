@@ -10,7 +10,7 @@ targets, results, errors.
     crp.without(x, {layer: [42]})                 # what the model says without it
     crp.focus(x, target)                          # one image and one class explained once, then questioned cheaply
 
-From layer to layer: `concepts` (what a concept is), `requests` and `starts` (what was asked), `collecting` (carried down in batches),
+From layer to layer: `concepts` (what a concept is), `dictionary` (directions as concepts), `requests` and `starts` (what was asked), `collecting` (carried down in batches),
 `passes` (images explained once), `attribution_graph`, `focus`, and `results`. Reference samples have a room of their own, `index`.
 
 Conditions mask relevance on its way down (Achtibat et al., arXiv 2206.03208). For one layer that is linear: with R the relevance at
@@ -20,6 +20,7 @@ up(v) · R. So one pass up answers for a region what would take a pass down for 
 
 from xaiwidgets.crp.attribution_graph import ConceptGraph, Edge, Node
 from xaiwidgets.crp.concepts import AxisConcept, Concept, MaskConcept
+from xaiwidgets.crp.dictionary import Dictionary
 from xaiwidgets.crp.explainer import CRP
 from xaiwidgets.crp.focus import Focus
 from xaiwidgets.crp.results import ConceptAttribution, Ranking, RegionConcepts, Row
@@ -30,6 +31,7 @@ __all__ = [
     "Concept",
     "ConceptAttribution",
     "ConceptGraph",
+    "Dictionary",
     "Edge",
     "Focus",
     "MaskConcept",

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import adaptive_max_pool2d
 
+from xaiwidgets.crp.dictionary import Dictionary
 from xaiwidgets.errors import whole
 from xaiwidgets.graph import Graph, GraphError, Propagator, channel_axis
 from xaiwidgets.graph.graph import AFTER_CLASSIFIER
@@ -197,8 +198,9 @@ class ConceptLayers(Mapping[str, "Concept"]):
     def _make(self, layer: str) -> Concept:
         index = self._index(layer)
         shape = tuple(self.shapes[index])
-        if layer in self.own:
-            given = self.own[layer]
+        given = self.own.get(layer)
+        # A dictionary's codes are what the layer's value is by now.
+        if given is not None and not isinstance(given, Dictionary):
             made = given if not isinstance(given, type) and isinstance(given, Concept) else given(shape[1:])
             if not isinstance(made, Concept):
                 raise TypeError(

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from xaiwidgets.crp.attribution_graph import ConceptGraph
 from xaiwidgets.crp.collecting import batches, collect
 from xaiwidgets.crp.concepts import Concept, ConceptLayers, check_ids
+from xaiwidgets.crp.dictionary import Dictionary, with_dictionaries
 from xaiwidgets.crp.focus import Focus
 from xaiwidgets.crp.passes import Pass
 from xaiwidgets.crp.requests import Request, parse, plain_condition
@@ -37,7 +38,7 @@ class CRP(LRP):
         model, composite, start, batch, precision, parameters: as for `LRP`.
         chunk: conditional heatmaps computed at once; more go in chunks, so memory does not grow with their number.
         concepts: layer -> `Concept` for layers whose concepts are not their channels, features or heads; or a function from the
-            shape of the layer's value for one image to a `Concept`.
+            shape of the layer's value for one image to a `Concept`; or a `Dictionary`, whose directions are then the concepts.
     """
 
     def __init__(
@@ -89,7 +90,9 @@ class CRP(LRP):
         propagator = self.propagator(x)
         known = self._known
         if known is None or known[0] is not propagator:
-            known = self._known = (propagator, ConceptLayers(propagator, torch.zeros_like(x[:1]), self.own_concepts))
+            directions = {name: each for name, each in self.own_concepts.items() if isinstance(each, Dictionary)}
+            own = with_dictionaries(propagator, directions) if directions else propagator
+            known = self._known = (propagator, ConceptLayers(own, torch.zeros_like(x[:1]), self.own_concepts))
         return known[1]
 
     # -- conditions ------------------------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from xaiwidgets.errors import unknown
 
-__all__ = ["DemoSpec", "build", "demo_names", "load_demo", "weights_path"]
+__all__ = ["DemoSpec", "build", "demo_names", "load_demo", "read_weights", "shapes_cnn", "weights_path"]
 
 _BUILDERS: Final = {"shapes-cnn": "cnn", "shapes-vit": "vit", "shapes-hans": "cnn"}
 _FORMAT: Final = "1"
@@ -110,12 +110,22 @@ def load_demo(name: str, folder: str | Path | None = None) -> tuple[nn.Module, D
 
     Raises ValueError for an unknown name or a file of another format, FileNotFoundError where the weights are missing.
     """
-    path = weights_path(name, folder)
+    tensors, spec = read_weights(weights_path(name, folder), name, f"python -m xaiwidgets.demo.train --model {name}")
+    with torch.random.fork_rng(
+        devices=[]
+    ):  # initial values are overwritten; the caller's random stream must not notice
+        module = build(name, len(spec.class_names))
+    module.load_state_dict(tensors)
+    return module.eval(), spec
+
+
+def read_weights(path: Path, name: str, command: str) -> tuple[dict[str, Tensor], DemoSpec]:
+    """The tensors of a file of weights, float32, and the specification in its header. `command` makes the file.
+
+    Raises ValueError for a file of another format or model, FileNotFoundError where it is missing.
+    """
     if not path.is_file():
-        raise FileNotFoundError(
-            f"{path} is missing. Install xaiwidgets again, or make the weights: "
-            f"python -m xaiwidgets.demo.train --model {name}"
-        )
+        raise FileNotFoundError(f"{path} is missing. Install xaiwidgets again, or make the weights: {command}")
     tensors: dict[str, Tensor] = {}
     with safe_open(str(path), framework="pt") as file:
         header = file.metadata() or {}
@@ -123,18 +133,12 @@ def load_demo(name: str, folder: str | Path | None = None) -> tuple[nn.Module, D
             raise ValueError(
                 f"{path} holds {header.get('name')!r} in format {header.get('format')!r}, "
                 f"not {name!r} in format {_FORMAT!r}. "
-                f"Make it again: python -m xaiwidgets.demo.train --model {name}"
+                f"Make it again: {command}"
             )
         for key in file.keys():  # noqa: SIM118  (the file is no mapping)
             tensor = file.get_tensor(key)
             tensors[key] = tensor.float() if tensor.is_floating_point() else tensor
-    spec = _spec(header)
-    with torch.random.fork_rng(
-        devices=[]
-    ):  # initial values are overwritten; the caller's random stream must not notice
-        module = build(name, len(spec.class_names))
-    module.load_state_dict(tensors)
-    return module.eval(), spec
+    return tensors, _spec(header)
 
 
 def _spec(header: dict[str, str]) -> DemoSpec:

@@ -226,8 +226,12 @@ def _share(hits: Tensor) -> float:
 
 def save(module: nn.Module, spec: DemoSpec, folder: Path) -> Path:
     """Write weights (float16) and header in one step: a stopped run leaves the old file or the new one, never half."""
-    path = weights_path(spec.name, folder)
-    folder.mkdir(parents=True, exist_ok=True)
+    return write_weights(module, spec, weights_path(spec.name, folder))
+
+
+def write_weights(module: nn.Module, spec: DemoSpec, path: Path) -> Path:
+    """The same into a file of any name."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     tensors = {
         name: (value.half() if value.is_floating_point() else value).contiguous()
         for name, value in module.state_dict().items()
