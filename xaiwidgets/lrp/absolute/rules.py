@@ -21,7 +21,7 @@ from xaiwidgets.graph.linear import LinearMap, weight_of
 from xaiwidgets.graph.local import Into, Local, Pass, Site, Surroundings, sum_to
 from xaiwidgets.graph.moves import Move
 from xaiwidgets.graph.operation import Operation, Value, argument, fill
-from xaiwidgets.lrp.attention import attention_parts, factors_of, finite, is_masked
+from xaiwidgets.lrp.attention import attention_parts, factors_of, finite, is_masked, places_of
 from xaiwidgets.lrp.treatments import Hold, linear_down, norm_scale, spread_over
 from xaiwidgets.lrp.winners import Winner
 
