@@ -67,7 +67,7 @@ class TestPicture:
         picture = np.zeros((60, 120, 3), np.uint8)
         maps = {"importance": np.zeros((60, 120), np.float16), "uncertainty": np.ones((60, 120), np.float16)}
         widget = standin(messages=[picture_message(picture), maps_message(maps)])
-        box = widget.root.locator("canvas").bounding_box()
+        box = widget.root.locator(".xw-frame canvas").bounding_box()
         assert box is not None
         assert box["width"] / box["height"] == pytest.approx(2, abs=0.02)
 
@@ -87,15 +87,16 @@ class TestViews:
     def test_side_by_side_shows_every_view_with_its_own_legend(self, standin: Start) -> None:
         widget = standin(width=1500, state={"opacity": 1.0, "threshold": 0.3, "picture": "colour"})
         widget.root.get_by_role("radio", name="Side by side").click()
-        expect(widget.root.locator("canvas")).to_have_count(3)
-        legends = widget.root.locator(".xw-colorbar")
+        expect(widget.root.locator(".xw-frame canvas")).to_have_count(4)
+        assert np.allclose(widget.pixel(0.9, 0.1, pane=0), known_picture()[22, 201], atol=12), "the picture itself"
+        legends = widget.root.locator(".xw-colorbar[role=img]")
         expect(legends.nth(0)).to_have_attribute(
             "aria-label", re.compile(r"Importance \(cosine\) from 0\.5\d+ to 0\.8")
         )
         expect(legends.nth(1)).to_have_attribute("aria-label", re.compile("Uncertainty from 0.002"))
         # Only U-RELAX is filtered: on the right, where it is unsure, the picture shows.
-        assert widget.pixel(0.9, 0.1, pane=2) != widget.pixel(0.9, 0.1, pane=0)
-        assert np.allclose(widget.pixel(0.9, 0.1, pane=2), known_picture()[22, 201], atol=12)
+        assert widget.pixel(0.9, 0.1, pane=3) != widget.pixel(0.9, 0.1, pane=1)
+        assert np.allclose(widget.pixel(0.9, 0.1, pane=3), known_picture()[22, 201], atol=12)
 
     def test_methods_are_compared_side_by_side(self, standin: Start) -> None:
         relax = {name: m for name, m in known_maps().items() if name != "relevance"}
@@ -105,16 +106,16 @@ class TestViews:
             messages=[picture_message(known_picture()), maps_message(relax)],
         )
         widget.root.get_by_role("radio", name="Compare").click()
-        expect(widget.root.locator("canvas")).to_have_count(2)
+        expect(widget.root.locator(".xw-frame canvas")).to_have_count(3)
         widget.page.wait_for_function("model.sent.some(m => m.type === 'compute')")
         [request] = widget.computes
         assert (request["method"], request["parameters"]) == ("lrp", {})
         expect(widget.root.get_by_text("waiting for the first result")).to_be_visible()
         relevance = {"relevance": known_maps()["relevance"]}
         widget.receive(maps_message(relevance, "lrp", request=request["id"]))
-        red, _, blue = widget.pixel(0.42, 0.45, pane=1)
+        red, _, blue = widget.pixel(0.42, 0.45, pane=2)
         assert red > blue + 60, "positive relevance is red"
-        red, _, blue = widget.pixel(0.75, 0.7, pane=1)
+        red, _, blue = widget.pixel(0.75, 0.7, pane=2)
         assert blue > red + 30, "negative relevance is blue"
 
 
@@ -264,9 +265,11 @@ class TestZoom:
         point = widget.frame_point(0.3, 0.6)
         widget.page.mouse.move(*point)
         before = widget.root.locator(".xw-tooltip").inner_text()
+        widget.page.keyboard.down("Control")
         for _ in range(4):
             widget.page.mouse.wheel(0, -240)
             widget.settle()
+        widget.page.keyboard.up("Control")
         widget.page.mouse.move(point[0] + 1, point[1])
         widget.page.mouse.move(*point)
         expect(widget.root.locator(".xw-tooltip")).to_have_text(re.compile(re.escape(before.split("\n")[1])))
@@ -316,9 +319,25 @@ class TestZoom:
         assert widget.page.evaluate("model.state.zoom[0]") == pytest.approx(3, rel=0.1)
         assert widget.page.evaluate("model.state.selection ?? null") is None
 
-    def test_scrolling_the_page_is_not_caught(self, standin: Start) -> None:
+    def test_the_wheel_is_the_pages_until_the_picture_is_pressed(self, standin: Start) -> None:
         widget = standin(height=400)
         widget.page.mouse.move(*widget.frame_point(0.5, 0.3))
         widget.page.mouse.wheel(0, 200)
         widget.page.wait_for_function("scrollY > 0")
+        widget.page.mouse.wheel(0, -200)
+        widget.page.wait_for_function("scrollY === 0")
         assert widget.page.evaluate("model.state.zoom ?? null") is None
+        widget.page.mouse.click(*widget.frame_point(0.5, 0.3))
+        widget.page.mouse.wheel(0, -200)
+        chip = widget.root.get_by_role("button", name="zoomed: show the whole picture")
+        expect(chip).to_contain_text("1.5×")
+        assert widget.page.evaluate("scrollY") == 0
+        # Away and back: the press is forgotten.
+        widget.page.mouse.move(2, 2)
+        widget.page.mouse.move(*widget.frame_point(0.5, 0.3))
+        widget.page.mouse.wheel(0, 200)
+        widget.page.wait_for_function("scrollY > 0")
+        expect(chip).to_contain_text("1.5×")
+        chip.click()
+        expect(chip).to_have_count(0)
+        widget.page.wait_for_function("model.state.zoom[0] === 1")

@@ -70,11 +70,14 @@ class TestClasses:
         assert (changed["composite"], changed["absolute"]) == ("attn_lrp", True)
         assert "depth" not in changed, "what was not changed is Python's to know"
 
-    def test_image_stepper(self, standin: Start) -> None:
+    def test_the_next_image(self, standin: Start) -> None:
         widget = standin(state=lrp_state(images=3), messages=lrp_messages())
-        expect(widget.root.get_by_role("button", name="Previous image")).to_be_disabled()
-        widget.root.get_by_role("button", name="Next image").click()
-        expect(widget.root.get_by_text("image 2 of 3")).to_be_visible()
+        first = widget.root.get_by_role("option", name="Image 1")
+        expect(first).to_have_attribute("aria-selected", "true")
+        first.focus()
+        widget.page.keyboard.press("ArrowRight")
+        expect(widget.root.get_by_role("option", name="Image 2")).to_have_attribute("aria-selected", "true")
+        expect(widget.root.get_by_label("Image number")).to_have_value("2")
         widget.page.wait_for_function("model.sent.some(m => m.type === 'compute')")
         assert widget.computes[0]["image"] == 1
         expect(widget.root.get_by_text("waiting for the picture")).to_be_visible()

@@ -70,7 +70,7 @@ class HeatmapPages(HeatmapState):
         packets = [picture_packet(question.image, self._pixels[question.image])]
         others = {question.image}
         for known, answer in list(self._answers.items()):
-            if images is not None and known.image not in images:
+            if known == question or (images is not None and known.image not in images):
                 continue
             if known.image not in others:
                 others.add(known.image)
@@ -113,6 +113,13 @@ class HeatmapPages(HeatmapState):
         notes = answer.notes if answer is not None and self._known[question.method].classes else []
         return notes[0][1] if notes and notes[0][0] in ("class explained", "explained") else ""
 
+    def _finish(self, images: Sequence[int]) -> None:
+        super()._finish(images)
+        if not any(self._question(name) in self._answers for name in self._shown()):
+            # A file without its map would be a trap: whoever opens it later cannot know.
+            why = self.status.get("message") or "it was stopped before the first numbers were there"
+            raise RuntimeError(f"nothing was saved: {why}")
+
     # -- as a figure ---------------------------------------------------------------------------------------------------
 
     def _figure(self) -> Figure:
@@ -122,7 +129,7 @@ class HeatmapPages(HeatmapState):
         if self._answers.get(self._question()) is None:
             self._runner.wait(0.3)
         panes = self._panes()
-        if not panes:
+        if all(pane.values is None for pane in panes):
             return plots.picture(self._pixels[self._question().image], title=self.title)
         return plots.overlays(panes, self._look(), title=self.title, caption=self._caption())
 
@@ -135,6 +142,8 @@ class HeatmapPages(HeatmapState):
         from xaiwidgets import plots
 
         panes = []
+        if self.show in (SIDE_BY_SIDE, COMPARE):
+            panes.append(plots.Pane("Picture", self._pixels[self.image]))
         for name in self._shown():
             method, question = self._known[name], self._question(name)
             answer = self._answers.get(question)
