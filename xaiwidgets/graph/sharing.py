@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -19,7 +18,6 @@ Key = tuple[Any, ...]
 
 def sharing(graph: Graph, others: Iterable[Graph]) -> Graph:
     """`graph` with every constant and every linear map that one of the others has in place of its own."""
-    others = list(others)
     tensors: dict[Key, list[Tensor]] = {}
     maps: dict[Key, LinearMap] = {}
     before = graph.before
@@ -39,9 +37,6 @@ def sharing(graph: Graph, others: Iterable[Graph]) -> Graph:
             return leaf
         return next((known for known in tensors.get(_kind(leaf), ()) if _same(known, leaf)), leaf)
 
-    before, kin = graph.before, next((other.before for other in others if other.before is not None), None)
-    if before is not None and kin is not None:
-        before = replace(before, converted=kin.converted, maps=kin.maps)
     return Graph(
         [operation.with_arguments(find) for operation in graph.operations],
         graph.output,
