@@ -10,7 +10,8 @@ targets, results, errors.
     crp.without(x, {layer: [42]})                 # what the model says without it
     crp.focus(x, target)                          # one image and one class explained once, then questioned cheaply
 
-From layer to layer: `concepts` (what a concept is), `dictionary` (directions as concepts), `requests` and `starts` (what was asked), `collecting` (carried down in batches),
+From layer to layer: `concepts` (what a concept is), `dictionary` (directions as concepts),
+`requests` and `starts` (what was asked), `collecting` (carried down in batches),
 `passes` (images explained once), `attribution_graph`, `focus`, and `results`. Reference samples have a room of their own, `index`.
 
 Conditions mask relevance on its way down (Achtibat et al., arXiv 2206.03208). For one layer that is linear: with R the relevance at
