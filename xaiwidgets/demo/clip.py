@@ -36,7 +36,7 @@ class ShapesClip(nn.Module):
         super().__init__()
         self.visual = nn.Sequential(
             OrderedDict(
-                features=shapes_cnn().features,
+                features=shapes_cnn().get_submodule("features"),
                 project=nn.Conv2d(96, width, 1),
                 average=nn.AdaptiveAvgPool2d(1),
                 flatten=nn.Flatten(),

@@ -70,7 +70,7 @@ def phrases_of(text: Callable[[Sequence[str]], Tensor] | None, name: str, phrase
             "ImageModel(…, text=) a function from a list of phrases to (n, D)"
         )
     several = isinstance(phrase, Iterable) and not isinstance(phrase, str)
-    phrases = list(phrase) if several else [phrase]
+    phrases: list[Any] = list(phrase) if several else [phrase]
     if not phrases or not all(isinstance(entry, str) for entry in phrases):
         raise TypeError(f"phrase={phrase!r} must be words, such as 'a photo of a dog', or a list of such")
     found = text(phrases)
