@@ -16,7 +16,7 @@ from tests.generated.drawing import Call, Draw, piece
 Function = Callable[[Any, Tensor], Tensor]
 
 
-def among(draw: Draw, ways: dict[str, Function], option: str = "which", **uses: Any) -> nn.Module:
+def among(draw: Draw, ways: dict[str, Function], option: str = "which", /, **uses: Any) -> nn.Module:
     return Call(ways[draw(option, *ways)], **uses)
 
 
@@ -284,13 +284,13 @@ def matrix(draw: Draw) -> nn.Module:
 def _by_hand(own: Any, x: Tensor) -> Tensor:
     q, k, v = own.qkv(x).chunk(3, -1)
     weights = (q @ k.transpose(-2, -1) / math.sqrt(q.shape[-1])).softmax(-1)
-    return own.out(weights @ v)  # type: ignore[no-any-return]
+    return own.out(weights @ v)
 
 
 def _by_einsum(own: Any, x: Tensor) -> Tensor:
     q, k, v = (t.unflatten(-1, (2, -1)) for t in own.qkv(x).chunk(3, -1))
     weights = torch.einsum("nqhd,nkhd->nhqk", q, k).mul(0.5).softmax(-1)
-    return own.out(torch.einsum("nhqk,nkhd->nqhd", weights, v).flatten(-2))  # type: ignore[no-any-return]
+    return own.out(torch.einsum("nhqk,nkhd->nqhd", weights, v).flatten(-2))
 
 
 def _fused(**how: Any) -> Function:
@@ -298,20 +298,20 @@ def _fused(**how: Any) -> Function:
         q, k, v = (t.unflatten(-1, (2, -1)).transpose(1, 2) for t in own.qkv(x).chunk(3, -1))
         given = {"attn_mask": getattr(own, how["mask"])} if "mask" in how else {}
         options = {name: value for name, value in how.items() if name != "mask"}
-        return own.out(F.scaled_dot_product_attention(q, k, v, **given, **options).transpose(1, 2).flatten(-2))  # type: ignore[no-any-return]
+        return own.out(F.scaled_dot_product_attention(q, k, v, **given, **options).transpose(1, 2).flatten(-2))
 
     return forward
 
 
 def _linear_attention(own: Any, x: Tensor) -> Tensor:
     q, k, v = own.qkv(x).chunk(3, -1)
-    return own.out(q.softmax(-1) @ (k.softmax(-2).mT @ v))  # type: ignore[no-any-return]
+    return own.out(q.softmax(-1) @ (k.softmax(-2).mT @ v))
 
 
 def _grouped(own: Any, x: Tensor) -> Tensor:
     q, k, v = (t.unflatten(-1, (2, -1)).transpose(1, 2) for t in own.qkv(x).chunk(3, -1))
     y = F.scaled_dot_product_attention(q, k[:, :1], v[:, :1], enable_gqa=True)
-    return own.out(y.transpose(1, 2).flatten(-2))  # type: ignore[no-any-return]
+    return own.out(y.transpose(1, 2).flatten(-2))
 
 
 ATTENTION: dict[str, Function] = {
@@ -366,7 +366,7 @@ def multihead(draw: Draw) -> nn.Module | None:
         x = own.up(x) if first else own.up(x).transpose(0, 1)
         mask = {None: None, "truth": own.hidden, "added": own.added}[masked]
         y = own.attend(x, x, x, attn_mask=mask, **asked)[0]
-        return y if first else y.transpose(0, 1)  # type: ignore[no-any-return]
+        return y if first else y.transpose(0, 1)
 
     module = Call(forward, attend=attend, up=nn.Linear(draw.shape[1], 4))
     module.register_buffer("hidden", torch.ones(tokens, tokens, dtype=torch.bool).triu(1))
@@ -421,14 +421,14 @@ def cache(draw: Draw) -> nn.Module:
 
 def _under(context: Any, own: Any, x: Tensor) -> Tensor:
     with context:
-        return own.layer(x)  # type: ignore[no-any-return]
+        return own.layer(x)
 
 
 def _nested(own: Any, x: Tensor) -> Tensor:
     with torch.autocast("cpu", torch.bfloat16):
         y = own.layer(x)
         with torch.autocast("cpu", enabled=False):
-            return (y.to(x.dtype) * 2).sin() * 0 + y.to(x.dtype)  # type: ignore[no-any-return]
+            return (y.to(x.dtype) * 2).sin() * 0 + y.to(x.dtype)
 
 
 REGIONS: dict[str, Function] = {
@@ -438,7 +438,7 @@ REGIONS: dict[str, Function] = {
     "autocast bfloat16": lambda own, x: _under(torch.autocast("cpu", torch.bfloat16), own, x).to(x.dtype),
     "autocast off": lambda own, x: _under(torch.autocast("cpu", enabled=False), own, x),
     "autocast within": _nested,
-    "checkpoint": lambda own, x: checkpoint(own.layer, x, use_reentrant=False),  # type: ignore[no-any-return]
+    "checkpoint": lambda own, x: checkpoint(own.layer, x, use_reentrant=False),
     "other precision": lambda own, x: own.layer(x.double().to(x.dtype)),
 }
 

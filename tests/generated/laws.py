@@ -25,7 +25,7 @@ IMAGES = 3
 
 def hold(network: Network) -> str | None:
     """Assert every law on a network. What it was refused for, where it has no graph or some step has no rule."""
-    model = ImageModel(network.module, input_size=network.shape[1:], channels=network.shape[0])
+    model = ImageModel(network.module, input_size=(network.shape[1], network.shape[2]), channels=network.shape[0])
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         warnings.filterwarnings("ignore", "(?i).*(mean|std).*assum")  # statistics that nobody gave

@@ -50,7 +50,7 @@ def convolution(draw: Draw) -> nn.Module:
         "padding_mode": mode,
         "bias": draw("bias", True, False),
     }
-    return of_axes(draw, "Conv")(draw.channels, out, **options)  # type: ignore[no-any-return]
+    return of_axes(draw, "Conv")(draw.channels, out, **options)
 
 
 @piece("transposed convolution", *MAPS, linear=True)
@@ -67,7 +67,7 @@ def transposed(draw: Draw) -> nn.Module | None:
         "dilation": draw.axes("dilation", 1, 2, 3),
         "bias": draw("bias", True, False),
     }
-    return of_axes(draw, "ConvTranspose")(draw.channels, out, **options)  # type: ignore[no-any-return]
+    return of_axes(draw, "ConvTranspose")(draw.channels, out, **options)
 
 
 @piece("linear", 1, 2, linear=True)
@@ -79,7 +79,7 @@ def linear(draw: Draw) -> nn.Module:
 def normed_weights(draw: Draw) -> nn.Module:
     layer = nn.Conv2d(draw.channels, 4, 3, padding=1)
     norm = draw("norm", "weight_norm", "spectral_norm", "orthogonal")
-    return getattr(nn.utils.parametrizations, norm)(layer)  # type: ignore[no-any-return]
+    return getattr(nn.utils.parametrizations, norm)(layer)
 
 
 # -- pools -------------------------------------------------------------------------------------------------------------
@@ -93,7 +93,7 @@ def max_pool(draw: Draw) -> nn.Module:
         "dilation": draw.axes("dilation", 1, 2),
         "ceil_mode": draw("ceil_mode", False, True),
     }
-    return of_axes(draw, "MaxPool")(draw.axes("kernel", 2, 3), **options)  # type: ignore[no-any-return]
+    return of_axes(draw, "MaxPool")(draw.axes("kernel", 2, 3), **options)
 
 
 @piece("average pool", *MAPS, linear=True)
@@ -106,14 +106,14 @@ def average_pool(draw: Draw) -> nn.Module:
     }
     if len(draw.space) > 1:
         options["divisor_override"] = draw("divisor_override", None, 3)
-    return of_axes(draw, "AvgPool")(draw("kernel", 2, 3), **options)  # type: ignore[no-any-return]
+    return of_axes(draw, "AvgPool")(draw("kernel", 2, 3), **options)
 
 
 @piece("adaptive pool", *MAPS, linear=True)
 def adaptive_pool(draw: Draw) -> nn.Module:
     which = draw("which", "AdaptiveAvgPool", "AdaptiveMaxPool")
     sizes = tuple(draw("size", 1, 2, 3, None) if len(draw.space) > 1 else draw("size", 1, 2, 3) for _ in draw.space)
-    return of_axes(draw, which)(sizes)  # type: ignore[no-any-return]
+    return of_axes(draw, which)(sizes)
 
 
 @piece("lp pool", 2, 3)
@@ -147,7 +147,7 @@ def unpool(draw: Draw) -> nn.Module | None:
 
     def forward(own: Any, x: Tensor) -> Tensor:
         y, where = F.max_pool2d(x, 2, return_indices=True)
-        return F.max_unpool2d(y, where, 2, output_size=x.shape)
+        return F.max_unpool2d(y, where, [2, 2], output_size=x.shape)
 
     return Call(forward)
 
@@ -274,7 +274,7 @@ def padding(draw: Draw) -> nn.Module:
         for _ in range(2 * len(draw.space))
     ]
     value = {"value": draw("value", 0.0, 1.5)} if which == "ConstantPad" else {}
-    return of_axes(draw, which)(tuple(sizes), **value)  # type: ignore[no-any-return]
+    return of_axes(draw, which)(tuple(sizes), **value)
 
 
 @piece("resizing", *MAPS, linear=True)

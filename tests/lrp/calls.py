@@ -63,7 +63,7 @@ def affine(x: Tensor) -> Tensor:
 
 def unpooled(x: Tensor) -> Tensor:
     y, where = F.max_pool2d(x, 2, return_indices=True)
-    return F.max_unpool2d(y, where, 2)
+    return F.max_unpool2d(y, where, [2, 2])
 
 
 def smallest_and_largest(t: Tensor) -> Tensor:

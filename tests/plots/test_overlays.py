@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from matplotlib.text import Text
 from PIL import Image
 
 from xaiwidgets.plots import Look, Pane, overlays
@@ -98,7 +99,7 @@ def test_figures_wrap_and_say_how_they_were_made(tmp_path: Path, style: str) -> 
     assert len(axes) == 8
     assert axes[6].get_position().y0 < axes[0].get_position().y0, "six in a row"
     assert axes[1].get_xlim() == pytest.approx((0.25 * 401, 0.75 * 401))
-    texts = [text.get_text() for text in figure.findobj(match=lambda artist: hasattr(artist, "get_text"))]
+    texts = [text.get_text() for text in figure.findobj(Text) if isinstance(text, Text)]
     assert {"A $title$", "model · method", "map 3 $x$"} <= set(texts)
     figure.savefig(tmp_path / "a.png")
     with Image.open(tmp_path / "a.png") as image:

@@ -26,7 +26,8 @@ class Move(Local):
     """Relevance moves with its entry. The usual moves act on all rows at once; any other goes row by row through autograd."""
 
     def down(self, relevance: Tensor, at: Site) -> Sequence[Tensor | Into | None]:
-        target, rows, first = at.operation.target, relevance.shape[0], None
+        target, rows = at.operation.target, relevance.shape[0]
+        first: Tensor | Into | None = None
         if target in RESHAPES:
             first = relevance.reshape(rows, *at.shapes[0])
         elif target in EXPANDS:

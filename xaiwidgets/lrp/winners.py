@@ -70,9 +70,9 @@ class Winner(Local):
             return nothing(above, at)
         if axes is None:
             return _derivative_up(value, at)
-        places = at.remember("winners", lambda: _places(at))
+        stood = at.remember("winners", lambda: _places(at))
         flat = value.reshape(value.shape[0], *_flat(at.shapes[0], axes))
-        return flat.gather(axes[0] + 1, places.expand(value.shape[0], *places.shape)).reshape(value.shape[0], *at.shape)
+        return flat.gather(axes[0] + 1, stood.expand(value.shape[0], *stood.shape)).reshape(value.shape[0], *at.shape)
 
     @staticmethod
     def _pooled_down(relevance: Tensor, at: Site) -> Tensor:

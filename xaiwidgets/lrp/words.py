@@ -41,9 +41,9 @@ def said(operation: Operation) -> str:
             return f"torch.{prefix[:-1]}.{name}"
     if "." in operation.target:
         return operation.target
-    for place, prefix in ((torch, "torch"), (F, "F"), (torch.Tensor, "Tensor")):
-        if hasattr(place, target):
-            return f"{prefix}.{target}"
+    for home, called in ((torch, "torch"), (F, "F"), (torch.Tensor, "Tensor")):
+        if hasattr(home, target):
+            return f"{called}.{target}"
     return target
 
 
