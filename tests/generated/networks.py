@@ -70,7 +70,8 @@ def network(choose: Chooser, pieces: int, *, linear: bool) -> Network:
 def _grow(found: Network, x: Tensor, choose: Chooser, linear: bool) -> Tensor:
     """Add a piece that suits x; what it gives."""
     turns = [name for name, (dims, _) in TURNS.items() if dims == x.ndim - 1]
-    if turns and choose([False, False, True]):
+    seldom: list[bool] = [False, False, True]
+    if turns and choose(seldom):
         turn = TURNS[choose(turns)][1]
         found.module.append(turn)
         return turn(x).detach()
