@@ -3,7 +3,9 @@
 It may import errors only: models and pictures know nothing of explanations.
 """
 
+from xaiwidgets.demo.clip import load_clip
 from xaiwidgets.demo.models import DemoSpec, demo_names, load_demo
+from xaiwidgets.demo.pairs import Pair, PairBatch, Pairs
 from xaiwidgets.demo.photographs import Photograph, photographs
 from xaiwidgets.demo.shapes import CLASS_NAMES, TAGGED_CLASS, Batch, Sample, Shapes, examples
 
@@ -12,11 +14,15 @@ __all__ = [
     "TAGGED_CLASS",
     "Batch",
     "DemoSpec",
+    "Pair",
+    "PairBatch",
+    "Pairs",
     "Photograph",
     "Sample",
     "Shapes",
     "demo_names",
     "examples",
+    "load_clip",
     "load_demo",
     "photographs",
 ]

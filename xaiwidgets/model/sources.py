@@ -17,15 +17,24 @@ __all__ = ["SOURCES"]
 
 
 def demo(name: str, pretrained: bool, options: dict[str, Any]) -> tuple[nn.Module, dict[str, Any]]:
+    from xaiwidgets.demo.clip import CLIP, ShapesClip, Words, load_clip
     from xaiwidgets.demo.models import demo_names, load_demo
 
-    if name not in demo_names():
-        raise unknown("name", f"demo:{name}", [f"demo:{known}" for known in demo_names()])
+    names = (*demo_names(), CLIP)
+    if name not in names:
+        raise unknown("name", f"demo:{name}", [f"demo:{known}" for known in names])
     if options:
         raise TypeError(f"load('demo:{name}') takes no keyword {next(iter(options))!r}; demo models are as trained")
-    module, spec = load_demo(name)
-    parts = {"class_names": spec.class_names, "mean": spec.mean, "std": spec.std, "input_size": spec.input_size}
-    return module, {**parts, "channels": spec.channels}
+    module, spec = load_clip() if name == CLIP else load_demo(name)
+    parts: dict[str, Any] = {
+        "mean": spec.mean,
+        "std": spec.std,
+        "input_size": spec.input_size,
+        "channels": spec.channels,
+    }
+    # Two towers have phrases in place of classes.
+    more = {"text": Words(module)} if isinstance(module, ShapesClip) else {"class_names": spec.class_names}
+    return module, {**parts, **more}
 
 
 def torchvision(name: str, pretrained: bool, options: dict[str, Any]) -> tuple[nn.Module, dict[str, Any]]:
