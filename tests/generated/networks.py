@@ -70,11 +70,12 @@ def network(choose: Chooser, pieces: int, *, linear: bool) -> Network:
 def _grow(found: Network, x: Tensor, choose: Chooser, linear: bool) -> Tensor:
     """Add a piece that suits x; what it gives."""
     turns = [name for name, (dims, _) in TURNS.items() if dims == x.ndim - 1]
-    seldom: list[bool] = [False, False, True]
-    if turns and choose(seldom):
-        turn = TURNS[choose(turns)][1]
-        found.module.append(turn)
-        return turn(x).detach()
+    if turns:
+        turned: bool = choose([False, False, True])
+        if turned:
+            turn = TURNS[choose(turns)][1]
+            found.module.append(turn)
+            return turn(x).detach()
     kinds: Sequence[Kind] = [
         kind for kind in REGISTRY.values() if x.ndim - 1 in kind.dims and (kind.linear or not linear)
     ]
