@@ -208,6 +208,7 @@ def test_rank(residual: ImageModel, images: Tensor, by: str) -> None:
     close(ranking.share, (values / values.abs().sum(1, keepdim=True)).gather(1, ranking.concepts))
     assert (ranking.share.abs().diff(dim=1) <= 0).all()
     assert ranking.share.abs().sum(1).tolist() == pytest.approx([1.0] * 5)
+    assert ranking.target is not None
     assert ranking.target.tolist() == [1] * 5
     assert str(int(ranking.concepts[2, 0])) in ranking.table(3, image=2)
 

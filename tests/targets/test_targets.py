@@ -196,7 +196,7 @@ def nothing(out: Tensor) -> Any:
         (classifier, T.similarity(torch.ones(4)), r"has shape \(1, 4\); give a vector \(5,\), as Sequential gives"),
         (classifier, T.similarity(torch.ones(3, 5)), "target has 3 vectors for 2 images; give one, or one an image"),
         (classifier, T.similarity(torch.zeros(5)), "is zero, or has NaN or infinite values; give a direction"),
-        (classifier, T.similarity("a dog"), r"is str; give a vector \(5,\), or an image"),  # type: ignore[arg-type]
+        (classifier, T.similarity("a dog"), r"is str; give a vector \(5,\), or an image"),
         (classifier, T.value(7), "target=7 is not a class of Sequential; give 0 to 4"),
         (classifier, lambda out: out, r"the target, .*, gives shape \(2, 5\); return one number an image, \(2,\)"),
         (classifier, lambda out: out.sum(), r"gives shape \(\); return one number an image"),

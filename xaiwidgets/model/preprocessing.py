@@ -41,7 +41,7 @@ class Preprocessing:
         if size is not None:
             height, width = pair("size", size)
             return torch.stack([self._resized(picture, height, width).to(device) for picture in pictures])
-        transform = self.transform or self._resize_and_crop
+        transform: Callable[[Any], Tensor] = self.transform or self._resize_and_crop
         found = [ready(transform(picture), self.channels).to(device, torch.float32) for picture in pictures]
         sizes = {tuple(image.shape) for image in found}
         if len(sizes) > 1:

@@ -163,7 +163,7 @@ def test_classes_and_the_composite_of_that_name_are_the_same_method(name: str) -
     magnitude = AbsLRP(model, batch=2)
     layer = model.layers[0]
     alone = [magnitude(x, target, layers=[layer]) for target in (3, 0, [1, 2, 1])]
-    for result, each in zip(magnitude.classes(x, [3, 0, [1, 2, 1]], layers=[layer]), alone, strict=True):  # type: ignore[list-item]
+    for result, each in zip(magnitude.classes(x, [3, 0, [1, 2, 1]], layers=[layer]), alone, strict=True):
         torch.testing.assert_close(result.relevance, each.relevance, atol=1e-4, rtol=1e-4)
         torch.testing.assert_close(result.layers[layer], each.layers[layer], atol=1e-4, rtol=1e-4)
         torch.testing.assert_close(result.activations[layer], each.activations[layer])

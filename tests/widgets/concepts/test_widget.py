@@ -103,7 +103,7 @@ class TestAnswers:
         focus = crp.focus(x[:1])
         content, (pixels, heat) = w.packets("focus")[0]
         assert content["target"] == focus.target
-        assert content["score"] == pytest.approx(float(focus.output[0, focus.target]))
+        assert content["score"] == pytest.approx(float(focus.output[0, int(focus.target)]))
         assert close_to(read_map(content["map"], heat), crp(x[:1]).heatmap[0])
         assert np.frombuffer(pixels, np.uint8).reshape(content["shape"]).shape == (64, 64, 3)
         _, (relevance, activation) = w.packets("ranking")[0]
