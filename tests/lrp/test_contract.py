@@ -271,9 +271,18 @@ def test_a_huge_batch_goes_in_chunks(model: ImageModel, x: Tensor, monkeypatch: 
     assert torch.allclose(found[295:], found[:5], atol=1e-6)
 
 
-def test_outputs_that_are_no_scores_are_refused(x: Tensor) -> None:
-    with pytest.raises(ValueError, match=r"\(N, 4, 10, 8\); LRP explains scores"):
-        LRP(nn.Conv2d(3, 4, 3).eval())(x)
+def test_maps_are_explained_where_their_main_class_is_predicted(x: Tensor) -> None:
+    net = nn.Conv2d(3, 4, 3).eval()
+    found = LRP(net)(x)
+    with torch.no_grad():
+        maps = net(x)
+    for row, each in enumerate(maps):
+        areas = each.argmax(0).flatten().bincount(minlength=4)
+        start = torch.zeros_like(each)
+        best = int(areas.argmax())
+        start[best] = each[best] * (each.argmax(0) == best)
+        alone = LRP(net)(x[row : row + 1], start=start[None])
+        torch.testing.assert_close(found.relevance[row], alone.relevance[0], atol=1e-5, rtol=1e-4)
 
 
 class Odd(nn.Module):

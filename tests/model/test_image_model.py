@@ -111,6 +111,95 @@ class TestPrepare:
             small.prepare("nowhere.jpg")
 
 
+class TestManyChannels:
+    @pytest.fixture
+    def five(self) -> ImageModel:
+        return ImageModel(nn.Conv2d(5, 2, 3).eval(), input_size=8, mean=(0.1, 0.2, 0.3, 0.4, 0.5), std=0.5)
+
+    def test_arrays_and_tensors(self, five: ImageModel) -> None:
+        shares = np.random.default_rng(0).random((8, 8, 5), dtype=np.float32)
+        expected = (torch.from_numpy(shares).permute(2, 0, 1) - torch.tensor(five.mean)[:, None, None]) / 0.5
+        planes = torch.from_numpy(shares).permute(2, 0, 1)
+        for image in (shares, planes, planes.numpy(), planes.double()):
+            torch.testing.assert_close(five.prepare(image), expected[None])
+        torch.testing.assert_close(five.prepare([shares, planes]), expected.expand(2, -1, -1, -1))
+        bytes_, words = (shares * 255).astype(np.uint8), (shares * 65535).astype(np.uint16)
+        torch.testing.assert_close(five.prepare(bytes_), expected[None], atol=0.01, rtol=0)
+        torch.testing.assert_close(five.prepare(words), expected[None], atol=1e-4, rtol=0)
+        torch.testing.assert_close(five.pixels(five.prepare(shares))[0], planes)
+
+    def test_sizes(self, five: ImageModel) -> None:
+        wide = np.zeros((16, 40, 5), np.float32)
+        wide[:, 12:28] = 1.0
+        assert (five.pixels(five.prepare(wide))[:, :, :, 1:-1] > 0.9).all(), "the middle is kept"
+        assert five.prepare(wide, size=(4, 10)).shape == (1, 5, 4, 10)
+
+    def test_statistics_in_units_of_the_values(self) -> None:
+        model = ImageModel(nn.Conv2d(2, 2, 3).eval(), input_size=4, mean=(1000.0, 2000.0), std=(100.0, 400.0))
+        radiance = np.stack([np.full((4, 4), 1200), np.full((4, 4), 1800)], 2).astype(np.int16)
+        found = model.prepare(radiance)
+        torch.testing.assert_close(found, torch.tensor([2.0, -0.5]).view(1, 2, 1, 1).expand(1, 2, 4, 4))
+
+    def test_what_does_not_fit(self, five: ImageModel) -> None:
+        wrong: list[tuple[Any, str]] = [
+            (np.zeros((8, 8, 3), np.uint8), r"an image array has shape \(8, 8, 3\); give an array \(H, W, 5\)"),
+            (torch.zeros(4, 8, 8), r"an image tensor has shape \(4, 8, 8\); give an array"),
+            (np.full((8, 8, 5), 1200, np.int16), r"an image of int16 has values from 1.2e\+03 .* not in \[0, 1\]; give ImageModel"),
+            (np.full((8, 8, 5), np.nan, np.float32), "an image has NaN or infinite values"),
+            (Image.new("RGB", (8, 8)), "pictures have 1 or 3 channels, Conv2d takes 5; make a normalised tensor"),
+        ]  # fmt: skip
+        for image, message in wrong:
+            with pytest.raises(ValueError, match=message):
+                five.prepare(image)
+
+    def test_volumes(self, small: ImageModel) -> None:
+        volume = torch.zeros(1, 3, 4, 16, 16)
+        for call in (small.scores, LRP(small), small.prepare):
+            with pytest.raises(
+                ValueError, match=r"has shape \(1, 3, 4, 16, 16\): volumes and videos .* explain slices of them"
+            ):
+                call(volume)
+
+
+class TestStatisticsNobodyGave:
+    def test_are_said_once(self, photo: Image.Image) -> None:
+        model = ImageModel(nn.Conv2d(3, 2, 3).eval())
+        assert "mean 0 and std 1 assumed" in repr(model)
+        with pytest.warns(
+            UserWarning,
+            match=r"Conv2d: nobody said how it takes its images; mean 0 and std 1 were assumed, .* and 224×224 pixels; "
+            r"give mean= and std= as it was trained \(for ImageNet mean=\(0.485, .* and input_size=",
+        ):
+            model.prepare(photo)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            model.prepare(photo)
+
+    @pytest.mark.parametrize(
+        ("options", "message"),
+        [
+            ({"mean": 0.5, "input_size": 8}, r"std 1 was assumed; give mean= and std="),
+            ({"input_size": 8}, r"mean 0 and std 1 were assumed, for pixel values in \[0, 1\]; give mean="),
+            ({"mean": 0.5, "std": 0.5}, r"images; 224×224 pixels were assumed; give input_size="),
+        ],
+    )
+    def test_each(self, photo: Image.Image, options: dict[str, Any], message: str) -> None:
+        with pytest.warns(UserWarning, match=message):
+            ImageModel(nn.Conv2d(3, 2, 3).eval(), **options).prepare(photo)
+
+    def test_what_is_given_or_known_is_not_assumed(self, photo: Image.Image, cnn: ImageModel) -> None:
+        import timm
+
+        for model in (
+            cnn,
+            ImageModel(nn.Conv2d(3, 2, 3).eval(), mean=0, std=1, input_size=8),
+            ImageModel(nn.Conv2d(3, 2, 3).eval(), transform=lambda picture: torch.zeros(3, 8, 8)),
+            ImageModel(timm.create_model("vit_tiny_patch16_224", img_size=32, depth=1).eval()),
+        ):
+            model.prepare(photo)
+            assert "assumed" not in repr(model)
+
+
 class TestConstruction:
     @pytest.mark.parametrize(
         ("options", "message"),

@@ -51,6 +51,87 @@ def test_sixteen_bits_are_scaled_not_cut(tmp_path: Path) -> None:
         assert np.abs(read(given, 1).astype(int) - values / 257).max() <= 1
 
 
+GREYS: list[tuple[str, float, Any]] = [
+    ("F", 1.0, np.float32),
+    ("F", 255.0, np.float32),
+    ("F", 65535.0, np.float32),
+    ("I", 255.0, np.int32),
+    ("I", 65535.0, np.int32),
+    ("I;16", 65535.0, np.uint16),
+]
+
+
+@pytest.mark.parametrize(("mode", "white", "kind"), GREYS)
+def test_greys_beyond_a_byte(mode: str, white: float, kind: Any, tmp_path: Path) -> None:
+    values = (np.linspace(0, 1, 54).reshape(6, 9) * white).astype(kind)
+    image = Image.fromarray(values)
+    assert image.mode == mode
+    image.save(tmp_path / "grey.tiff")
+    for given in (image, tmp_path / "grey.tiff"):
+        assert np.abs(read(given, 1) - values * (255 / white)).max() <= 0.51
+        assert np.array_equal(read(given), np.repeat(read(given, 1)[..., None], 3, 2))
+
+
+def test_a_picture_of_floats_is_what_its_array_is() -> None:
+    half = np.full((64, 64), 0.5, np.float32)
+    assert np.array_equal(read(Image.fromarray(half)), read(half))
+    assert read(Image.fromarray(half)).min() == 128
+    # What PIL itself makes of a grey picture.
+    grey = Image.fromarray(np.arange(54, dtype=np.uint8).reshape(6, 9) * 4)
+    for mode in ("F", "I"):
+        assert np.array_equal(read(grey.convert(mode), 1), np.asarray(grey))
+
+
+def test_every_mode_of_pils(array: np.ndarray) -> None:
+    picture = Image.fromarray(array)
+    for mode in (
+        "RGB",
+        "CMYK",
+        "YCbCr",
+        "HSV",
+        "LAB",
+        "RGBA",
+        "RGBX",
+        "RGBa",
+        "L",
+        "LA",
+        "La",
+        "1",
+        "P",
+        "I",
+        "F",
+        "I;16",
+    ):
+        grey = mode in {"L", "LA", "La", "1", "I", "F", "I;16"}
+        source = picture.convert("L") if grey else picture
+        if mode in {"La", "RGBa"}:
+            source = source.convert({"La": "LA", "RGBa": "RGBA"}[mode])
+        if mode == "LAB":
+            from PIL import ImageCms
+
+            profiles = (ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB"))
+            image = ImageCms.applyTransform(picture, ImageCms.buildTransform(*profiles, "RGB", "LAB"))
+            assert image is not None
+        elif mode == "I;16":
+            image = Image.fromarray(np.asarray(source, np.uint16) * 257)
+        else:
+            image = source.convert(mode)
+        for channels in (1, 3):
+            found = read(image, channels).astype(int)
+            assert found.shape[:2] == (6, 9)
+            if mode not in {"1", "P", "LAB", "HSV", "YCbCr"}:
+                expected = np.asarray(source.convert("L" if channels == 1 else "RGB"), int)
+                assert np.abs(found - expected).max() <= 1, mode
+
+
+def test_floats_that_are_no_picture() -> None:
+    for values in (np.full((4, 4), -3.0, np.float32), np.full((4, 4), 1e6, np.float32)):
+        with pytest.raises(ValueError, match="an image picture of PIL's mode 'F' has values from"):
+            to_pil(Image.fromarray(values), 3)
+    with pytest.raises(ValueError, match="has NaN or infinite values; clean it first"):
+        to_pil(Image.fromarray(np.full((4, 4), np.nan, np.float32)), 3)
+
+
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_as_the_camera_was_held(array: np.ndarray, tmp_path: Path, orientation: int) -> None:
     exif = Image.Exif()

@@ -79,7 +79,7 @@ class Answers(ABC):
         scores = self.output(x, precision=precision)
         if scores.ndim != 2:
             raise OutputError(f"{self.name} gives an output of shape {tuple(scores.shape)}; scores need (N, classes)")
-        self._check_names(scores.shape[1])
+        self._check_names(self.class_scores(scores).shape[1])
         return scores
 
     def probabilities(self, scores: Tensor) -> Tensor:
