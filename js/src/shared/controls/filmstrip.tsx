@@ -53,8 +53,10 @@ export function Filmstrip({ store, className, onChange }: FilmstripProps) {
   const go = (to: number) => store.canShow(to) && onChange(to);
   const step = (by: number) => {
     const at = shown.findIndex((entry) => entry.image === present);
-    // From an image that the filter leaves out, to the next that it does not.
-    const from = at >= 0 ? at + by : shown.findIndex((entry) => entry.image > present) - (by < 0 ? 1 : 0);
+    // From an image that the filter leaves out, the first step leads to its neighbour there.
+    const after = shown.findIndex((entry) => entry.image > present);
+    const neighbour = (after < 0 ? shown.length : after) - (by > 0 ? 1 : 0);
+    const from = (at >= 0 ? at : neighbour) + by;
     const next = shown[clamp(from, 0, shown.length - 1)];
     if (next) go(next.image);
   };
