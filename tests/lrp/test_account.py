@@ -17,7 +17,7 @@ def biased(bias: float) -> ImageModel:
     last = nn.Linear(4 * 14 * 14, 3)
     net = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), last).eval()
     with torch.no_grad():
-        last.bias += bias
+        last.bias.add_(bias)
     return ImageModel(net, input_size=16, mean=0, std=1)
 
 
