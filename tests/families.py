@@ -117,7 +117,7 @@ def timm_model(entry: Entry) -> tuple[nn.Module, Tensor]:
     import timm
 
     torch.manual_seed(0)
-    module = timm.create_model(entry.name, pretrained=False, num_classes=CLASSES, **entry.options)
+    module: Any = timm.create_model(entry.name, pretrained=False, num_classes=CLASSES, **entry.options)
     size = entry.size or module.pretrained_cfg.get("input_size", (3, 224, 224))[-1]
     x = torch.randn(2, 3, size, size, generator=torch.Generator().manual_seed(2))
     return randomise(module), x

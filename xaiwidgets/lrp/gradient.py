@@ -12,10 +12,9 @@ from torch import Tensor
 from xaiwidgets.graph.affine import differentiable
 from xaiwidgets.graph.kinds import KINDS
 from xaiwidgets.graph.linear import LinearMap, is_linear
-from xaiwidgets.graph.local import Into, Local, Site, Surroundings, stabilise
+from xaiwidgets.graph.local import UNUSED, Into, Local, Site, Surroundings, stabilise
 from xaiwidgets.graph.operation import Operation, fill
 from xaiwidgets.lrp.attention import attention_parts
-from xaiwidgets.lrp.treatments import UNUSED
 
 __all__ = ["Derivative", "gradient_treatments"]
 

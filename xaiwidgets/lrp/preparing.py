@@ -78,7 +78,8 @@ def assign_known(composite: Composite, graph: Graph) -> tuple[list[Local | None]
     reached: list[bool] = []  # whether relevance at a value can go on to the input
     without: list[Operation] = []
     for step in steps:
-        index, local = step.operation.index, None
+        index = step.operation.index
+        local: Local | None = None
         if step.carries and (step.kind == "mask" or not any(reached[i] for i in step.operation.feeds)):
             local = Hold()  # whatever it is, no relevance passes here
         elif step.carries:
