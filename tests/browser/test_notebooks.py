@@ -23,6 +23,13 @@ def test_notebook_runs_and_stays_small(path: Path, tmp_path: Path, monkeypatch: 
     client.execute()
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", [])]
     assert not [output for output in outputs if output.output_type == "error"]
+    # A figure that prints its size in place of itself is no figure.
+    told = [
+        output.get("text", "") + str(output.get("data", {}).get("text/plain", ""))
+        for output in outputs
+        if "image/png" not in output.get("data", {})
+    ]
+    assert not [text for text in told if "<Figure size" in text]
     # What a person keeps: with the widgets' saved state, under 1 MB a widget.
     states = notebook.metadata.get("widgets", {}).get("application/vnd.jupyter.widget-state+json", {}).get("state", {})
     for name, state in states.items():
