@@ -23,6 +23,12 @@ class RecordedBrowser(Recorder, ConceptBrowser):
     """A concept browser that keeps its messages."""
 
 
+def notes(w: Any) -> list[list[str]]:
+    """What was last said beside the picture."""
+    found: list[list[str]] = w.packets("maps")[-1][0]["notes"]
+    return found
+
+
 @pytest.fixture
 def opened() -> Iterator[Any]:
     made: list[Any] = []
@@ -53,22 +59,22 @@ class TestOverlay:
             assert w.wait(60)
             assert w.target == w.class_names.index(name)
             torch.testing.assert_close(w.result.relevance, LRP(model)(x[:1], target).relevance)
-            assert w.notes["LRP"][0][0] == "explained"
-            assert w.notes["LRP"][0][1].startswith(f"{name}, score ")
+            assert notes(w)[0][0] == "explained"
+            assert notes(w)[0][1].startswith(f"{name}, score ")
         w.target = 2
         assert w.wait(60)
-        assert w.notes["LRP"][0][0] == "class explained"
-        assert w.notes["LRP"][0][1].startswith("c, probability ")
+        assert notes(w)[0][0] == "class explained"
+        assert notes(w)[0][1].startswith("c, probability ")
         w.target, w.against = "a dog", "a cat"
         assert w.wait(60)
         expected = LRP(model)(x[:1], phrases["a dog"], against=phrases["a cat"])
         torch.testing.assert_close(w.result.relevance, expected.relevance)
-        assert w.notes["LRP"][0][1].endswith(" against a cat")
+        assert notes(w)[0][1].endswith(" against a cat")
 
     def test_one_given_later(self, opened: Any) -> None:
         model, x = segmenter(), images()
         w = opened(Recorded, {"LRP": LRP(model), "mine": lambda x, target: LRP(model)(x, target).heatmap}, x)
-        assert w.notes["LRP"][0][1].endswith(f", score {float(w.result.conservation.score):.4g}")
+        assert notes(w)[0][1].endswith(f", score {float(w.result.conservation.score):.4g}")
         region = T.region("road", (2, 2, 10, 8))
         w.target = region
         assert w.wait(60)
@@ -100,7 +106,7 @@ class TestOverlay:
             best = float(prediction.probabilities[0].max())
             name = {"{}, probability {:.1%}": prediction.names[0][0]}.get(said, int(prediction.classes[0, 0]))
             expected = said.format(*([name, best] if said.count("{") == 2 else [best]))
-            assert w.notes["RISE"][0][1] == expected
+            assert notes(w)[0][1] == expected
 
     @pytest.mark.parametrize(
         ("target", "message"),

@@ -183,6 +183,7 @@ class Answers:
             answers.clear()
         self.x = self.pixels = torch.empty(0)
         self.index = None
+        self.classes = Classes(None, self.x)
 
     def _focus(self, want: Want) -> Iterator[Packet]:
         question = question_of(want)
