@@ -289,7 +289,7 @@ class TestFiles:
         widget.page.evaluate("() => { model.respond = () => undefined; }")
         widget.root.get_by_role("button", name="Save").click()
         with widget.page.expect_download(timeout=25_000) as waiting:
-            widget.root.get_by_role("menuitem", name="HTML").click()
+            widget.root.get_by_role("menuitem", name="HTML").first.click()
         target = folder / waiting.value.suggested_filename
         waiting.value.save_as(target)
         return target

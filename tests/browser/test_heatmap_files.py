@@ -27,7 +27,7 @@ Start = Callable[..., StandIn]
 
 VIEWS: dict[str, dict[str, Any]] = {
     "grey": {"method": "LRP"},
-    "colour, zoomed": {"method": "LRP", "picture": "colour", "zoom": [2.0, 0.4, 0.6]},
+    "colour, zoomed": {"method": "LRP", "picture": "colour", "zoom": [2.0, 0.375, 0.625]},
     "alone, clipped": {"method": "LRP", "picture": "none", "clip": 95.0, "colormap": "purple_orange"},
     "cut": {"show": "u_relax", "threshold": 0.4, "colormap": "magma"},
     "faded, fixed": {"show": "u_relax", "filter_mode": "fade", "scale": "fixed", "fixed_range": [0.5, 1.0]},

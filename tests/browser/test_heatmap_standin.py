@@ -340,4 +340,4 @@ class TestZoom:
         expect(chip).to_contain_text("1.5×")
         chip.click()
         expect(chip).to_have_count(0)
-        widget.page.wait_for_function("model.state.zoom[0] === 1")
+        widget.page.wait_for_function("model.state.zoom?.[0] === 1")

@@ -17,18 +17,20 @@ from .standin_concepts import LAYERS, NAMES
 pytestmark = pytest.mark.browser
 WIDGETS = ("heatmap", "concepts", "flipping")
 
-PAGE = """<!doctype html><meta charset="utf-8"><style>body { margin: 8px; } .cell { width: 1100px; margin-bottom: 16px; }</style>
+PAGE = """<!doctype html><meta charset="utf-8"><style>body { margin: 8px; height: 9000px; } .cell { position: absolute; left: 8px; width: 1100px; }</style>
 <script type="module">
 const bundles = {};
 for (const name of ["heatmap", "concepts", "flipping"]) bundles[name] = await import(`./${name}.js`);
 window.show = async (names, states, messages) => {
-  for (const name of names) {
+  for (const [place, name] of names.entries()) {
     // As anywidget does: each widget brings its own style with it.
     const style = document.createElement("style");
     style.textContent = await (await fetch(`./${name}.css`)).text();
     const el = document.createElement("div");
     el.className = "cell";
     el.id = name;
+    // At whole pixels: text a fraction of a pixel lower is drawn otherwise.
+    el.style.top = `${8 + 2000 * place}px`;
     document.body.append(style, el);
     bundles[name].standalone(el, { state: states[name], messages: messages[name] });
   }
@@ -53,12 +55,13 @@ def shots(page: Page, names: tuple[str, ...]) -> dict[str, np.ndarray]:
     page.evaluate("([names, states, messages]) => show(names, states, messages)", [list(names), STATES, messages()])
     page.wait_for_timeout(300)
     page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
-    return {
-        name: np.asarray(
-            Image.open(io.BytesIO(page.locator(f"#{name}").screenshot(animations="disabled"))).convert("RGB")
-        )
-        for name in names
-    }
+    found = {}
+    for name in names:
+        # At the same place of the window, so that edges are smoothed alike.
+        page.evaluate("(name) => scrollTo(0, document.getElementById(name).offsetTop - 8)", name)
+        picture = page.locator(f"#{name}").screenshot(animations="disabled")
+        found[name] = np.asarray(Image.open(io.BytesIO(picture)).convert("RGB"))
+    return found
 
 
 def test_every_order_looks_as_alone(chromium: Browser) -> None:

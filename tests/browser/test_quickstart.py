@@ -56,7 +56,7 @@ def pixels(page: Page) -> list[int]:
     """All bytes of the picture on screen."""
     found: list[int] = page.evaluate(
         """() => {
-            const canvas = document.querySelector('.xw-heatmap canvas');
+            const canvas = document.querySelector('.xw-heatmap .xw-frame canvas');
             return [...canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data];
         }"""
     )
@@ -91,7 +91,7 @@ def test_every_cell_ran_and_the_result_is_on_screen(quickstart: Notebook) -> Non
 
 def test_hover_reads_the_arrays_value(quickstart: Notebook) -> None:
     page = quickstart.page
-    frame = widget(page).locator("canvas").first.bounding_box()
+    frame = widget(page).locator(".xw-frame canvas").first.bounding_box()
     assert frame is not None
     row, column = 40, 22
     page.mouse.move(frame["x"] + (column + 0.5) / 64 * frame["width"], frame["y"] + (row + 0.5) / 64 * frame["height"])
@@ -135,9 +135,9 @@ def test_views_and_images_switch(quickstart: Notebook) -> None:
     radio(page, "Uncertainty").click()
     until(lambda: quickstart.ask("overlay.show") == "uncertainty")
     radio(page, "Side by side").click()
-    assert widget(page).locator("canvas").count() >= 2
+    assert widget(page).locator(".xw-frame canvas").count() >= 2
     radio(page, "Importance").click()
-    widget(page).get_by_role("button", name="Next image").click()
+    widget(page).get_by_role("option", name=re.compile("^Image 2")).click()
     until(lambda: quickstart.ask("overlay.image") == 1)
     until(lambda: quickstart.ask("overlay.result is not None and overlay.result.final"), 60)
 
