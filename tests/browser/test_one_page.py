@@ -15,9 +15,11 @@ from .standin import RELAX_METHOD, known_maps, known_picture, maps_message, pict
 from .standin_concepts import LAYERS, NAMES
 
 pytestmark = pytest.mark.browser
+SMOOTHED = 1e-4
 WIDGETS = ("heatmap", "concepts", "flipping")
 
-PAGE = """<!doctype html><meta charset="utf-8"><style>body { margin: 8px; height: 9000px; } .cell { position: absolute; left: 8px; width: 1100px; }</style>
+PAGE = """<!doctype html><meta charset="utf-8">
+<style>body { margin: 8px; height: 9000px; } .cell { position: absolute; left: 8px; width: 1100px; }</style>
 <script type="module">
 const bundles = {};
 for (const name of ["heatmap", "concepts", "flipping"]) bundles[name] = await import(`./${name}.js`);
@@ -72,5 +74,7 @@ def test_every_order_looks_as_alone(chromium: Browser) -> None:
     for order in permutations(WIDGETS):
         for name, picture in shots(page, order).items():
             assert picture.shape == alone[name].shape, f"{name} in {order}"
-            assert np.array_equal(picture, alone[name]), f"{name} in {order}"
+            # Edges may be smoothed otherwise further down a page; a style that leaks changes thousands of pixels.
+            other = (picture != alone[name]).any(-1).sum()
+            assert other <= SMOOTHED * picture[..., 0].size, f"{name} in {order}: {other} pixels"
     context.close()
