@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from xaiwidgets.graph import Graph
+from xaiwidgets.graph.kinds import kind_of
 from xaiwidgets.lrp.absolute.rules import normalise
 
 __all__ = ["abs_maps", "batch_leads", "for_and_against"]
@@ -26,6 +27,13 @@ def abs_maps(rows: Tensor, batch: int) -> Tensor:
 
 
 def batch_leads(graph: Graph) -> bool:
-    """Whether the batch is the outermost axis of every value. Where another comes before it (tokens × batch, as in torch's
-    MultiheadAttention), the samples of a value are interleaved."""
-    return not any(shape and None in shape and shape[0] is not None for shape in (o.shape for o in graph.operations))
+    """Whether the batch is the outermost axis wherever relevance is normalised: at every step that does more than move entries. Where
+    another axis comes before it there (tokens × batch, as in torch's MultiheadAttention), the samples of a value are interleaved."""
+    values = graph.operations
+    for operation in values[1:]:
+        if kind_of(operation) in {"move", "size"}:
+            continue
+        for shape in (operation.shape, *(values[index].shape for index in operation.inputs)):
+            if shape and None in shape and shape[0] is not None:
+                return False
+    return True
