@@ -3,30 +3,22 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[1]
-JS = ROOT / "js"
+from tests.guards import JS, Guard, guard_of
 
-Guard = Callable[[Path], subprocess.CompletedProcess[str]]
+ROOT = Path(__file__).parents[1]
+
 Plan = Callable[[dict[str, str]], Path]
 
 
 @pytest.fixture(scope="module")
 def guard() -> Guard:
     """Runs the guard over a folder."""
-    sys.path.insert(0, str(JS))
-    from hatch_build import node
-
-    command = [str(node()), str(JS / "layout.mjs")]
-    return lambda folder: subprocess.run(
-        [*command, str(folder)], capture_output=True, text=True, encoding="utf-8", check=False, timeout=60
-    )
+    return guard_of("layout.mjs")
 
 
 @pytest.fixture

@@ -3,31 +3,20 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from tests.guards import JS, Guard, guard_of
 from xaiwidgets.widgets.base import bundle
 
-JS = Path(__file__).parents[1] / "js"
 WIDGETS = ("heatmap", "concepts", "flipping")
-
-Guard = Callable[[Path], subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture(scope="module")
 def guard() -> Guard:
     """Runs the guard over a folder."""
-    sys.path.insert(0, str(JS))
-    from hatch_build import node
-
-    command = [str(node()), str(JS / "styles.mjs")]
-    return lambda folder: subprocess.run(
-        [*command, str(folder)], capture_output=True, text=True, encoding="utf-8", check=False, timeout=60
-    )
+    return guard_of("styles.mjs")
 
 
 def written(folder: Path, changes: dict[str, str]) -> Path:
