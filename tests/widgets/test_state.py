@@ -9,10 +9,12 @@ from typing import Any
 
 import pytest
 import torch
+from torch.overrides import TorchFunctionMode
 
-from xaiwidgets import RELAX, load
+from tests.widgets.conftest import Recorded, RecordedViewer, Recorder
+from xaiwidgets import CRP, LRP, RELAX, load
 from xaiwidgets.widgets import ConceptBrowser, FlippingViewer, HeatmapOverlay
-from xaiwidgets.widgets.base import Widget
+from xaiwidgets.widgets.base import _OPEN, Widget
 
 SOURCE = Path(__file__).parents[2] / "js" / "src"
 OF_THE_HOST = {"layout", "tabbable", "tooltip", "comm"}
@@ -49,3 +51,27 @@ def test_a_state_that_python_refuses_is_shown_and_taken_back(overlay: Callable[.
     # Whoever sets it in Python hears of it there.
     with pytest.raises(ValueError, match="image=9 is not there"):
         w.set_state({"image": 9})
+
+
+class RecordedBrowser(Recorder, ConceptBrowser):
+    """A concept browser that keeps its messages."""
+
+
+class Refusing(TorchFunctionMode):
+    """As an export, which takes whatever torch is asked in its thread for a step of the model."""
+
+    def __torch_function__(self, function: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        raise AssertionError(f"{function} was called")
+
+
+@pytest.mark.parametrize("kind", [Recorded, RecordedBrowser, RecordedViewer])
+def test_a_widget_may_be_collected_in_the_middle_of_an_export(kind: type[Recorder]) -> None:
+    model, x = load("demo:shapes-cnn"), torch.randn(2, 3, 64, 64)
+    if kind is RecordedViewer:
+        w = kind(model, x, {"LRP": LRP(model)}, random=1, perturb="zero")
+    else:
+        w = kind(LRP(model) if kind is Recorded else CRP(model), x)
+    assert w.wait(60)
+    with Refusing():
+        w.close()
+    assert w not in _OPEN

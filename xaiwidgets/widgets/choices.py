@@ -14,6 +14,9 @@ from xaiwidgets.errors import unknown, whole
 from xaiwidgets.model import ImageModel
 from xaiwidgets.targets import Target, score_of, target_of, told
 
+# What a closed widget has in place of images. Made here: a widget may be collected in the middle of an export, whose modes would
+# take a tensor that is made then for one of the model's.
+NO_IMAGES = torch.empty(0)
 CLOSED = "the widget was closed, and its images and explanations are gone; make it again"
 
 

@@ -16,7 +16,7 @@ from xaiwidgets.crp.concepts import ConceptLayers
 from xaiwidgets.errors import unknown
 from xaiwidgets.index.reference_index import ReferenceIndex
 from xaiwidgets.targets import region_weights
-from xaiwidgets.widgets.choices import CLOSED, Classes, StateError, check_image
+from xaiwidgets.widgets.choices import CLOSED, NO_IMAGES, Classes, StateError, check_image
 from xaiwidgets.widgets.concepts.gallery import SIDE, Gallery, Place, Question, shown_count
 from xaiwidgets.widgets.wire import Packet, encoded, picture_packet
 
@@ -181,7 +181,7 @@ class Answers:
         self.gallery.clear()
         for answers in self._kept.values():
             answers.clear()
-        self.x = self.pixels = torch.empty(0)
+        self.x = self.pixels = NO_IMAGES
         self.index = None
         self.classes = Classes(None, self.x)
 

@@ -17,6 +17,7 @@ from xaiwidgets.evaluate.gae.measure import classes_missing
 from xaiwidgets.evaluate.perturbations import perturbation
 from xaiwidgets.model import ImageModel
 from xaiwidgets.results import heatmap_of
+from xaiwidgets.widgets.choices import NO_IMAGES
 from xaiwidgets.widgets.flipping.maps import HeatmapMemory, Method, MethodError, explain, kept_under
 from xaiwidgets.widgets.flipping.wire import frame_packet, map_packet
 from xaiwidgets.widgets.wire import Packet
@@ -277,7 +278,7 @@ class Comparison:
         self._answers.clear()
         self._memory.clear()
         self.gae_result = self.labels = None
-        self.x = self.x[:0]
+        self.x = NO_IMAGES
 
 
 def _ranks(result: FlippingResult, name: str, image: int) -> Tensor | None:

@@ -6,13 +6,12 @@ from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
-import torch
 import traitlets
 
 from xaiwidgets.evaluate.flipping.result import RANDOM
 from xaiwidgets.evaluate.sources import gathered
 from xaiwidgets.model import ImageModel
-from xaiwidgets.widgets.choices import Classes, check_image, check_known
+from xaiwidgets.widgets.choices import NO_IMAGES, Classes, check_image, check_known
 from xaiwidgets.widgets.flipping.comparison import Comparison, Request
 from xaiwidgets.widgets.flipping.maps import UnwantedError
 from xaiwidgets.widgets.flipping.pages import FlippingPages
@@ -305,5 +304,5 @@ class FlippingViewer(FlippingPages):
             # Out[] keeps the widget itself for as long as the kernel lives.
             self._runs.clear()
             self._work.clear()
-            self._pixels = torch.empty(0)
+            self._pixels = NO_IMAGES
             self._classes = Classes(None, self._pixels)

@@ -6,7 +6,6 @@ from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import torch
 import traitlets
 from torch import Tensor
 
@@ -14,7 +13,7 @@ from xaiwidgets.errors import whole_or_none
 from xaiwidgets.model import ImageModel
 from xaiwidgets.relax import RelaxResult
 from xaiwidgets.widgets.album import Album, labels_of
-from xaiwidgets.widgets.choices import Classes, check_image, check_known
+from xaiwidgets.widgets.choices import NO_IMAGES, Classes, check_image, check_known
 from xaiwidgets.widgets.heatmap.answers import Answer, Clock, Question, counted, settled
 from xaiwidgets.widgets.heatmap.inputs import batch_of, by_name, pixels_of
 from xaiwidgets.widgets.heatmap.methods import (
@@ -333,5 +332,5 @@ class HeatmapOverlay(HeatmapPages):
         # Out[] keeps the widget itself for as long as the kernel lives.
         self._known = {}
         self._answers = OrderedDict()
-        self._x = self._pixels = torch.empty(0)
+        self._x = self._pixels = NO_IMAGES
         self._classes = Classes(None, self._x)
