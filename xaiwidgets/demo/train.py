@@ -24,7 +24,7 @@ from safetensors.torch import save_file
 from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 from torch.nn import functional
-from torch.optim import AdamW, Muon, Optimizer
+from torch.optim import AdamW, Optimizer
 from torch.optim.lr_scheduler import OneCycleLR
 from tqdm import tqdm
 
@@ -112,9 +112,9 @@ def run_pass(
     steps = recipe.images // recipe.batch
     optimisers = _optimisers(module, parameters, recipe)
     schedules = [
-        OneCycleLR(optimiser, recipe.rate, total_steps=steps, pct_start=0.15, cycle_momentum=False)
-        if isinstance(optimiser, Muon)
-        else OneCycleLR(optimiser, recipe.rate, total_steps=steps, pct_start=0.15)
+        OneCycleLR(
+            optimiser, recipe.rate, total_steps=steps, pct_start=0.15, cycle_momentum="betas" in optimiser.defaults
+        )
         for optimiser in optimisers
     ]
     module.train().to(memory_format=torch.channels_last)
@@ -147,7 +147,14 @@ def _optimisers(module: nn.Module, parameters: list[nn.Parameter], recipe: Recip
     rest = [value for value in parameters if id(value) not in chosen]
     optimisers: list[Optimizer] = [AdamW(rest, lr=recipe.rate, weight_decay=recipe.decay)]
     if matrices:
-        optimisers.append(Muon(matrices, lr=recipe.rate, weight_decay=recipe.decay, adjust_lr_fn="match_rms_adamw"))
+        # Only who trains a transformer anew needs it, so the package goes without.
+        if not hasattr(torch.optim, "Muon"):
+            raise ImportError(
+                f"torch {torch.__version__} has no Muon, which trains transformers here; take torch 2.9 or newer"
+            )
+        optimisers.append(
+            torch.optim.Muon(matrices, lr=recipe.rate, weight_decay=recipe.decay, adjust_lr_fn="match_rms_adamw")
+        )
     return optimisers
 
 

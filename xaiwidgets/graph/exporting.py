@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import io
 import logging
 import sys
@@ -25,6 +24,7 @@ from xaiwidgets.graph.proof import Proof
 from xaiwidgets.graph.reach import Reach
 from xaiwidgets.graph.reading import Reader, ViewWritten
 from xaiwidgets.graph.sharing import sharing
+from xaiwidgets.graph.tracing import KeepsTensors, Outer, trace
 from xaiwidgets.graph.trial import Trial, apart
 
 __all__ = ["export"]
@@ -83,7 +83,7 @@ def export(
             # A hook may take part in ways that do not show where it hangs.
             return _export(trial, finish, hooks=True)
         finally:
-            reach.put_back(trial.shares)
+            trial.put_back()
 
 
 def _export(trial: Trial, finish: Callable[[Graph], Graph], *, hooks: bool) -> Graph:
@@ -160,28 +160,30 @@ def _selecting(forward: Callable[[Tensor], Any], select: Callable[[Any], Tensor]
     return selected
 
 
+def _copy(trial: Trial, hooks: bool) -> nn.Module:
+    module = trial.fresh(hooks=hooks)
+    if trial.select is not None:
+        # On the copy itself: a module around it would stand before the names of all layers.
+        module.forward = _selecting(module.forward, trial.select)
+    return module
+
+
 def _program(trial: Trial, name: str, hooks: bool, single: bool) -> torch.export.ExportedProgram:
     with torch.no_grad(), _silence():
         try:
-            module = trial.fresh(hooks=hooks)
-            if trial.select is not None:
-                # On the copy itself: a module around it would stand before the names of all layers.
-                module.forward = _selecting(module.forward, trial.select)
-            x, shapes = (trial.x[:1], None) if single else (trial.x, _shapes(module))
-            return torch.export.export(module, (x,), dynamic_shapes=shapes, strict=False)
+            x = trial.x[:1] if single else trial.x
+            try:
+                return trace(_copy(trial, hooks), x, any_batch=not single)
+            except KeepsTensors:
+                trial.put_back()
+                return trace(Outer(_copy(trial, hooks)), x, any_batch=not single)
         except GraphError:
             raise
         except Exception as error:
             said = _explain(error, trial, name)
             raise (OneBatchSize if ONE_SIZE in said else GraphError)(said) from error
-
-
-def _shapes(module: nn.Module) -> Any:
-    """Which axis of the input stays free, in the form that the module's `forward` asks for."""
-    images = {0: torch.export.Dim.DYNAMIC}
-    first = next(iter(inspect.signature(module.forward).parameters.values()), None)
-    gathers = first is not None and first.kind is inspect.Parameter.VAR_POSITIONAL  # forward(*args)
-    return ((images,),) if gathers else (images,)
+        finally:
+            trial.put_back()
 
 
 ONE_SIZE = "it only works at one batch size"

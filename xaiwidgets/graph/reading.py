@@ -13,6 +13,7 @@ from torch import Tensor
 
 from xaiwidgets.graph.operation import GraphError, Operation, Result, Value, fill, rewrite, values_in
 from xaiwidgets.graph.rewriting import REWRITES
+from xaiwidgets.graph.tracing import open_sizes
 
 __all__ = ["Reader", "ViewWritten"]
 
@@ -63,7 +64,6 @@ SKIPPED = frozenset(
 ANY_LAYOUT: dict[str, Callable[..., Any]] = {"view": torch.ops.aten.reshape.default}
 # What the results of calls that give several are, where that is not the call's own name.
 RESULTS: dict[str, tuple[str, ...]] = {
-    "aminmax": ("amin", "amax"),
     "var_mean": ("var", "mean"),
     "std_mean": ("std", "mean"),
     "max_pool2d_with_indices": ("max_pool2d",),
@@ -241,11 +241,15 @@ class _Building:
         like, options = (
             rewrite(
                 fill(tree, examples),
-                lambda leaf: leaf if not isinstance(leaf, Tensor) or _is_fake(leaf) else mode.from_tensor(leaf),
+                lambda leaf: (
+                    leaf
+                    if not isinstance(leaf, Tensor) or _is_fake(leaf)
+                    else mode.from_tensor(leaf, static_shapes=True)
+                ),
             )
             for tree in (args, kwargs)
         )
-        with torch.no_grad():
+        with torch.no_grad(), open_sizes():
             result = function(*like, **options)
         name = f"{self.node.name}.{_plain(function)}"
         self.taken[name] += 1

@@ -280,7 +280,14 @@ def msort(build: Builder, x: Any) -> Any:
     return build(aten.sort.default, x, 0)[0]
 
 
+def aminmax(build: Builder, x: Any, *, dim: int | None = None, keepdim: bool = False) -> tuple[Any, Any]:
+    """Older versions of torch cannot differentiate the pair."""
+    axes = () if dim is None else (dim,)
+    return build(aten.amin.default, x, axes, keepdim), build(aten.amax.default, x, axes, keepdim)
+
+
 REWRITES: dict[str, Callable[..., Any]] = {
+    "aminmax": aminmax,
     "mm": matmul,
     "mv": matmul,
     "dot": matmul,

@@ -34,7 +34,8 @@ class Trial:
     def __init__(
         self, module: nn.Module, example: Tensor, reach: Reach, select: Callable[[Any], Tensor] | None = None
     ) -> None:
-        self.module, self.select = module, select
+        self.module, self.select, self._reach = module, select, reach
+        self._cached = counted(reach)
         self.x = _images(example)
         self.answers: list[Any] = []
         self.failure: Exception | None = None
@@ -54,7 +55,7 @@ class Trial:
             self.failure = error
             self.alone = self._alone()
         self._mark(reach, twins)
-        reach.put_back(self.shares)
+        self.put_back()
         for value, kept in tensors:
             if not torch.equal(value, kept):
                 reach.volatile.add((id(value), None))
@@ -106,6 +107,11 @@ class Trial:
                 reach.volatile.add((number, None))
         reach.volatile.update(self.hooks.looking_on(unwrapped(self.module)))
 
+    def put_back(self) -> None:
+        """What the copies share with the module is again as it was; a trace leaves tensors without values there."""
+        self._reach.put_back(self.shares)
+        forget(self._cached)
+
     def _is_shared_state(self, value: Tensor) -> bool:
         known = isinstance(value, nn.Parameter) or not self.shares(value) or value.numel() > SMALL
         return not known and value.layout == torch.strided and not value.is_inference()
@@ -131,7 +137,7 @@ def apart(reach: Reach, device: torch.device) -> Iterator[None]:
     """Runs and traces within leave no trace outside the module: random numbers go on where they were, functions forget what they
     cached meanwhile, and nobody's compiled code or hooks on all modules take part."""
     python, array = random.getstate(), np.random.get_state()  # noqa: NPY002 - what the person's code may draw from
-    cached = [(function, function.cache_info().misses) for function in reach.caches.values()]
+    cached = counted(reach)
     devices = [device] if device.type == "cuda" else []
     with torch.random.fork_rng(devices), without_global_hooks(), torch.compiler.set_stance("force_eager"):
         try:
@@ -139,6 +145,16 @@ def apart(reach: Reach, device: torch.device) -> Iterator[None]:
         finally:
             random.setstate(python)
             np.random.set_state(array)  # noqa: NPY002
-            for function, misses in cached:
-                if function.cache_info().misses != misses:
-                    function.cache_clear()
+            forget(cached)
+
+
+def counted(reach: Reach) -> list[tuple[Any, int]]:
+    """The functions that cache, and how often they had to compute."""
+    return [(function, function.cache_info().misses) for function in reach.caches.values()]
+
+
+def forget(cached: list[tuple[Any, int]]) -> None:
+    """Empty the caches that were added to since they were counted."""
+    for function, misses in cached:
+        if function.cache_info().misses != misses:
+            function.cache_clear()
