@@ -1,6 +1,7 @@
 """``python -m tests``: everything a change must pass, on a machine that may lack a browser.
 
-Extra arguments go to pytest: ``python -m tests -m "not browser"``.
+Extra arguments go to pytest: ``python -m tests -m "not browser"``. ``python -m tests --floor`` runs what runs without a browser, and
+some of what needs one, on the lowest versions that are promised.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests import floor
 from tests.chromium import ensure_chromium
 
 ROOT = Path(__file__).parent.parent
@@ -16,6 +18,8 @@ ROOT = Path(__file__).parent.parent
 
 def main(arguments: list[str]) -> int:
     """Run the checks one after the other; 0 when all pass."""
+    if arguments[:1] == ["--floor"]:
+        return floor.main(arguments[1:])
     sys.path.insert(0, str(ROOT / "js"))
     from hatch_build import npm
 
