@@ -16,11 +16,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from xaiwidgets.graph.derivative import called, slope, transposed
 from xaiwidgets.graph.kinds import KINDS, kind_of
 from xaiwidgets.graph.linear import LinearMap, weight_of
 from xaiwidgets.graph.local import Into, Local, Pass, Site, Surroundings, sum_to
 from xaiwidgets.graph.moves import Move
-from xaiwidgets.graph.operation import Operation, Value, argument, fill
+from xaiwidgets.graph.operation import Operation, Value, argument
 from xaiwidgets.lrp.attention import attention_parts, factors_of, finite, is_masked, places_of
 from xaiwidgets.lrp.treatments import Hold, linear_down, norm_scale, spread_over
 from xaiwidgets.lrp.winners import Winner
@@ -138,17 +139,21 @@ class AbsElementwise(AbsFactor):
     def factor(self, at: Site) -> Tensor:
         x = at.inputs[0]
         magnitude = x.abs()
-        return torch.addcmul(x * _slope(x, at), magnitude, _slope(magnitude, at))
+        call, rest = called(at.operation), at.inputs[1:]
+        return torch.addcmul(x * slope(call, [x, *rest]), magnitude, slope(call, [magnitude, *rest]))
 
 
-def _slope(x: Tensor, at: Site) -> Tensor:
-    operation = at.operation
-    with torch.enable_grad():
-        x = x.detach().requires_grad_()
-        values = dict(zip(operation.inputs, (x, *at.inputs[1:]), strict=True))
-        y = operation.function(*fill(operation.args, values), **fill(operation.kwargs, values))
-        (slope,) = torch.autograd.grad(y.sum(), x)
-    return slope
+class AbsDerivative(AbsRule):
+    """The rule as it stands, by torch's derivatives at x and at |x|: for steps in which entries depend on one another."""
+
+    def shares(self, s: Tensor, at: Site) -> list[Tensor | None]:
+        magnitudes = tuple(x.abs() if wanted else x for x, wanted in zip(at.inputs, at.wanted, strict=True))
+        total: list[Tensor | None] = [None] * len(at.inputs)
+        for inputs in (at.inputs, magnitudes):
+            for i, share in enumerate(transposed(called(at.operation), inputs, at.wanted, s)):
+                part = None if share is None else share * inputs[i]
+                total[i] = part if total[i] is None or part is None else total[i] + part
+        return total
 
 
 class AbsWinner(AbsRule):
@@ -323,6 +328,7 @@ RULES: dict[str, Rule] = {
     "linear": AbsLinear,
     "sum": AbsSum,
     "pass": AbsElementwise,
+    "log_softmax": AbsDerivative,
     "dropout": _dropout,
     "winner": AbsWinner,
     "norm": AbsNorm,
