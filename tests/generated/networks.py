@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -38,6 +40,26 @@ class Network:
 
     def images(self, count: int) -> Tensor:
         return torch.randn(count, *self.shape, generator=torch.Generator().manual_seed(count))
+
+    def in_float64(self) -> nn.Module:
+        """The module in double precision, with all that it keeps: tables and caches are no parameters to torch."""
+        kept = [t for part in self.module.modules() for t in _tensors(vars(part)) if not t.is_leaf]
+        module = copy.deepcopy(self.module, {id(t): t.detach().clone() for t in kept}).double()
+        for part in module.modules():
+            for name, value in vars(part).items():
+                if isinstance(value, Tensor) and value.is_floating_point():
+                    setattr(part, name, value.double())
+                elif isinstance(value, dict) and not name.startswith("_"):
+                    value.update({key: t.double() for key, t in value.items() if isinstance(t, Tensor)})
+        return module
+
+
+def _tensors(values: dict[Any, Any]) -> Iterator[Tensor]:
+    for value in values.values():
+        if isinstance(value, Tensor):
+            yield value
+        elif isinstance(value, dict):
+            yield from _tensors(value)
 
 
 # Ways from one number of dimensions to another, so that layers of one to three axes have their turn.
