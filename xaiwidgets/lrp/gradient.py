@@ -13,7 +13,7 @@ from xaiwidgets.graph.kinds import KINDS, is_elementwise
 from xaiwidgets.graph.linear import LinearMap, is_linear
 from xaiwidgets.graph.local import Into, Local, Site, Surroundings, stabilise
 from xaiwidgets.graph.operation import Operation
-from xaiwidgets.lrp.attention import attention_parts
+from xaiwidgets.lrp.attention import attention_parts, finite
 
 __all__ = ["Derivative", "gradient_treatments"]
 
@@ -39,14 +39,14 @@ class Derivative(Local):
         if is_elementwise(at.operation):
             return [s * at.remember("x f'(x)", lambda: _scaled_slope(at))]
         shares = transposed(_call(at), at.inputs, at.wanted, s)
-        return [None if share is None else share * at.inputs[i] for i, share in enumerate(shares)]
+        return [None if share is None else share * finite(at.inputs[i]) for i, share in enumerate(shares)]
 
     def up(self, above: Sequence[Tensor | None], at: Site) -> Tensor:
         y = stabilise(at.output, TINY)
         if is_elementwise(at.operation):
             assert above[0] is not None
             return above[0] * at.remember("x f'(x)", lambda: _scaled_slope(at)) / y
-        products = [None if v is None else v * at.inputs[i] for i, v in enumerate(above)]
+        products = [None if v is None else v * finite(at.inputs[i]) for i, v in enumerate(above)]
         if self.linear is not None and products[0] is not None:
             return self.linear.apply(products[0]) / y
         return applied(_call(at), at.inputs, products) / y
