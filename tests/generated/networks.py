@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import copy
+import inspect
+import textwrap
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -37,6 +39,17 @@ class Network:
     @property
     def pieces(self) -> list[str]:
         return [name for name, option, _ in self.chosen if not option]
+
+    @property
+    def code(self) -> str:
+        """The network as a person would write it down; functions by name and source."""
+        layers = []
+        for part in self.module:
+            source = inspect.getsource(part.function).strip() if isinstance(part, Call) else ""
+            layers.append(f"    {part!r},{textwrap.indent(chr(10) + source, ' ' * 8) if source else ''}")
+        options = "; ".join(f"{name} {option}={value}" for name, option, value in self.chosen if option)
+        size = ", ".join(map(str, self.shape))
+        return "\n".join([f"x = torch.randn(2, {size})", "nn.Sequential(", *layers, ")", f"# {options}"])
 
     def images(self, count: int) -> Tensor:
         return torch.randn(count, *self.shape, generator=torch.Generator().manual_seed(count))

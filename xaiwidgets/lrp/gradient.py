@@ -33,7 +33,7 @@ class Derivative(Local):
         return "gradient × input"
 
     def down(self, relevance: Tensor, at: Site) -> Sequence[Tensor | Into | None]:
-        s = relevance / stabilise(at.output, TINY)
+        s = relevance * at.remember("1/y", lambda: _reciprocal(at.output))
         if self.linear is not None:
             return [self.linear.transpose(s, at.shapes[0]).mul_(at.inputs[0])]
         if is_elementwise(at.operation):
@@ -42,14 +42,19 @@ class Derivative(Local):
         return [None if share is None else share * finite(at.inputs[i]) for i, share in enumerate(shares)]
 
     def up(self, above: Sequence[Tensor | None], at: Site) -> Tensor:
-        y = stabilise(at.output, TINY)
+        inverse = at.remember("1/y", lambda: _reciprocal(at.output))
         if is_elementwise(at.operation):
             assert above[0] is not None
-            return above[0] * at.remember("x f'(x)", lambda: _scaled_slope(at)) / y
+            return above[0] * at.remember("x f'(x)", lambda: _scaled_slope(at)) * inverse
         products = [None if v is None else v * finite(at.inputs[i]) for i, v in enumerate(above)]
         if self.linear is not None and products[0] is not None:
-            return self.linear.apply(products[0]) / y
-        return applied(_call(at), at.inputs, products) / y
+            return self.linear.apply(products[0]) * inverse
+        return applied(_call(at), at.inputs, products) * inverse
+
+
+def _reciprocal(y: Tensor) -> Tensor:
+    """1 / y; zero at zeros, whose relevance, a multiple of them, is zero."""
+    return stabilise(y, TINY).reciprocal_().masked_fill_(y == 0, 0.0)
 
 
 def _scaled_slope(at: Site) -> Tensor:
