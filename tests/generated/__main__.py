@@ -36,14 +36,15 @@ def main() -> int:
         if arguments.only and not any(arguments.only in " ".join(entry) for entry in found.chosen):
             continue
         try:
+            refused = None
             refused = hold(found)
-            TALLY.add(found.chosen, refused)
         except Exception as error:
             where = traceback.extract_tb(error.__traceback__)[-1]
             said = f"{type(error).__name__}: {str(error)[:300]}"
             broken[said[:60]] += 1
             print(f"--- {number}: {said}\n    at {where.filename.split('/')[-1]}:{where.lineno}")
             print("    of", "; ".join(f"{n}.{o}={v}" if o else n for n, o, v in found.chosen), flush=True)
+        TALLY.add(found.chosen, refused)
     print(TALLY.report())
     print(f"{sum(broken.values())} networks broke a law")
     return bool(broken)

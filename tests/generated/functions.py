@@ -63,7 +63,7 @@ VIEWS: dict[str, Function] = {
     "pad": lambda own, x: F.pad(x, (1, 0), value=0.5),
     "cat with a constant": lambda own, x: torch.cat([x, torch.ones_like(x[:, :1])], 1),
     "cat with a token": lambda own, x: torch.cat([own.token.expand(x.shape[0], 1, *x.shape[2:]), x], 1),
-    "clone and detach": lambda own, x: x.clone().detach().contiguous(),
+    "clone": lambda own, x: x.clone().contiguous(),
 }
 
 
@@ -234,7 +234,10 @@ PRODUCTS: dict[str, Function] = {
     "tanh": lambda own, x: x.tanh(),
     "erf": lambda own, x: torch.erf(x),
     "over its norm": lambda own, x: F.normalize(x, dim=1),
-    "over its deviation": lambda own, x: (x - x.mean(1, keepdim=True)) / (x.std(1, keepdim=True, correction=0) + 1),
+    # Of one channel the deviation is zero, where it has no derivative.
+    "over its deviation": lambda own, x: (
+        (x - x.mean(1, keepdim=True)) / (x.std(1, keepdim=True, correction=0) + 1) if x.shape[1] > 1 else x
+    ),
     "rsqrt of its mean square": lambda own, x: x * torch.rsqrt(x.pow(2).mean(1, keepdim=True) + 0.1),
     "over another": lambda own, x: x / (1 + x.flip(1).abs()),
     "clamp": lambda own, x: x.clamp(-0.5, 0.5),
@@ -361,14 +364,22 @@ def multihead(draw: Draw) -> nn.Module | None:
     }
     extra = options["add_bias_kv"] or options["add_zero_attn"]
     masked = draw("attn_mask", None, "truth", "added") if not extra else None
+    hidden = draw("key_padding_mask", False, True) if masked != "added" else False
+    other = draw("keys of", "itself", "another width")
+    if other == "another width":
+        attend = nn.MultiheadAttention(4, attend.num_heads, **options, kdim=3, vdim=2)
 
     def forward(own: Any, x: Tensor) -> Tensor:
         x = own.up(x) if first else own.up(x).transpose(0, 1)
         mask = {None: None, "truth": own.hidden, "added": own.added}[masked]
-        y = own.attend(x, x, x, attn_mask=mask, **asked)[0]
+        images = x.shape[0] if first else x.shape[1]
+        padded = own.padded.expand(images, -1) if hidden else None
+        k, v = (x, x) if other == "itself" else (own.key(x), own.value(x))
+        y = own.attend(x, k, v, attn_mask=mask, key_padding_mask=padded, **asked)[0]
         return y if first else y.transpose(0, 1)
 
-    module = Call(forward, attend=attend, up=nn.Linear(draw.shape[1], 4))
+    module = Call(forward, attend=attend, up=nn.Linear(draw.shape[1], 4), key=nn.Linear(4, 3), value=nn.Linear(4, 2))
+    module.register_buffer("padded", torch.arange(tokens)[None] >= max(1, tokens - 1))
     module.register_buffer("hidden", torch.ones(tokens, tokens, dtype=torch.bool).triu(1))
     module.register_buffer("added", torch.randn(tokens, tokens))
     return module
@@ -387,6 +398,26 @@ def encoder(draw: Draw) -> nn.Module | None:
         "bias": draw("bias", True, False),
     }
     return nn.Sequential(nn.Linear(width, 4), nn.TransformerEncoderLayer(4, 2, **options))
+
+
+@piece("nn.TransformerDecoderLayer", 2)
+def decoder(draw: Draw) -> nn.Module | None:
+    tokens, width = draw.shape
+    if tokens > 64:
+        return None
+    layer = nn.TransformerDecoderLayer(
+        4, 2, 5, batch_first=True, norm_first=draw("norm_first", False, True), bias=draw("bias", True, False)
+    )
+    causal = draw("tgt_is_causal", False, True)
+    module = Call(
+        lambda own, x: own.layer(
+            own.up(x), own.up(x.flip(1)), tgt_mask=own.hidden if causal else None, tgt_is_causal=causal
+        ),
+        layer=layer,
+        up=nn.Linear(width, 4),
+    )
+    module.register_buffer("hidden", torch.ones(tokens, tokens, dtype=torch.bool).triu(1))
+    return module
 
 
 # -- regions, caches, reuse --------------------------------------------------------------------------------------------
@@ -434,6 +465,7 @@ def _nested(own: Any, x: Tensor) -> Tensor:
 REGIONS: dict[str, Function] = {
     "no_grad": lambda own, x: _under(torch.no_grad(), own, x),
     "inference_mode": lambda own, x: _under(torch.inference_mode(), own, x),
+    "detach": lambda own, x: own.layer(x.clone().detach()),
     "enable_grad": lambda own, x: _under(torch.enable_grad(), own, x),
     "autocast bfloat16": lambda own, x: _under(torch.autocast("cpu", torch.bfloat16), own, x).to(x.dtype),
     "autocast off": lambda own, x: _under(torch.autocast("cpu", enabled=False), own, x),

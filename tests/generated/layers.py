@@ -75,6 +75,22 @@ def linear(draw: Draw) -> nn.Module:
     return nn.Linear(draw.shape[-1], draw("out", 2, 4, 6), bias=draw("bias", True, False))
 
 
+@piece("bilinear", 1, 2)
+def bilinear(draw: Draw) -> nn.Module:
+    width = draw.shape[-1]
+    layer, second = (
+        nn.Bilinear(width, width, draw("out", 1, 3), bias=draw("bias", True, False)),
+        draw("twice", True, False),
+    )
+    return Call(lambda own, x: own.layer(x, x if second else x.flip(-1)), layer=layer)
+
+
+@piece("cosine similarity")
+def cosine_similarity(draw: Draw) -> nn.Module:
+    layer = nn.CosineSimilarity(dim=draw("dim", 1, -1), eps=draw("eps", 1e-8, 1e-2))
+    return Call(lambda own, x: x * own.layer(x, x.roll(1, -1)).unsqueeze(own.layer.dim), layer=layer)
+
+
 @piece("normed weights", 3, linear=True)
 def normed_weights(draw: Draw) -> nn.Module:
     layer = nn.Conv2d(draw.channels, 4, 3, padding=1)
@@ -113,43 +129,46 @@ def average_pool(draw: Draw) -> nn.Module:
 def adaptive_pool(draw: Draw) -> nn.Module:
     which = draw("which", "AdaptiveAvgPool", "AdaptiveMaxPool")
     sizes = tuple(draw("size", 1, 2, 3, None) if len(draw.space) > 1 else draw("size", 1, 2, 3) for _ in draw.space)
+    if which == "AdaptiveMaxPool" and draw("return_indices", False, True):
+        return Call(lambda own, x: own.pool(x)[0], pool=of_axes(draw, which)(sizes, return_indices=True))
     return of_axes(draw, which)(sizes)
 
 
-@piece("lp pool", 2, 3)
+@piece("lp pool", *MAPS)
 def lp_pool(draw: Draw) -> nn.Module:
     norm = draw("norm", 1, 2, 3)
     pool = of_axes(draw, "LPPool")(norm, 2, stride=draw("stride", None, 1), ceil_mode=draw("ceil_mode", False, True))
     return Call(lambda own, x: own.pool(x.abs() + 0.1), pool=pool)
 
 
-@piece("fractional pool", 3, linear=True)
+@piece("fractional pool", 3, 4, linear=True)
 def fractional_pool(draw: Draw) -> nn.Module | None:
-    if min(draw.space) < 4:
+    if min(draw.space) < 3:
         return None
-    samples = torch.rand(1, draw.channels, 2)
-    given = draw("samples", "given", "drawn")
-    pool = nn.FractionalMaxPool2d(2, output_ratio=0.6, _random_samples=None)
-    if given == "drawn":
-        return pool  # random in evaluation mode
+    name, how = f"fractional_max_pool{len(draw.space)}d", draw("by", "output_ratio", "output_size")
+    options: dict[str, Any] = {how: 0.6 if how == "output_ratio" else 2}
+    if draw("samples", "given", "given", "drawn") == "drawn":
+        return of_axes(draw, "FractionalMaxPool")(2, **options)  # random in evaluation mode
+    pool, samples = getattr(F, name), torch.rand(1, draw.channels, len(draw.space))
     return Call(
-        lambda own, x: F.fractional_max_pool2d(
-            x, 2, output_ratio=0.6, _random_samples=own.samples.expand(x.shape[0], -1, -1)
-        ),
+        lambda own, x: pool(x, 2, **options, _random_samples=own.samples.expand(x.shape[0], -1, -1).to(x)),
         samples=samples,
     )
 
 
-@piece("unpool", 3, linear=True)
+@piece("unpool", *MAPS, linear=True)
 def unpool(draw: Draw) -> nn.Module | None:
     if min(draw.space) < 2:
         return None
+    stride = draw("stride", 2, 3)  # where windows overlap, torch does not say what comes out
+    pool = of_axes(draw, "MaxPool")(2, stride, return_indices=True)
+    back, whole = of_axes(draw, "MaxUnpool")(2, stride), draw("output_size", True, False)
 
     def forward(own: Any, x: Tensor) -> Tensor:
-        y, where = F.max_pool2d(x, 2, return_indices=True)
-        return F.max_unpool2d(y, where, [2, 2], output_size=x.shape)
+        y, where = own.pool(x)
+        return own.back(y, where, output_size=x.shape if whole else None)
 
-    return Call(forward)
+    return Call(forward, pool=pool, back=back)
 
 
 # -- norms -------------------------------------------------------------------------------------------------------------
@@ -216,7 +235,7 @@ BENT: dict[str, Callable[[Draw], nn.Module]] = {
     "Hardshrink": lambda draw: nn.Hardshrink(draw("lambd", 0.1, 0.5)),
     "Identity": lambda draw: nn.Identity(),
     "Dropout": lambda draw: nn.Dropout(0.5, inplace=draw("inplace", False, True)),
-    "Dropout2d": lambda draw: nn.Dropout2d(0.5) if len(draw.shape) == 3 else nn.Dropout(0.5),
+    "Dropout of channels": lambda draw: of_axes(draw, "Dropout")() if len(draw.shape) > 1 else nn.Dropout(0.5),
     "AlphaDropout": lambda draw: nn.AlphaDropout(0.5),
     "FeatureAlphaDropout": lambda draw: nn.FeatureAlphaDropout(0.5) if len(draw.shape) > 1 else nn.Dropout(),
 }
@@ -242,6 +261,7 @@ CURVED: dict[str, Callable[[Draw], nn.Module]] = {
     "Tanhshrink": lambda draw: nn.Tanhshrink(),
     "Threshold": lambda draw: nn.Threshold(draw("threshold", 0.1, -0.5), draw("value", 0.0, 2.0)),
     "Softmax": lambda draw: nn.Softmax(draw("dim", 1, -1)),
+    "Softmax2d": lambda draw: nn.Softmax2d() if len(draw.shape) == 3 else nn.Softmax(1),
     "Softmin": lambda draw: nn.Softmin(draw("dim", 1, -1)),
     "LogSoftmax": lambda draw: nn.LogSoftmax(draw("dim", 1, -1)),
 }
@@ -275,6 +295,23 @@ def padding(draw: Draw) -> nn.Module:
     ]
     value = {"value": draw("value", 0.0, 1.5)} if which == "ConstantPad" else {}
     return of_axes(draw, which)(tuple(sizes), **value)
+
+
+PADS = ("constant", "reflect", "replicate", "circular")
+
+
+@piece("pad by a function", *MAPS, linear=True)
+def pad_function(draw: Draw) -> nn.Module:
+    mode = draw("mode", *PADS)
+    sizes = [draw("size", 0, 1, 2) for _ in range(2 * len(draw.space))]
+    value = draw("value", None, 0.7) if mode == "constant" else None
+    return Call(lambda own, x: F.pad(x, sizes, mode, value))
+
+
+@piece("upsampling layer", 3, linear=True)
+def upsampling(draw: Draw) -> nn.Module:
+    kind = nn.UpsamplingNearest2d if draw("which", "nearest", "bilinear") == "nearest" else nn.UpsamplingBilinear2d
+    return kind(scale_factor=2) if draw("by", "scale_factor", "size") == "scale_factor" else kind(size=(3, 7))
 
 
 @piece("resizing", *MAPS, linear=True)

@@ -146,6 +146,16 @@ def test_models_that_are_random_say_so(name: str, x: Tensor) -> None:
     assert RELAX(model, n_masks=8, cells=2)(x).importance.shape == (2, 8, 8)
 
 
+def test_draws_that_seldom_make_a_difference(x: Tensor) -> None:
+    module = net(Does(lambda x: x * (1 + (torch.rand(1) > 0.5))))
+    for seed in range(12):
+        torch.manual_seed(seed)
+        with pytest.raises(GraphError, match=r"random in evaluation mode.*\(rand in '1'\)"):
+            export(module, x)
+    idle = net(Does(lambda x: F.dropout(x, 0.0)))  # draws, but all the same
+    assert export(idle, x).run(x).shape == (2, 3)
+
+
 def test_dropout_that_stays_on_in_evaluation_mode(x: Tensor) -> None:
     class MonteCarlo(nn.Dropout):
         def train(self, mode: bool = True) -> MonteCarlo:
@@ -158,6 +168,8 @@ def test_dropout_that_stays_on_in_evaluation_mode(x: Tensor) -> None:
 
 def test_images_that_depend_on_their_batch(x: Tensor) -> None:
     mixing = [nn.BatchNorm2d(4, track_running_stats=False), Does(lambda x: x - x.mean(0)), Does(lambda x: x.softmax(0))]
+    # A norm of each image apart undoes what the batch did, but not for relevance that passes between.
+    mixing.append(nn.Sequential(nn.BatchNorm2d(4, track_running_stats=False), nn.InstanceNorm2d(4)))
     for module in mixing:
         with pytest.raises(GraphError, match="answers differently to an image when others are in its batch"):
             export(net(module), x)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
+import torch.nn.functional as F
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from torch import Tensor, nn
 
 from xaiwidgets import LRP, ImageModel
-from xaiwidgets.lrp import Conservation, Leak
+from xaiwidgets.lrp import Composite, Conservation, Flat, Leak
 
 
 def biased(bias: float) -> ImageModel:
@@ -29,6 +32,64 @@ def texts(figure: Figure) -> list[str]:
 @pytest.fixture
 def x() -> Tensor:
     return torch.rand(1, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+
+
+Function = Callable[[Tensor], Tensor]
+
+
+def _unpooled(x: Tensor) -> Tensor:
+    y, where = F.max_pool2d(x, 2, return_indices=True)
+    return F.max_unpool2d(y, where, [2, 2])
+
+
+def _written(x: Tensor) -> Tensor:
+    y = x * 2
+    y[:, :2] = 0.0
+    return y
+
+
+ENDS: dict[str, tuple[Function, str]] = {
+    "unpooling": (_unpooled, "entries filled in"),
+    "a padded number": (lambda x: F.pad(x, (2, 1, 0, 1), value=1.5), "entries filled in"),
+    "a write": (_written, "entries filled in"),
+    "index_fill": (lambda x: x.index_fill(1, torch.tensor([0]), 0.3), "entries filled in"),
+    "where": (lambda x: torch.where(x > 0, x, 0.7), "entries filled in"),
+    "masked_fill": (lambda x: x.masked_fill(x < 0, 0.5), "entries filled in"),
+    "a triangle": (lambda x: x.tril(), "entries filled in"),
+    "unfolded padding": (lambda x: F.unfold(x, 3, padding=1).unflatten(2, (16, 16)), "entries filled in"),
+    "tokens": (lambda x: torch.cat([torch.ones_like(x[:, :1]), x], 1), "constant tokens"),
+    "a bound": (lambda x: torch.maximum(x, torch.full_like(x, 0.2)), "a fixed bound"),
+    "a sigmoid": (torch.sigmoid, "the constant of a non-linearity"),
+    "a number": (lambda x: x + 0.5, "an added constant"),
+    "a gradient": (lambda x: x * x.sigmoid(), "what gradient × input does not conserve"),
+}
+
+
+class Filled(nn.Module):
+    def __init__(self, function: Function) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.function = function
+        shape = function(torch.zeros(1, 4, 16, 16)).shape
+        self.first, self.head = nn.Conv2d(3, 4, 1, bias=False), nn.Conv2d(shape[1], 5, 3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.head(self.function(self.first(x))).mean((2, 3))
+
+
+@pytest.mark.parametrize("name", ENDS)
+def test_relevance_that_ends_is_accounted_for_by_name(name: str, x: Tensor) -> None:
+    function, into = ENDS[name]
+    # The flat rule sends relevance to zeros, too.
+    composite = "gradient_x_input" if "gradient" in into else Composite(default=Flat())
+    model = ImageModel(Filled(function).eval(), input_size=16, mean=0, std=1)
+    account = LRP(model, composite, start="one")(x, 1).conservation
+    assert account is not None
+    size = max(abs(account.start), *(abs(leak.amount) for leak in account.leaks))
+    lost = sum(leak.amount for leak in account.leaks)
+    assert abs(account.start - account.input - lost) <= 1e-4 * size
+    assert any(leak.into == into and abs(leak.amount) > 1e-3 * size for leak in account.leaks)
+    assert all(leak.layer and leak.into for leak in account.leaks)
 
 
 def test_next_to_nothing_at_the_pixels_is_said_in_repr_and_figure(x: Tensor) -> None:

@@ -29,7 +29,7 @@ import math
 from xaiwidgets.graph.linear import is_linear
 from xaiwidgets.graph.operation import Operation
 
-__all__ = ["AT_ZERO", "KEEPS_SIGN", "KINDS", "NEVER_NEGATIVE", "TABLE", "kind_of", "offset_of"]
+__all__ = ["AT_ZERO", "KEEPS_SIGN", "KINDS", "NEVER_NEGATIVE", "TABLE", "is_elementwise", "kind_of", "offset_of"]
 
 TABLE: dict[str, str] = {
     "linear": """
@@ -123,6 +123,11 @@ def kind_of(operation: Operation) -> str | None:
     if operation.target == "einsum" and is_linear(operation):
         return "linear"
     return "attention" if kind == "linear" and not is_linear(operation) else kind
+
+
+def is_elementwise(operation: Operation) -> bool:
+    """Whether each entry of the result depends on the same entry of the one input alone."""
+    return kind_of(operation) == "pass" and operation.target != "log_softmax" and len(operation.inputs) == 1
 
 
 def offset_of(operation: Operation) -> float | None:

@@ -99,7 +99,11 @@ class LinearMap:
             return s @ self.weight if dense is None else dense(s)
         backward = CONVOLUTIONS[self.operation.target][1]
         if self.operation.target.startswith("conv_transpose"):
-            return _on_batch(lambda batch: backward(batch, self.weight, None, **self.plain), s, self.axes)
+            # An output padding of a stride or more (a large dilation allows it) makes room for more inputs than there are.
+            space = tuple(slice(size) for size in shape[-self.axes :])
+            return _on_batch(
+                lambda batch: backward(batch, self.weight, None, **self.plain)[(..., *space)], s, self.axes
+            )
         padded = (
             *shape[: -self.axes],
             *(size + extra for size, extra in zip(shape[-self.axes :], self.uneven, strict=True)),

@@ -17,7 +17,6 @@ from xaiwidgets.graph.operation import Operation
 
 __all__ = [
     "STABILISER",
-    "UNUSED",
     "Into",
     "Local",
     "Pass",
@@ -32,9 +31,6 @@ __all__ = [
 
 STABILISER = 1e-6
 """Added to denominators with their sign, unless a rule says otherwise; zennit's."""
-
-UNUSED: dict[str, Any] = {"retain_graph": True, "allow_unused": True, "materialize_grads": True}
-"""How rules ask torch for derivatives. A value that stands in two places of a call gets all of its share in one of them."""
 
 Shape = tuple[int, ...]
 Result = TypeVar("Result")
@@ -102,6 +98,9 @@ class Local:
     needs_inputs = False
     needs_output = False
     holds = False  # takes no relevance, and others treat its result as a constant
+    conserves = (
+        False  # hands on all that comes, but for what ends in constants and ε; what others lose is put on the account
+    )
 
     def down(self, relevance: Tensor, at: Site) -> Sequence[Tensor | Into | None]:
         raise TypeError(f"{type(self).__name__} has no way down")
@@ -115,6 +114,8 @@ class Local:
 
 class Pass(Local):
     """Relevance passes unchanged to the first input that carries any."""
+
+    conserves = True
 
     def down(self, relevance: Tensor, at: Site) -> Sequence[Tensor | Into | None]:
         first = at.carries.index(True)

@@ -6,11 +6,11 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import torch
 from torch import Tensor
 
-from xaiwidgets.graph.local import UNUSED, Into, Local, Site, expand_to, sum_to
-from xaiwidgets.graph.operation import Operation, Value, argument, fill
+from xaiwidgets.graph.derivative import affine, called, transposed
+from xaiwidgets.graph.local import Into, Local, Site, expand_to, sum_to
+from xaiwidgets.graph.operation import Operation, Value, argument
 
 __all__ = ["Move"]
 
@@ -24,6 +24,8 @@ EXPANDS = frozenset(["expand", "expand_as", "broadcast_to"])
 
 class Move(Local):
     """Relevance moves with its entry. The usual moves act on all rows at once; any other goes row by row through autograd."""
+
+    conserves = True
 
     def down(self, relevance: Tensor, at: Site) -> Sequence[Tensor | Into | None]:
         target, rows = at.operation.target, relevance.shape[0]
@@ -119,36 +121,16 @@ def _split(relevance: Tensor, at: Site) -> list[Tensor | Into | None]:
     return pieces
 
 
-def _call(at: Site, inputs: Sequence[Any]) -> Tensor:
-    """The operation on other tensors in place of its inputs."""
-    values = dict(zip(at.operation.inputs, inputs, strict=True))
-    operation = at.operation
-    result: Tensor = operation.function(*fill(operation.args, values), **fill(operation.kwargs, values))
-    return result
-
-
 def _row_by_row(above: Sequence[Tensor | None], at: Site) -> Tensor:
     like = next(value for value in above if value is not None)
-    rows = max(value.shape[0] for value in above if value is not None)
-    constants = [like.new_zeros(shape) if at.inputs[i] is None else at.inputs[i] for i, shape in enumerate(at.shapes)]
-    blank = [torch.zeros_like(c) if isinstance(c, Tensor) and c.is_floating_point() else c for c in constants]
-    offset = _call(at, blank)  # what constants among the arguments contribute
-    results = []
-    for row in range(rows):
-        inputs = [blank[i] if v is None else v[min(row, v.shape[0] - 1)] for i, v in enumerate(above)]
-        results.append((_call(at, inputs) - offset).masked_fill_(torch.isinf(offset), 0.0))
-    return torch.stack(results)
+    return affine(called(at.operation), _others(at, like), above)
 
 
 def _by_autograd(relevance: Tensor, at: Site) -> list[Tensor | Into | None]:
     """The adjoint of a linear operation, from torch's own derivative of it."""
-    with torch.enable_grad():
-        inputs = [
-            relevance.new_zeros(shape).requires_grad_(wanted) if at.inputs[i] is None else at.inputs[i]
-            for i, (shape, wanted) in enumerate(zip(at.shapes, at.wanted, strict=True))
-        ]
-        output = _call(at, inputs)
-        leaves = [value for value, wanted in zip(inputs, at.wanted, strict=True) if wanted]
-        rows = [torch.autograd.grad(output, leaves, row, **UNUSED) for row in relevance]
-    found = iter(zip(*rows, strict=True))
-    return [torch.stack(next(found)) if wanted else None for wanted in at.wanted]
+    return [*transposed(called(at.operation), _others(at, relevance), at.wanted, relevance)]
+
+
+def _others(at: Site, like: Tensor) -> list[Any]:
+    """The inputs; zeros for those not recorded, whose values do not matter."""
+    return [like.new_zeros(shape) if x is None else x for x, shape in zip(at.inputs, at.shapes, strict=True)]

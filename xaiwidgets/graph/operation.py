@@ -83,6 +83,14 @@ class Operation:
     def run(self, values: Sequence[Any]) -> Any:
         return self.function(*fill(self.args, values), **fill(self.kwargs, values))
 
+    def arguments(self, inputs: Sequence[Any]) -> tuple[tuple[Any, ...], dict[str, Any]]:
+        """`args` and `kwargs` with something in the place of each of `inputs`; a value read in two places may differ in them."""
+        places = iter(inputs)
+        filled: tuple[tuple[Any, ...], dict[str, Any]] = rewrite(
+            (self.args, self.kwargs), lambda leaf: next(places) if isinstance(leaf, Value) else leaf
+        )
+        return filled
+
     def with_arguments(self, change: Callable[[Any], Any]) -> Operation:
         """The same operation with every value, tensor and dtype among its arguments replaced by `change` of it."""
         return replace(self, args=rewrite(self.args, change), kwargs=rewrite(self.kwargs, change))

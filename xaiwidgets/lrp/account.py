@@ -9,6 +9,7 @@ from torch import Tensor
 
 from xaiwidgets.graph import Graph, Operation
 from xaiwidgets.graph.kinds import kind_of, offset_of
+from xaiwidgets.graph.linear import bias_of
 from xaiwidgets.graph.local import Into
 from xaiwidgets.graph.operation import constants_in
 from xaiwidgets.graph.propagate import Propagator
@@ -27,45 +28,58 @@ class Account:
 
     def __call__(self, index: int, relevance: Tensor, shares: Sequence[Tensor | Into | None]) -> None:
         arrived = relevance.sum()
-        operation = self.propagator.graph.operations[index]
-        kind = kind_of(operation)
         self.arrived[index] = self.arrived.get(index, 0) + arrived
-        if kind not in EXACT and (kind != "pass" or offset_of(operation) is not None):
+        if self._leak(index) is not None:
             parts = [share.relevance if isinstance(share, Into) else share for share in shares if share is not None]
             gone = arrived - torch.stack([part.sum() for part in parts]).sum()
             self.lost[index] = self.lost.get(index, 0) + gone
+
+    def _leak(self, index: int) -> str | None:
+        """What relevance can get lost into at a step; None where nothing can."""
+        rule = self.propagator.rules[index]
+        into = leaks_into(self.propagator.graph.operations[index], getattr(rule, "takes_bias", True))
+        if into is None and rule is not None and not rule.conserves:
+            into = f"what {rule.describe()} does not conserve"
+        return into
 
     def close(self, start: float, reached: float, score: float | None = None, note: str = "") -> Conservation:
         graph, names = self.propagator.graph, _layer_of_each(self.propagator.graph)
         layers = {names[i]: float(total) for i, total in self.arrived.items() if i in names}
         leaks = []
         for index, gone in self.lost.items():
-            operation, rule = graph.operations[index], self.propagator.rules[index]
-            into = leaks_into(operation, getattr(rule, "takes_bias", True))
-            leaks.append(Leak(operation.layer or operation.name, into or "rounding", float(gone)))
+            operation = graph.operations[index]
+            leaks.append(Leak(operation.layer or operation.name, self._leak(index) or "", float(gone)))
         leaks.sort(key=lambda leak: -abs(leak.amount))
         return Conservation(start, reached, layers, tuple(leaks), score, note)
 
 
-# Kinds that hand on all they get, unless constants are among what they join.
-EXACT = frozenset({"winner", "product"})
+# Steps that may put in what is no entry of what they read: tokens, zeros or numbers beside it, a bound that wins against it.
+BY_TARGET: dict[str, str] = {
+    target: into
+    for into, targets in {
+        "constant tokens": "cat concat concatenate stack hstack vstack dstack column_stack row_stack",
+        "entries filled in": """
+            pad constant_pad_nd where masked_fill masked_scatter scatter select_scatter slice_scatter diagonal_scatter index_put
+            index_copy index_fill max_unpool2d max_unpool3d tril triu diag diag_embed block_diag im2col nan_to_num
+        """,
+        "a fixed bound": "maximum minimum fmax fmin",
+    }.items()
+    for target in targets.split()
+}
+BY_KIND = {"norm": "shift and ε", "attention": "ε and softmax"}
 
 
 def leaks_into(operation: Operation, bias: bool = True) -> str | None:
     """What relevance can get lost into at an operation; None where nothing can."""
     kind = kind_of(operation)
-    constants = any(c.is_floating_point() for c in constants_in(operation.args))
     if kind == "linear":
-        return "bias and ε" if bias and len(operation.args) > 2 and operation.args[2] is not None else "ε"
+        return "bias and ε" if bias and bias_of(operation) is not None else "ε"
     if kind == "sum":
+        constants = any(c.is_floating_point() for c in constants_in((operation.args, operation.kwargs)))
         return "an added constant" if constants or (len(operation.inputs) < 2 and operation.target == "add") else "ε"
     if kind == "pass":
         return None if offset_of(operation) is None else "the constant of a non-linearity"
-    if kind == "norm":
-        return "shift and ε"
-    if kind == "move":
-        return "constant tokens" if operation.target in {"cat", "concat", "stack"} else None
-    return "ε and softmax" if kind == "attention" else None
+    return BY_KIND.get(kind or "") or BY_TARGET.get(operation.target)
 
 
 def _layer_of_each(graph: Graph) -> dict[int, str]:

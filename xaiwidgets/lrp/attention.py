@@ -8,8 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from xaiwidgets.graph.derivative import transposed
 from xaiwidgets.graph.local import STABILISER, Into, Local, Site, stabilise
-from xaiwidgets.graph.operation import Value, argument, fill
+from xaiwidgets.graph.operation import Value, argument
 
 __all__ = ["FusedAttention", "MatrixProduct", "Softmax"]
 
@@ -136,20 +137,23 @@ class CallFormula(Formula):
     """Any other call that is linear in each of its first two arguments: a convolution whose weights come from the image."""
 
     def __init__(self, at: Site) -> None:
-        operation, values = at.operation, dict(zip(at.operation.inputs, at.inputs, strict=True))
-        rest, options = fill(operation.args[3:], values), fill(operation.kwargs, values)
-        self.call = lambda a, b: operation.function(
-            a, b, None, *rest, **{k: v for k, v in options.items() if k != "bias"}
-        )
+        function = at.operation.function
+        args, options = at.operation.arguments(at.inputs)
+        options.pop("bias", None)
+        self.call = lambda a, b: function(a, b, None, *args[3:], **options)
 
     def applied(self, value: Tensor, factors: Sequence[Tensor], position: int) -> Tensor:
         return torch.stack([self.call(*[row if i == position else f for i, f in enumerate(factors)]) for row in value])
 
     def transposed(self, s: Tensor, factors: Sequence[Tensor], position: int) -> Tensor:
-        with torch.enable_grad():
-            mine = torch.zeros_like(factors[position], requires_grad=True)
-            y = self.call(*[mine if i == position else f for i, f in enumerate(factors)])
-            return torch.stack([torch.autograd.grad(y, mine, row, retain_graph=True)[0] for row in s])
+        (found,) = transposed(
+            lambda mine: self.call(*[mine[0] if i == position else f for i, f in enumerate(factors)]),
+            [factors[position]],
+            [True],
+            s,
+        )
+        assert found is not None
+        return found
 
 
 def _factors(at: Site) -> Sequence[Any]:

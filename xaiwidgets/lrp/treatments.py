@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from xaiwidgets.graph.derivative import affine, called, transposed
 from xaiwidgets.graph.local import (
     STABILISER,
-    UNUSED,
     Into,
     Local,
     Pass,
@@ -22,7 +22,7 @@ from xaiwidgets.graph.local import (
     stabilise,
     sum_to,
 )
-from xaiwidgets.graph.operation import Operation, Value, argument, constants_in, fill
+from xaiwidgets.graph.operation import Operation, Value, argument
 
 __all__ = [
     "Hold",
@@ -132,20 +132,12 @@ class Spread(Proportional):
 
     def up(self, above: Sequence[Tensor | None], at: Site) -> Tensor:
         takes = _terms(at)
-        given = {i: v * at.inputs[i] for i, v in enumerate(above) if takes[i] and v is not None}
-        if not given:
+        given = [v * at.inputs[i] if takes[i] and v is not None else None for i, v in enumerate(above)]
+        if all(value is None for value in given):
             return nothing(above, at)
-        blank = [torch.zeros_like(x) if takes[i] and i not in given else x for i, x in enumerate(at.inputs)]
-        lifted = torch.stack(
-            [
-                _call(at, [given[i][min(row, len(given[i]) - 1)] if i in given else x for i, x in enumerate(blank)])
-                for row in range(max(len(v) for v in given.values()))
-            ]
-        )
-        if any(c.is_floating_point() for c in constants_in((at.operation.args, at.operation.kwargs))):
-            zeros = [torch.zeros_like(x) if takes[i] else x for i, x in enumerate(at.inputs)]
-            lifted = lifted - _call(at, zeros)  # what constants among the addends contribute
-        return self._divide(lifted, at)
+        # Of the addends, those that no relevance comes from are zero.
+        rest = [torch.zeros_like(x) if term else x for x, term in zip(at.inputs, takes, strict=True)]
+        return self._divide(affine(called(at.operation), rest, given), at)
 
 
 # Linear in their first argument; what else they are given is where or how.
@@ -156,13 +148,6 @@ def _terms(at: Site) -> list[bool]:
     """Which inputs enter the map linearly."""
     given = at.operation.target.startswith(POINTS)
     return [isinstance(x, Tensor) and x.is_floating_point() and not (given and i > 0) for i, x in enumerate(at.inputs)]
-
-
-def _call(at: Site, inputs: Sequence[Any]) -> Tensor:
-    operation = at.operation
-    values = dict(zip(operation.inputs, inputs, strict=True))
-    result: Tensor = operation.function(*fill(operation.args, values), **fill(operation.kwargs, values))
-    return result
 
 
 def linear_down(s: Tensor, at: Site) -> list[Tensor | None]:
@@ -176,17 +161,15 @@ def linear_down(s: Tensor, at: Site) -> list[Tensor | None]:
     wanted = [w and t for w, t in zip(at.wanted, _terms(at), strict=True)]
     if not any(wanted):
         return [None] * len(wanted)
-    with torch.enable_grad():
-        inputs = [torch.zeros_like(x).requires_grad_() if w else x for x, w in zip(at.inputs, wanted, strict=True)]
-        leaves, y = [x for x, w in zip(inputs, wanted, strict=True) if w], _call(at, inputs)
-        rows = [torch.autograd.grad(y, leaves, row, **UNUSED) for row in s]
-    found = iter(zip(*rows, strict=True))
-    return [torch.stack(next(found)) if w else None for w in wanted]
+    zeros = [torch.zeros_like(x) if w else x for x, w in zip(at.inputs, wanted, strict=True)]
+    return transposed(called(at.operation), zeros, wanted, s)
 
 
 class Product(Local):
     """Element-wise products. Half of the relevance to each activation; all of it to the one that carries any where the other
     is a constant, a held statistic or a divisor. The factors of a `prod` get equal parts."""
+
+    conserves = True
 
     def describe(self) -> str:
         return "half each"

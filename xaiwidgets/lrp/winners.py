@@ -13,8 +13,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from xaiwidgets.graph.local import UNUSED, Into, Local, Site, expand_to, nothing, sum_to
-from xaiwidgets.graph.operation import Result, argument, fill
+from xaiwidgets.graph.derivative import applied, called, transposed
+from xaiwidgets.graph.local import Into, Local, Site, expand_to, nothing, sum_to
+from xaiwidgets.graph.operation import Result, argument
 
 __all__ = ["Winner"]
 
@@ -32,6 +33,7 @@ BETWEEN = {"maximum": 1, "fmax": 1, "minimum": -1, "fmin": -1}
 class Winner(Local):
     """Maxima, minima, medians, pools, the largest few: what was chosen takes all."""
 
+    conserves = True
     needs_inputs = True
 
     def describe(self) -> str:
@@ -49,7 +51,7 @@ class Winner(Local):
             return [sum_to(s, shape) if w else None for s, shape, w in zip(kept, at.shapes, at.wanted, strict=True)]
         axes = _axes(at)
         if axes is None:
-            return _derivative_down(relevance, at)
+            return [*transposed(called(at.operation), at.inputs, at.wanted, relevance)]
         places, flat = at.remember("winners", lambda: _places(at)), _flat(at.shapes[0], axes)
         rows = relevance.reshape(relevance.shape[0], *places.shape)
         back = relevance.new_zeros((relevance.shape[0], *flat))
@@ -69,7 +71,7 @@ class Winner(Local):
         if value is None:
             return nothing(above, at)
         if axes is None:
-            return _derivative_up(value, at)
+            return applied(called(at.operation), at.inputs, above)
         stood = at.remember("winners", lambda: _places(at))
         flat = value.reshape(value.shape[0], *_flat(at.shapes[0], axes))
         return flat.gather(axes[0] + 1, stood.expand(value.shape[0], *stood.shape)).reshape(value.shape[0], *at.shape)
@@ -109,10 +111,10 @@ def _places(at: Site) -> Tensor:
         x = x if operation.target == "max_pool2d" else x.contiguous()
         found = _POOLED[operation.target](x, *_pool(at).values())[1]
     else:
-        values = dict(zip(operation.inputs, at.inputs, strict=True))
         whole: Any = operation.function
         whole = whole.whole if isinstance(whole, Result) else whole
-        found = whole(*fill(operation.args, values), **fill(operation.kwargs, values))[1]
+        args, kwargs = operation.arguments(at.inputs)
+        found = whole(*args, **kwargs)[1]
     if operation.target in POOLS:
         return found.flatten(-len(axes))
     return found if found.ndim == x.ndim else found.unsqueeze(axes[0])
@@ -151,33 +153,3 @@ def _won(at: Site, place: int) -> Tensor:
     sign = BETWEEN[at.operation.target]
     ahead = mine > other if sign > 0 else mine < other
     return (ahead.to(mine.dtype) + 0.5 * (mine == other)).to(mine.dtype)
-
-
-def _call(at: Site, inputs: Sequence[Any]) -> Tensor:
-    values = dict(zip(at.operation.inputs, inputs, strict=True))
-    result: Tensor = at.operation.function(*fill(at.operation.args, values), **fill(at.operation.kwargs, values))
-    return result
-
-
-def _derivative_down(relevance: Tensor, at: Site) -> list[Tensor | Into | None]:
-    """Jᵀ R with torch's derivative at the recorded inputs."""
-    with torch.enable_grad():
-        inputs = [
-            v.detach().requires_grad_() if isinstance(v, Tensor) and w else v
-            for v, w in zip(at.inputs, at.wanted, strict=True)
-        ]
-        y, leaves = _call(at, inputs), [v for v, wanted in zip(inputs, at.wanted, strict=True) if wanted]
-        rows = [torch.autograd.grad(y, leaves, row, **UNUSED) for row in relevance]
-    found = iter(zip(*rows, strict=True))
-    return [torch.stack(next(found)) if wanted else None for wanted in at.wanted]
-
-
-def _derivative_up(value: Tensor, at: Site) -> Tensor:
-    """J v, as the derivative of Jᵀ u in u."""
-    with torch.enable_grad():
-        x = at.inputs[0].detach().requires_grad_()
-        y = _call(at, [x, *at.inputs[1:]])
-        u = torch.zeros_like(y, requires_grad=True)
-        (back,) = torch.autograd.grad(y, x, u, create_graph=True)
-        rows = [torch.autograd.grad(back, u, row, retain_graph=True)[0] for row in value]
-    return torch.stack(rows)

@@ -12,6 +12,10 @@ from xaiwidgets.lrp.absolute.rules import normalise
 __all__ = ["abs_maps", "batch_leads", "for_and_against"]
 
 
+ROUNDING = 1e-5
+"""What two rows of float32 may differ by, as a share of the largest entry, without there being any difference."""
+
+
 def for_and_against(begin: Tensor) -> Tensor:
     """Signed starts (K, N, …) as their positive and negative parts, (2K, N, …)."""
     both = torch.stack([begin.clamp(min=0), -begin.clamp(max=0)], 1).flatten(0, 1)
@@ -19,11 +23,16 @@ def for_and_against(begin: Tensor) -> Tensor:
 
 
 def abs_maps(rows: Tensor, batch: int) -> Tensor:
-    """Rows (2K, N, …) that came down as K maps (K, N, …): for less against, divided by the largest magnitude."""
+    """Rows (2K, N, …) that came down as K maps (K, N, …): for less against, divided by the largest magnitude.
+
+    Where the two rows are alike but for rounding, there is no contrast: zeros.
+    """
     rows = normalise(rows, batch)
     difference = rows[0::2] - rows[1::2]
-    largest = difference.flatten(2).abs().amax(2).clamp(min=1e-30)
-    return difference / largest.reshape(*largest.shape, *[1] * (difference.ndim - 2))
+    largest = difference.flatten(2).abs().amax(2)
+    alike = largest <= ROUNDING * rows[0::2].flatten(2).abs().amax(2)
+    column = (*largest.shape, *[1] * (difference.ndim - 2))
+    return (difference / largest.clamp(min=1e-30).reshape(column)).masked_fill_(alike.reshape(column), 0.0)
 
 
 def batch_leads(graph: Graph) -> bool:

@@ -16,11 +16,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from xaiwidgets.graph.derivative import called, slope, transposed
 from xaiwidgets.graph.kinds import KINDS, kind_of
 from xaiwidgets.graph.linear import LinearMap, weight_of
 from xaiwidgets.graph.local import Into, Local, Pass, Site, Surroundings, sum_to
 from xaiwidgets.graph.moves import Move
-from xaiwidgets.graph.operation import Operation, Value, argument, fill
+from xaiwidgets.graph.operation import Operation, Value, argument
 from xaiwidgets.lrp.attention import attention_parts, factors_of, finite, is_masked, places_of
 from xaiwidgets.lrp.treatments import Hold, linear_down, norm_scale, spread_over
 from xaiwidgets.lrp.winners import Winner
@@ -71,21 +72,21 @@ class AbsRule(Local):
 
 
 class AbsLinear(AbsRule):
-    """x ⊙ wᵀs + |x| ⊙ |w|ᵀs; for x ≥ 0 that is x ⊙ (2w⁺)ᵀs."""
+    """x ⊙ wᵀs + |x| ⊙ |w|ᵀs, half of it: x⁺ ⊙ (w⁺)ᵀs + x⁻ ⊙ (w⁻)ᵀs, in which nothing has to cancel. For x ≥ 0 the first term."""
 
     def __init__(self, operation: Operation, place: Surroundings, epsilon: float) -> None:
         self.light = operation.target == "linear"
         super().__init__(operation, place, epsilon)
         weight = weight_of(operation)
-        self.plain = LinearMap(operation)
-        self.modified = LinearMap(operation, weight.clamp(min=0) if place.positive else weight.abs())
+        self.plus = LinearMap(operation, weight.clamp(min=0))
+        self.minus = None if place.positive else LinearMap(operation, weight.clamp(max=0))
 
     def shares(self, s: Tensor, at: Site) -> list[Tensor | None]:
         x, shape = at.inputs[0], at.shapes[0]
-        share = self.modified.transpose(s, shape)
-        if self.positive:
+        share = self.plus.transpose(s, shape)
+        if self.minus is None:
             return [share.mul_(x)]
-        return [share.mul_(x.abs()).addcmul_(self.plain.transpose(s, shape), x)]
+        return [share.mul_(x.clamp(min=0)).addcmul_(self.minus.transpose(s, shape), x.clamp(max=0))]
 
 
 class AbsSum(AbsRule):
@@ -138,17 +139,22 @@ class AbsElementwise(AbsFactor):
     def factor(self, at: Site) -> Tensor:
         x = at.inputs[0]
         magnitude = x.abs()
-        return torch.addcmul(x * _slope(x, at), magnitude, _slope(magnitude, at))
+        call, rest = called(at.operation), at.inputs[1:]
+        # Each product is rounded before the sum, so that a negative x of an odd function gets exactly nothing.
+        return x * slope(call, [x, *rest]) + magnitude * slope(call, [magnitude, *rest])
 
 
-def _slope(x: Tensor, at: Site) -> Tensor:
-    operation = at.operation
-    with torch.enable_grad():
-        x = x.detach().requires_grad_()
-        values = dict(zip(operation.inputs, (x, *at.inputs[1:]), strict=True))
-        y = operation.function(*fill(operation.args, values), **fill(operation.kwargs, values))
-        (slope,) = torch.autograd.grad(y.sum(), x)
-    return slope
+class AbsDerivative(AbsRule):
+    """The rule as it stands, by torch's derivatives at x and at |x|: for steps in which entries depend on one another."""
+
+    def shares(self, s: Tensor, at: Site) -> list[Tensor | None]:
+        magnitudes = tuple(x.abs() if wanted else x for x, wanted in zip(at.inputs, at.wanted, strict=True))
+        total: list[Tensor | None] = [None] * len(at.inputs)
+        for inputs in (at.inputs, magnitudes):
+            for i, share in enumerate(transposed(called(at.operation), inputs, at.wanted, s)):
+                part = None if share is None else share * inputs[i]
+                total[i] = part if total[i] is None or part is None else total[i] + part
+        return total
 
 
 class AbsWinner(AbsRule):
@@ -216,22 +222,17 @@ class AbsProduct(AbsRule):
 
 
 class AbsMatrixProduct(AbsRule):
-    """a ⊙ (s bᵀ) + |a| ⊙ (s |b|ᵀ), and likewise for b."""
+    """a ⊙ (s bᵀ) + |a| ⊙ (s |b|ᵀ), half of it: a⁺ ⊙ (s (b⁺)ᵀ) + a⁻ ⊙ (s (b⁻)ᵀ); and likewise for b."""
 
     def shares(self, s: Tensor, at: Site) -> list[Tensor | None]:
         factors, formula = factors_of(at)
-        magnitudes = [factor.abs() for factor in factors]
+        halves = [factor.clamp(min=0) for factor in factors], [factor.clamp(max=0) for factor in factors]
         places = places_of(at)
         shares: list[Tensor | None] = []
         for number, wanted in enumerate(at.wanted):
-            if not wanted:
-                shares.append(None)
-                continue
             place = places[number]
-            shares.append(
-                formula.transposed(s, factors, place) * factors[place]
-                + formula.transposed(s, magnitudes, place) * magnitudes[place]
-            )
+            parts = [formula.transposed(s, half, place) * half[place] for half in halves] if wanted else []
+            shares.append(parts[0] + parts[1] if parts else None)
         return shares
 
 
@@ -263,10 +264,7 @@ class AbsFusedAttention(AbsRule):
         shares: list[Tensor | None] = [None] * len(at.inputs)
         shares[2] = positive_v * (weights.mT @ s)
         s = (s @ positive_v.mT).mul_(factor)
-        plain, magnitude = (s @ torch.cat([k, k.abs()], -1)).chunk(2, -1)
-        shares[0] = torch.addcmul(q.abs() * magnitude, q, plain)
-        plain, magnitude = (s.mT @ torch.cat([q, q.abs()], -1)).chunk(2, -1)
-        shares[1] = torch.addcmul(k.abs() * magnitude, k, plain)
+        shares[0], shares[1] = _signed_product(q, s, k), _signed_product(k, s.mT, q)
         return shares
 
     def _factor(self, at: Site) -> tuple[Tensor, Tensor]:
@@ -276,6 +274,12 @@ class AbsFusedAttention(AbsRule):
         factor *= weights / (weights + self.epsilon)
         size = (finite(logits) if is_masked(at) else logits).abs().add_(self.epsilon)
         return factor.div_(size), weights
+
+
+def _signed_product(a: Tensor, s: Tensor, b: Tensor) -> Tensor:
+    """a⁺ ⊙ (s b⁺) + a⁻ ⊙ (s b⁻)."""
+    plus, minus = (s @ torch.cat([b.clamp(min=0), b.clamp(max=0)], -1)).chunk(2, -1)
+    return (a.clamp(min=0) * plus).addcmul_(a.clamp(max=0), minus)
 
 
 class AbsSelect(AbsRule):
@@ -323,6 +327,7 @@ RULES: dict[str, Rule] = {
     "linear": AbsLinear,
     "sum": AbsSum,
     "pass": AbsElementwise,
+    "log_softmax": AbsDerivative,
     "dropout": _dropout,
     "winner": AbsWinner,
     "norm": AbsNorm,
