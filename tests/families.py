@@ -49,14 +49,15 @@ class Outcome:
         return asdict(self)
 
 
-def attempt(name: str, module: nn.Module, x: Tensor) -> Outcome:
-    """Every method on one module: the result, and where it stopped.
+def attempt(name: str, module: nn.Module, x: Tensor, output: Callable[[Any], Tensor] | None = None) -> Outcome:
+    """Every method on one module, or on the first entry of `output` of what it returns: the result, and where it stopped.
 
     Refused is what `check` refuses before anything is explained, with the layer in its words; all else that raises, gives values
     that are not finite or scores other than the module's is a failure.
     """
-    outcome, model = Outcome(name), ImageModel(module, input_size=(x.shape[2], x.shape[3]), mean=0.0, std=1.0)
-    for step, work in _steps(model, x):
+    size = (x.shape[2], x.shape[3])
+    outcome, model = Outcome(name), ImageModel(module, input_size=size, mean=0.0, std=1.0, output=output)
+    for step, work in _steps(model, x, output):
         begin = time.perf_counter()
         try:
             said = work()
@@ -75,8 +76,11 @@ def attempt(name: str, module: nn.Module, x: Tensor) -> Outcome:
     return outcome
 
 
-def _steps(model: ImageModel, x: Tensor) -> Iterator[tuple[str, Callable[[], str | None]]]:
+def _steps(
+    model: ImageModel, x: Tensor, output: Callable[[Any], Tensor] | None
+) -> Iterator[tuple[str, Callable[[], str | None]]]:
     """Name and work of each step; what a step returns is what is wrong."""
+    target = None if output is None else 0  # the largest of values that are no scores means nothing
 
     def checked() -> str | None:
         report = check(model)
@@ -86,7 +90,8 @@ def _steps(model: ImageModel, x: Tensor) -> Iterator[tuple[str, Callable[[], str
 
     def scores() -> str | None:
         with torch.no_grad():
-            expected = model.module(x)
+            returned = model.module(x)
+        expected = returned if output is None else output(returned)
         found = model.scores(x)
         off = float((found - expected).abs().max() / expected.abs().max().clamp(min=1e-6))
         return None if off <= 1e-3 else f"scores are {off:.2g} of the largest off"
@@ -94,9 +99,9 @@ def _steps(model: ImageModel, x: Tensor) -> Iterator[tuple[str, Callable[[], str
     yield "check", checked
     yield "scores", scores
     yield "RELAX", lambda: _finite(RELAX(model, n_masks=8, masks="random")(x[:1], progress=False).importance)
-    yield "LRP", lambda: _finite(LRP(model)(x).relevance)
-    yield "absLRP", lambda: _finite(AbsLRP(model)(x).relevance)
-    yield "CRP", lambda: _ranked(model, x)
+    yield "LRP", lambda: _finite(LRP(model)(x, target).relevance)
+    yield "absLRP", lambda: _finite(AbsLRP(model)(x, target).relevance)
+    yield "CRP", lambda: _ranked(model, x, target)
 
 
 def _finite(values: Tensor) -> str | None:
@@ -105,10 +110,10 @@ def _finite(values: Tensor) -> str | None:
     return None if float(values.abs().max()) > 0 else "all values are zero"
 
 
-def _ranked(model: ImageModel, x: Tensor) -> str | None:
+def _ranked(model: ImageModel, x: Tensor, target: int | None) -> str | None:
     crp = CRP(model)
     layer = crp.layers[len(crp.layers) // 2]
-    ranking = crp.rank(x[:1], layer=layer)
+    ranking = crp.rank(x[:1], layer=layer, target=target)
     return _finite(torch.as_tensor(ranking.relevance))
 
 
