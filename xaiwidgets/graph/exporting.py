@@ -25,6 +25,7 @@ from xaiwidgets.graph.proof import Proof
 from xaiwidgets.graph.reach import Reach
 from xaiwidgets.graph.reading import Reader, ViewWritten
 from xaiwidgets.graph.sharing import sharing
+from xaiwidgets.graph.spectral import real_detours
 from xaiwidgets.graph.trial import Trial, apart
 
 __all__ = ["export"]
@@ -120,7 +121,7 @@ def _graph(trial: Trial, finish: Callable[[Graph], Graph], *, hooks: bool, singl
         program = program.run_decompositions({})
         inline_regions(program.graph_module)
         reading = Reader(program).read()
-    operations, output, names = _without_dead_steps(*reading)
+    operations, output, names = _without_dead_steps(real_detours(reading[0]), *reading[1:])
     if single and operations[output].shape[:1] != (1,):
         raise GraphError(f"{name} gives no result an image.")
     operations = [_plainly(operation) for operation in operations]
