@@ -60,7 +60,11 @@ SKIPPED = frozenset(
     ["_assert_tensor_metadata", "sym_constrain_range", "sym_constrain_range_for_size", "_assert_scalar"]
 )
 # Steps that demand a memory layout, and their twins that take any.
-ANY_LAYOUT: dict[str, Callable[..., Any]] = {"view": torch.ops.aten.reshape.default}
+ANY_LAYOUT: dict[str, Callable[..., Any]] = {
+    "view": torch.ops.aten.reshape.default,
+    "_unsafe_view": torch.ops.aten.reshape.default,
+    "view_as": torch.ops.aten.reshape_as.default,
+}
 # What the results of calls that give several are, where that is not the call's own name.
 RESULTS: dict[str, tuple[str, ...]] = {
     "aminmax": ("amin", "amax"),
