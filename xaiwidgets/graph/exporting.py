@@ -20,6 +20,7 @@ from xaiwidgets.graph.copying import unwrapped
 from xaiwidgets.graph.fold import Steps, fold_batch_norms
 from xaiwidgets.graph.graph import Before, Graph
 from xaiwidgets.graph.inlining import inline_regions
+from xaiwidgets.graph.memory import hand_back
 from xaiwidgets.graph.operation import GraphError, Operation, Value
 from xaiwidgets.graph.proof import Proof
 from xaiwidgets.graph.reach import Reach
@@ -85,6 +86,7 @@ def export(
             return _export(trial, finish, hooks=True)
         finally:
             reach.put_back(trial.shares)
+            hand_back()
 
 
 def _export(trial: Trial, finish: Callable[[Graph], Graph], *, hooks: bool) -> Graph:
