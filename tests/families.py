@@ -123,7 +123,7 @@ def timm_model(entry: Entry) -> tuple[nn.Module, Tensor]:
 
     torch.manual_seed(SEEDS.get(entry.name, 0))
     module: Any = timm.create_model(entry.name, pretrained=False, num_classes=CLASSES, **entry.options)
-    size = entry.size or module.pretrained_cfg.get("input_size", (3, 224, 224))[-1]
+    size = entry.size or entry.options.get("img_size") or module.pretrained_cfg.get("input_size", (3, 224, 224))[-1]
     x = torch.randn(2, 3, size, size, generator=torch.Generator().manual_seed(2))
     return randomise(module), x
 
