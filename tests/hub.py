@@ -35,8 +35,8 @@ class Scores(nn.Module):
         return self.scores(self.model(pixel_values=x))
 
 
-def built(tiny: Tiny) -> tuple[nn.Module, Tensor]:
-    """The wrapped model with random weights, and two images."""
+def built(tiny: Tiny, bare: bool = False) -> tuple[nn.Module, Tensor]:
+    """The model with random weights, wrapped or as it comes, and two images."""
     import transformers
 
     kind = getattr(transformers, tiny.model)
@@ -46,7 +46,7 @@ def built(tiny: Tiny) -> tuple[nn.Module, Tensor]:
     config.num_labels = CLASSES
     model = randomise(kind(config))
     x = torch.randn(2, 3, tiny.size, tiny.size, generator=torch.Generator().manual_seed(2))
-    return Scores(model, tiny.scores).eval(), x
+    return model.eval() if bare else Scores(model, tiny.scores).eval(), x
 
 
 def pooled(out: Any) -> Tensor:
@@ -191,7 +191,7 @@ MODELS: dict[str, Tiny] = {
     "depth_anything": Tiny(
         "DepthAnythingForDepthEstimation",
         {"backbone_config": dino, "reassemble_hidden_size": 32, "neck_hidden_sizes": [8, 8, 8, 8], "fusion_hidden_size": 8,
-         "head_hidden_size": 8, "patch_size": 16},
+         "head_hidden_size": 8, "patch_size": 16, "depth_estimation_type": "metric", "max_depth": 10},
         scores=depth,
     ),
     "sam": Tiny("SamVisionModel", {**VIT, "output_channels": 16, "window_size": 2, "global_attn_indexes": [1], "mlp_dim": 48}, scores=space),

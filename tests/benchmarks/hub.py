@@ -1,7 +1,8 @@
-"""Every method on small random vision models of transformers behind a wrapper: what passes, what is refused and why, what fails.
+"""Every method on small random vision models of transformers, wrapped or bare: what passes, what is refused and why, what fails.
 
 python -m tests.benchmarks hub
 python -m tests.benchmarks.hub --log hub.jsonl detr swin
+python -m tests.benchmarks.hub --log bare.jsonl --bare         # the model as it comes, with output=function of what it returns
 """
 
 from __future__ import annotations
@@ -22,12 +23,14 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("names", nargs="*", help="models of tests/hub.py; default: all")
     parser.add_argument("--log", type=Path, default=Path("hub.jsonl"))
     parser.add_argument("--limit", type=int, default=180, help="seconds a model")
+    parser.add_argument("--bare", action="store_true", help="without a wrapper")
     options = parser.parse_args(arguments or [])
     done = read(options.log)
     for name in options.names or [name for name in MODELS if name not in done]:
         try:
             with time_limit(options.limit):
-                outcome = attempt(name, *built(MODELS[name]))
+                tiny = MODELS[name]
+                outcome = attempt(name, *built(tiny, options.bare), output=tiny.scores if options.bare else None)
         except OutOfTime as error:
             outcome = Outcome(name, "fail", "time", str(error))
         with options.log.open("a") as log:

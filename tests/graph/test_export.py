@@ -149,6 +149,21 @@ class Counted(nn.Module):
         return torch.cat([self.head(x[i].amax((1, 2)))[None] for i in range(len(x))])
 
 
+def test_shapes_are_changed_after_a_program_was_made_functional() -> None:
+    class Tokens(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            whole = x.clone()
+            part = whole[:, 1:]
+            whole[:, 0] = 2 * part[:, 0]
+            rows = part.permute(0, 2, 3, 1).reshape(-1, 2)  # a copy, of whose memory nothing is known afterwards
+            return torch.cat([rows.reshape(x.shape[0], -1), whole.transpose(1, 3).reshape(x.shape[0], -1)], 1)
+
+    x = torch.randn(2, 3, 4, 5)
+    for memory_format in (torch.contiguous_format, torch.channels_last):
+        graph = export(Tokens(), x, memory_format=memory_format)
+        assert torch.equal(graph.run(x), Tokens()(x))
+
+
 def test_a_model_of_one_batch_size_goes_image_by_image() -> None:
     torch.manual_seed(0)
     module, x = Counted().eval(), torch.randn(3, 3, 8, 6)

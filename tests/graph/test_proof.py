@@ -177,6 +177,27 @@ def test_images_that_depend_on_their_batch(x: Tensor) -> None:
         ImageModel(net(nn.BatchNorm2d(4, track_running_stats=False)), input_size=8).check()
 
 
+def normed() -> list[nn.Module]:
+    """A convolution and a batch norm that is merged into it, so that graph and module round differently."""
+    torch.manual_seed(1)
+    norm = nn.BatchNorm2d(8)
+    nn.init.uniform_(norm.weight, 0.5, 1.5)
+    norm.get_buffer("running_mean").normal_()
+    norm.get_buffer("running_var").uniform_(0.5, 2.0)
+    return [nn.Conv2d(4, 8, 1), norm]
+
+
+class Unmixed(nn.Module):
+    """Linear attention as EfficientViT has it, in float32 whatever the rest is in; nearly the same for every image."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        kind = x.dtype
+        with torch.autocast(x.device.type, enabled=False):
+            k = F.pad((x * 1e-4 + 1).float().flatten(2), (0, 0, 0, 1), value=1.0)
+            y = (k @ k.mT).float() @ k
+            return (y[:, :-1] / (y[:, -1:] + 1e-5)).to(kind).view_as(x)
+
+
 PRECISE: dict[str, Callable[[], nn.Module]] = {
     "half": lambda: net(nn.BatchNorm2d(4), nn.GELU()).half(),
     "bfloat16": lambda: net(nn.BatchNorm2d(4), nn.GELU()).bfloat16(),
@@ -187,6 +208,8 @@ PRECISE: dict[str, Callable[[], nn.Module]] = {
     "nan": lambda: net(Does(torch.log)),
     "nearly constant": lambda: net(Does(lambda x: x * 1e-5 + 1)),
     "chosen": lambda: net(Does(lambda x: x.round())),
+    "its own float32": lambda: net(Does(lambda x: (x * 1e-4 + 1).float().sqrt().to(x.dtype)), *normed(), width=8),
+    "autocast off": lambda: net(Unmixed(), *normed(), width=8),
     "upcast": lambda: net(Does(lambda x: x.to(torch.float64).softmax(1, dtype=torch.float64).to(x.dtype))),
 }
 

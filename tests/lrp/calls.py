@@ -114,7 +114,32 @@ def shared(t: Tensor) -> Tensor:
     return torch.cat([F.scaled_dot_product_attention(q, kv, kv), asked], 2)
 
 
+def filtered(x: Tensor) -> Tensor:
+    """A global filter: products with constants between a Fourier transform and its inverse."""
+    weight = torch.view_as_complex(CUBE[:3, :, :].reshape(3, 8, 4, 2)[..., [0, 1, 2, 3, 0], :].to(x.dtype).contiguous())
+    return torch.fft.irfft2(torch.fft.rfft2(x, norm="ortho") * weight, s=(8, 8), norm="ortho")
+
+
+def low_frequencies(x: Tensor) -> Tensor:
+    """What is left of an image when high frequencies are cut, in another size."""
+    y = torch.fft.fftshift(torch.fft.fft2(x), dim=(-2, -1))[..., 2:6, 2:6]
+    return torch.fft.ifft2(torch.fft.ifftshift(y, dim=(-2, -1))).real / 4 + x[..., ::2, ::2]
+
+
+def parts_of_numbers(x: Tensor) -> Tensor:
+    """Real and imaginary parts go ways of their own and meet again."""
+    y = torch.fft.rfft2(x)
+    pair = torch.view_as_real(y)
+    z = torch.complex(pair[..., 0] * 2 - y.imag, F.relu(y.imag))
+    return torch.cat([torch.fft.irfft(z.conj(), n=6), torch.fft.ihfft(x).imag.repeat(1, 1, 1, 2)[..., :6]], 1)
+
+
 IMAGES: dict[str, Call] = {
+    "filtered": filtered,
+    "low_frequencies": low_frequencies,
+    "parts_of_numbers": parts_of_numbers,
+    "shifted": lambda x: torch.fft.fftshift(x, dim=(2, 3)),
+    "take_along_dim": lambda x: x.take_along_dim(x.argsort(3)[..., :3], 3),
     "written": written,
     "zeroed": zeroed,
     "masked": masked,
@@ -163,6 +188,8 @@ IMAGES: dict[str, Call] = {
 }  # fmt: skip
 
 TOKENS: dict[str, Call] = {
+    "mixed_by_fourier": lambda t: torch.fft.fft(torch.fft.fft(t, dim=-1), dim=-2).real,
+    "take_along_dim_of_all": lambda t: torch.take_along_dim(t.flatten(1), t.flatten(1).argsort(1)[:, :5], 1),
     "max": lambda t: t.max(1)[0],
     "min": lambda t: t.min(dim=2, keepdim=True).values,
     "topk": lambda t: t.topk(3, 1)[0],

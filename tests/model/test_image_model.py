@@ -273,6 +273,7 @@ class TestConstruction:
         assert (small.channels, small.input_size, small.mean) == (4, (64, 96), (0.5,) * 4)
         # Its first convolution takes 48 channels, of space that has become depth.
         assert ImageModel(timm.create_model("tresnet_m").eval()).channels == 3
+        assert ImageModel(timm.create_model("csatv2").eval()).channels == 3  # begins with a cosine transform
 
     def test_images_of_a_size_that_a_transformer_does_not_take(self) -> None:
         import timm

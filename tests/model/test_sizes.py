@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from tests.graph.test_memory import resident
 from xaiwidgets.graph import own_bytes, unfolded
 from xaiwidgets.lrp import LRP, AbsLRP
 from xaiwidgets.model import ImageModel, graphs
@@ -99,12 +100,6 @@ def test_two_threads_with_two_sizes() -> None:
         assert len(found[key]) == 4
         for each in found[key]:
             torch.testing.assert_close(each, expected, rtol=1e-9, atol=1e-11)
-
-
-def resident() -> int:
-    """Memory of this process in bytes."""
-    with open("/proc/self/statm", encoding="ascii") as file:
-        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
 @pytest.mark.slow

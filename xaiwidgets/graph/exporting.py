@@ -19,11 +19,13 @@ from xaiwidgets.graph.copying import unwrapped
 from xaiwidgets.graph.fold import Steps, fold_batch_norms
 from xaiwidgets.graph.graph import Before, Graph
 from xaiwidgets.graph.inlining import inline_regions
+from xaiwidgets.graph.memory import hand_back
 from xaiwidgets.graph.operation import GraphError, Operation, Value
 from xaiwidgets.graph.proof import Proof
 from xaiwidgets.graph.reach import Reach
 from xaiwidgets.graph.reading import Reader, ViewWritten
 from xaiwidgets.graph.sharing import sharing
+from xaiwidgets.graph.spectral import real_detours
 from xaiwidgets.graph.tracing import KeepsTensors, Outer, trace
 from xaiwidgets.graph.trial import Trial, apart
 
@@ -84,6 +86,7 @@ def export(
             return _export(trial, finish, hooks=True)
         finally:
             trial.put_back()
+            hand_back()
 
 
 def _export(trial: Trial, finish: Callable[[Graph], Graph], *, hooks: bool) -> Graph:
@@ -120,7 +123,7 @@ def _graph(trial: Trial, finish: Callable[[Graph], Graph], *, hooks: bool, singl
         program = program.run_decompositions({})
         inline_regions(program.graph_module)
         reading = Reader(program).read()
-    operations, output, names = _without_dead_steps(*reading)
+    operations, output, names = _without_dead_steps(real_detours(reading[0]), *reading[1:])
     if single and operations[output].shape[:1] != (1,):
         raise GraphError(f"{name} gives no result an image.")
     operations = [_plainly(operation) for operation in operations]

@@ -6,7 +6,8 @@ What a kind means for relevance (a composite may say otherwise for any of them):
     linear      constant weights times inputs, also by another name (`rewriting`): the composite's rule
     move        entries change place or are chosen by a mask or positions, none changes value: relevance moves back with them
     sum         a fixed linear map without weights to exchange: relevance is shared in proportion to the addends. Sampling at given
-                points (`grid_sampler`) is linear in the picture; the points are held constant
+                points (`grid_sampler`) is linear in the picture; the points are held constant. So is a way through Fourier transforms
+                and filters back to real numbers (`spectral`)
     winner      the largest (smallest, middle) entries, or a smooth form of that (`logsumexp`): they take all, by torch's derivative
                 where several are level
     pass        element by element: relevance passes unchanged. Rounding too, which changes little
@@ -44,14 +45,14 @@ TABLE: dict[str, str] = {
         repeat_interleave pixel_shuffle pixel_unshuffle channel_shuffle native_channel_shuffle unfold im2col split
         split_with_sizes chunk tensor_split unbind diagonal diag diag_embed tril triu to _to_copy clone where masked_fill
         masked_scatter scatter select_scatter slice_scatter diagonal_scatter index_put index_copy index_fill max_unpool2d
-        max_unpool3d nan_to_num
+        max_unpool3d nan_to_num fft_fftshift fft_ifftshift
     """,
     "sum": """
         add sub rsub mean sum nanmean nansum trace cumsum scatter_add index_add avg_pool1d avg_pool2d avg_pool3d
         adaptive_avg_pool1d adaptive_avg_pool2d adaptive_avg_pool3d upsample_nearest1d upsample_nearest2d upsample_nearest3d
         _upsample_nearest_exact1d _upsample_nearest_exact2d _upsample_nearest_exact3d upsample_linear1d upsample_bilinear2d
         upsample_trilinear3d upsample_bicubic2d _upsample_bilinear2d_aa _upsample_bicubic2d_aa col2im grid_sampler
-        grid_sampler_2d grid_sampler_3d torchvision.deform_conv2d torchvision.roi_align
+        grid_sampler_2d grid_sampler_3d torchvision.deform_conv2d torchvision.roi_align spectral
     """,
     "winner": """
         max_pool1d max_pool2d max_pool3d adaptive_max_pool1d adaptive_max_pool2d adaptive_max_pool3d fractional_max_pool2d

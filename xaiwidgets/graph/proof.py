@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from xaiwidgets.graph.graph import Graph
 from xaiwidgets.graph.operation import GraphError
-from xaiwidgets.graph.trial import BATCHES, Trial
+from xaiwidgets.graph.trial import BATCHES, Trial, Widened
 
 __all__ = ["Proof"]
 
@@ -82,7 +82,8 @@ class Proof:
         trial, answers = self.trial, self.trial.answers
         try:
             module, x = trial.fresh(hooks=True, dtype=torch.float64), trial.x.double()
-            answers = [trial.ask(module, x[:size]) for size in BATCHES]
+            with Widened():
+                answers = [trial.ask(module, x[:size]) for size in BATCHES]
             graph = self.make(torch.float64, True)
             found = [graph.run(x[:size]) for size in BATCHES]
             agree = all(map(_close, found, answers))

@@ -10,12 +10,14 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from xaiwidgets.graph.copying import Copier, unwrapped
 from xaiwidgets.graph.hooks import HookWatch, without_global_hooks
+from xaiwidgets.graph.operation import converted, rewrite
 from xaiwidgets.graph.reach import Reach
 
-__all__ = ["BATCHES", "Trial", "apart"]
+__all__ = ["BATCHES", "Trial", "Widened", "apart"]
 
 SMALL = 2**20  # entries of a tensor outside the module that is kept, in case that a hook adds to it
 BATCHES = (2, 1)  # torch.export takes a size of one for a constant, so what it traced is tried with one image as well
@@ -119,6 +121,17 @@ class Trial:
     def shares(self, owner: Any) -> bool:
         """Whether the copies have no such thing of their own: globals, attributes of classes, what could not be copied."""
         return self._copier.twin(owner) is None
+
+
+class Widened(TorchDispatchMode):
+    """Steps within compute in float64 also where a module's code asks for a type of its own (`.float()`, autocast), as a graph does
+    that is in one precision throughout."""
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        def wide(leaf: Any) -> Any:
+            return converted(leaf, torch.float64) if isinstance(leaf, torch.dtype) else leaf
+
+        return func(*rewrite(args, wide), **rewrite(kwargs or {}, wide))
 
 
 def _images(example: Tensor) -> Tensor:

@@ -25,6 +25,7 @@ NAMES: dict[str, str] = {
     "index": "x[positions]",
     "index_put": "x[positions] = values",
     "cdist": "torch.cdist",
+    "spectral": "torch.fft",
 }
 RECURRENT = frozenset(name for name, words in NAMES.items() if words.startswith(("nn.LSTM", "nn.GRU", "nn.RNN")))
 RANDOM = ("rand", "bernoulli", "multinomial", "normal", "uniform", "exponential", "dropout")
@@ -53,7 +54,10 @@ def advice(operation: Operation) -> str:
     if target in RECURRENT:
         why = f"{name} is recurrent, and relevance has no rule through recurrent layers here"
     elif operation.dtype is not None and operation.dtype.is_complex:
-        why = f"{name} computes with complex numbers, for which there is no rule"
+        why = (
+            f"{name} computes with complex numbers, which relevance passes only where all of the way from real numbers to real numbers "
+            "is linear (torch.fft, products with constants, .real and .imag, but no magnitudes)"
+        )
     elif target.startswith(RANDOM):
         why = f"{name} is random also in evaluation mode: no two explanations would be of one function"
     elif "." in target and not target.rpartition(".")[2].isdigit():

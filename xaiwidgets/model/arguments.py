@@ -143,7 +143,10 @@ def timm_config(module: nn.Module, *, size: Any = None) -> dict[str, Any]:
 
 def _own_channels(module: nn.Module, usual: int) -> int:
     named = getattr(module, "pretrained_cfg", {}).get("first_conv")
-    named = named if isinstance(named, str | None) else named[0]
+    if named is not None and not isinstance(named, str):
+        if not named:  # timm's word for pixels that meet no convolution (CSATv2 begins with a cosine transform)
+            return usual
+        named = named[0]
     parts = dict(module.named_modules())
     first = parts.get(named) if named else next((p for p in parts.values() if isinstance(p, nn.Conv2d)), None)
     # Where space becomes depth, the first convolution takes many channels for one of the image.
