@@ -174,7 +174,7 @@ test("sixteen methods look all different, and chance like none of them", () => {
 test("words", () => {
   assert.equal(stepText(curves(), 0), "step 0 of 3 · untouched");
   assert.equal(stepText(curves(), 1), "step 1 of 3 · 1 of 4 patches, 25 %");
-  assert.equal(stepText(curves(), 3), "step 3 of 3 · all gray");
+  assert.equal(stepText(curves(), 3), "step 3 of 3 · all grey");
   assert.deepEqual([fixed(-0.00001, 3), fixed(-1.5, 1), fixed(null, 2)], ["0.000", "−1.5", "–"]);
   assert.deepEqual([[12.3], [0.5], [1234], []].map(decimalsFor), [2, 3, 0, 3]);
 });

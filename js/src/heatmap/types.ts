@@ -15,16 +15,13 @@ export interface HeatmapState extends WidgetState {
   scale: "image" | "shared" | "fixed";
   fixed_range: [number, number] | null;
   zoom: [number, number, number];
-  image: number;
   method: string;
   target: number | null;
   against: number | null;
   parameters: Record<string, Parameters>;
   selection: { x: number; y: number } | null;
   // What Python says; the browser only reads these.
-  images: number;
   methods: Method[];
-  class_names: string[];
   snapshot: unknown;
 }
 

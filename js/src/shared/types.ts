@@ -15,6 +15,9 @@ export interface WidgetState {
   picture: Beneath;
   overlay: OverlayStyle;
   model_name: string;
+  image: number;
+  images: number;
+  class_names: string[];
   status: Status;
 }
 
@@ -25,6 +28,11 @@ export interface Help {
   paper?: string;
   /** "doi:…" or "arXiv:…" */
   link?: string;
+}
+
+/** A method in words. */
+export interface About extends Help {
+  label: string;
 }
 
 /** How far a computation is. */

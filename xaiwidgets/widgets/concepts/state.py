@@ -39,6 +39,8 @@ class ConceptState(Widget):
     opacity = traitlets.Float(0.6, min=0, max=1).tag(sync=True)
     colormap = traitlets.Unicode("red_blue").tag(sync=True)
     # What Python tells.
+    about = traitlets.Dict().tag(sync=True)
+    """The method in words: label, help, paper, link."""
     images = traitlets.Int(1).tag(sync=True)
     class_names = traitlets.List(traitlets.Unicode()).tag(sync=True)
     layers = traitlets.List(traitlets.Dict()).tag(sync=True)

@@ -147,7 +147,7 @@ class HeatmapOverlay(HeatmapPages):
 
     def _on_ready(self, content: dict[str, Any]) -> None:
         self._heard = True
-        for packet in [*self._recorded(), *(self._album.known() if self._album else ())]:
+        for packet in [*self._recorded(), *self._known_images()]:
             self._post(packet)
         if self.status.get("state") in ("idle", "done"):
             self.compute()
