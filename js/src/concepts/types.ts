@@ -52,7 +52,7 @@ export const initialState: ConceptsState = {
   reference_class: null,
   crop: true,
   look: "fade",
-  opacity: 0.6,
+  opacity: 0.8,
   colormap: "red_blue",
   theme: "auto",
   picture: "grey",

@@ -19,6 +19,8 @@ export interface HeatmapState extends WidgetState {
   target: number | null;
   against: number | null;
   parameters: Record<string, Parameters>;
+  /** Share of the map's range: masks end where standard errors are no larger. */
+  enough: number;
   selection: { x: number; y: number } | null;
   // What Python says; the browser only reads these.
   methods: Method[];
@@ -41,6 +43,7 @@ export const initialState: HeatmapState = {
   target: null,
   against: null,
   parameters: {},
+  enough: 0.03,
   selection: null,
   theme: "auto",
   picture: "grey",

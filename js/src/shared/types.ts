@@ -43,6 +43,8 @@ export interface Progress {
   unit?: string;
   seconds_left?: number | null;
   largest_error?: number | null;
+  /** Whether it ended before the total, as it was good enough. */
+  enough?: boolean;
 }
 
 export interface Status extends Omit<Progress, "state"> {

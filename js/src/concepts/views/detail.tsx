@@ -41,7 +41,7 @@ function OwnHeatmap() {
   const pixel = usePixel();
   const waiting = store.canCompute.value ? "" : "not saved here: it needs a kernel";
   return (
-    <figure class="xw-pane">
+    <figure class="xw-pane" style={{ "--xw-aspect": aspectOf(focus?.picture) }}>
       <figcaption class="xw-caption">
         <span class="xw-caption-label">On this image</span>
         <PixelValue pixel={pixel} map={map} />
@@ -51,7 +51,6 @@ function OwnHeatmap() {
         role="img"
         aria-label="Heatmap of the concept on this image"
         data-stale={map === null}
-        style={{ "--xw-aspect": aspectOf(focus?.picture) }}
         {...pixel.handlers}
       >
         <HeatCanvas

@@ -22,18 +22,12 @@ export function ImagePane() {
   const pixel = usePixel();
   return (
     <section class="xw-image" aria-label="Image">
-      <figure class="xw-pane">
+      <figure class="xw-pane" style={{ "--xw-aspect": aspectOf(result?.picture) }}>
         <figcaption class="xw-caption">
           <span class="xw-caption-label">{result ? <Explained /> : "Image"}</span>
           <PixelValue pixel={pixel} map={result?.map ?? null} />
         </figcaption>
-        <div
-          ref={frame}
-          class="xw-frame"
-          data-stale={!current}
-          style={{ "--xw-aspect": aspectOf(result?.picture) }}
-          {...pixel.handlers}
-        >
+        <div ref={frame} class="xw-frame" data-stale={!current} {...pixel.handlers}>
           <HeatCanvas
             picture={result?.picture ?? null}
             map={result?.map ?? null}
@@ -93,7 +87,7 @@ function Saying() {
 function BoxLine() {
   const store = useStore();
   const box = store.state.box.value;
-  if (!box) return <p class="xw-hint">Drag a box on the image to ask which concepts act inside it.</p>;
+  if (!box) return <p class="xw-hint">Drag a box to ask what acts inside it.</p>;
   const [left, top, right, bottom] = box;
   return (
     <p class="xw-hint xw-box-line">

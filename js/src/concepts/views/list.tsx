@@ -28,8 +28,8 @@ export function ConceptList() {
     <section class="xw-list" aria-label="Concepts">
       <div class="xw-list-head">
         <h3>
-          {inBox ? "Inside the box" : "Concepts"} <HelpButton of="Order" help={help.order} />
-          <small>{layer && `${layer.units} in ${layer.name}`}</small>
+          {inBox ? "Inside the box" : "Concepts"} <small>{layer && `${layer.units} in ${layer.name}`}</small>{" "}
+          <HelpButton of="Order" help={help.order} />
         </h3>
         <Segmented
           label="Order by"

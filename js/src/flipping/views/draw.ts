@@ -16,9 +16,12 @@ export const outlines: Record<CurveOrder, { colour: string; dash: number[] }> = 
   random: { colour: "#ffb000", dash: [] },
 };
 
-/** How a heatmap is coloured: diverging around zero where it has two signs. */
+const nearZero = 0.05; // of the largest value: a map that begins there is one of amounts, and zero is nothing
+
+/** How a heatmap is coloured: around zero where it has two signs, or begins there. */
 export function heatLook(heat: HeatMap): { range: [number, number]; colormap: string } {
-  const signed = heat.extent[0] < 0;
+  const [low, high] = heat.extent;
+  const signed = low < nearZero * Math.max(0, high);
   return {
     range: signed ? aroundZero(heat.extent) : heat.extent,
     colormap: fittingColormap("", signed ? "diverging" : "sequential"),

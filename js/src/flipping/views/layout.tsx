@@ -1,5 +1,6 @@
 /** The widget as a whole: where its parts stand, and what its keys do. */
 import { FirstUse } from "../../shared/controls/first-use.tsx";
+import { isSigned } from "../../shared/data/colormaps.ts";
 import { colourSentence, hardlyChanges } from "../../shared/data/words.ts";
 import { Messages } from "../../shared/views/messages.tsx";
 import { Sentence } from "../../shared/views/sentence.tsx";
@@ -25,9 +26,9 @@ function Saying() {
   const { image, overlay } = store.state;
   const name = curves?.target(image.value) ?? null;
   const of = name === null ? "the class" : store.className(name);
-  const colours = heat
-    ? colourSentence(heatLook(heat).colormap, `speaks for ${of}`, `speaks against ${of}`, overlay.value)
-    : "";
+  const look = heat && heatLook(heat);
+  const against = look && isSigned(look.colormap) ? `speaks against ${of}` : "matters least";
+  const colours = look ? colourSentence(look.colormap, `speaks for ${of}`, against, overlay.value) : "";
   const says =
     "The faster the score falls when the most relevant patches are hidden first, the better the heatmap.";
   const change = curves?.change(store.image.value) ?? null;

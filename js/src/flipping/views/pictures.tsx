@@ -100,7 +100,7 @@ function Pane({ pane, label }: PaneProps) {
     return true;
   });
   return (
-    <figure class="xw-pane" data-pane={pane}>
+    <figure class="xw-pane" data-pane={pane} style={{ "--xw-aspect": aspectOf(grid ?? picture) }}>
       <figcaption class="xw-caption">
         <span class="xw-caption-label" title={label}>
           {label}
@@ -112,7 +112,6 @@ function Pane({ pane, label }: PaneProps) {
         aria-roledescription="picture"
         aria-label={`${label}. Arrow keys move a mark from patch to patch, Escape takes it away.`}
         tabIndex={0}
-        style={{ "--xw-aspect": aspectOf(grid ?? picture) }}
         onKeyDown={onKeyDown}
         onPointerMove={(event) => {
           const patch = patchAt(event);
