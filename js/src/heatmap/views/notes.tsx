@@ -36,8 +36,8 @@ export function Sentence() {
     <>
       <Line text={sentences} cautions={cautions} />
       <FirstUse name="heatmap">
-        Move over the picture to read values, click to pin one; Ctrl or ⌘ and the wheel zoom, dragging moves.
-        Every “?” says what something is.
+        Move over the picture to read values, click to pin one, press C to copy it; Ctrl or ⌘ and the wheel
+        zoom, dragging moves. Every “?” says what something is.
       </FirstUse>
     </>
   );
