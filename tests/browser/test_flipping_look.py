@@ -225,7 +225,7 @@ def test_a_saved_notebook_shows_its_curves_and_stays_usable(
     page = standing(state_of(viewer, scope="mean"))
     expect(page.locator(".xw-chart .xw-line")).to_have_count(14)
     expect(page.get_by_text("Kernel not connected: showing the saved picture")).to_be_visible(timeout=10_000)
-    expect(page.get_by_label("Show instead")).to_be_disabled()
+    expect(page.get_by_role("combobox", name="Hide with")).to_be_disabled()
     frame = page.locator("[data-pane='morf'] canvas")
     expect(frame).to_have_attribute("data-shown", "0/3")
     # A step whose frame was not saved: its flipped patches are hatched, and that is said.

@@ -14,8 +14,8 @@ export function ConceptsView() {
     <div class="xw-body">
       <Header />
       <FirstUse name="concepts">
-        Press a concept to see where it acts on this image and on others that show it; drag a box to ask what
-        acts there. Every “?” says what something is.
+        Press a concept to see where it acts on this image and on others that show it. Every “?” says what
+        something is.
       </FirstUse>
       <div class="xw-main">
         <ImagePane />

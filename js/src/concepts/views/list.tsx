@@ -24,6 +24,17 @@ export function ConceptList() {
   const byShare = inBox || order.value === "relevance";
   const focus = store.focus.value.result;
   const rest = list.length - shown.length;
+  const rows = useRef<HTMLDivElement>(null);
+  const { current } = store.ranking.value;
+  const concept = store.concept.value;
+  // A concept chosen elsewhere, in the graph or by search, comes into view; answers to a box leave the list where it is.
+  useEffect(() => {
+    if (current) bringIntoView(rows.current!);
+  }, [layer?.name, concept, current]);
+  // What acts in a box stands at the top.
+  useEffect(() => {
+    if (inBox) rows.current!.scrollTop = 0;
+  }, [inBox]);
   return (
     <section class="xw-list" aria-label="Concepts">
       <div class="xw-list-head">
@@ -54,6 +65,7 @@ export function ConceptList() {
         <p class="xw-bar-key">how active each concept is on the image</p>
       )}
       <div
+        ref={rows}
         class="xw-rows"
         role="listbox"
         aria-label={layer ? `Concepts of ${layer.name}` : "Concepts"}
@@ -82,6 +94,15 @@ export function ConceptList() {
   );
 }
 
+/** Within the list alone: the notebook must not scroll. */
+function bringIntoView(rows: HTMLElement): void {
+  const row = rows.querySelector<HTMLElement>("[aria-selected=true]");
+  if (!row) return;
+  const { offsetTop, offsetHeight } = row;
+  const hidden = offsetTop < rows.scrollTop || offsetTop + offsetHeight > rows.scrollTop + rows.clientHeight;
+  if (hidden) rows.scrollTop = offsetTop - rows.clientHeight / 3;
+}
+
 type Store = ReturnType<typeof useStore>;
 
 function emptyText(canCompute: boolean): string {
@@ -107,7 +128,6 @@ function onKeyDown(event: KeyboardEvent, store: Store, list: Ranked[]): void {
 
 function Row({ entry, ends, share }: { entry: Ranked; ends: Ends; share: boolean }) {
   const store = useStore();
-  const row = useRef<HTMLDivElement>(null);
   const { concept, value, whole } = entry;
   const layer = store.layer.value!;
   const selected = store.concept.value === concept;
@@ -115,19 +135,8 @@ function Row({ entry, ends, share }: { entry: Ranked; ends: Ends; share: boolean
   const text = share ? signedPercent(value) : formatNumber(value);
   const choose = () => store.go(layer.name, concept);
 
-  // A concept chosen elsewhere, in the graph or by search, comes into view.
-  useEffect(() => {
-    if (!selected || !row.current) return;
-    const rows = row.current.parentElement!;
-    const { offsetTop, offsetHeight } = row.current;
-    const hidden =
-      offsetTop < rows.scrollTop || offsetTop + offsetHeight > rows.scrollTop + rows.clientHeight;
-    if (hidden) rows.scrollTop = offsetTop - rows.clientHeight / 3;
-  }, [selected]);
-
   return (
     <div
-      ref={row}
       class="xw-row"
       role="option"
       tabIndex={selected ? 0 : -1}
