@@ -380,7 +380,7 @@ class Monkey:
         self._any(self.view.root.get_by_role("radio"))
 
     def image(self) -> None:
-        self._any(self.view.root.get_by_role("button", name=re.compile("image$")))
+        self._any(self.view.root.get_by_role("listbox", name="Images").get_by_role("option"))
 
     def name(self) -> None:
         box = self.view.detail.get_by_role("textbox").first
@@ -405,6 +405,13 @@ class Monkey:
 
     def more(self) -> None:
         self._any(self.view.root.get_by_role("button", name=re.compile(r"^\d+ more$")))
+
+    def enlarge(self) -> None:
+        self._any(self.view.root.locator(".xw-reference-frame"))
+        self._any(self.view.root.get_by_role("button", name=re.compile("(Next|Previous) reference|^Close$")))
+
+    def undo(self) -> None:
+        self._any(self.view.root.get_by_role("button", name="Undo"))
 
     def clear(self) -> None:
         self._any(self.view.root.get_by_role("button", name="Clear box"))

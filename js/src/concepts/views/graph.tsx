@@ -129,7 +129,7 @@ function NodeCard({ node, graph }: { node: PlacedNode; graph: Graph }) {
   const root = node.index === 0;
   const label = store.names.label(layer, concept);
   const name = store.names.nameOf(layer, concept);
-  const said = `${name} of ${layer}, ${signedPercent(share)} of its layer, relevance ${formatNumber(relevance)}`;
+  const said = `${name} ${layer}: ${signedPercent(share)} of its layer, relevance ${formatNumber(relevance)}`;
   return (
     <button
       type="button"
@@ -145,7 +145,7 @@ function NodeCard({ node, graph }: { node: PlacedNode; graph: Graph }) {
     >
       <Thumb layer={layer} concept={concept} />
       <span class="xw-node-text">
-        <span class="xw-node-name">{label?.name || concept}</span>
+        <span class="xw-node-name">{label?.name || concept}</span>{" "}
         <small class="xw-node-layer">
           <bdi>{layer}</bdi>
         </small>

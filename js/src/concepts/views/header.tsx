@@ -1,7 +1,9 @@
-/** What is asked: the image, the class and the class it is held against, the layer; and the search for a concept. */
+/** What is asked: the image, the class and the class it is held against, the layer; the search for a concept; how heatmaps look. */
+import { AppearanceChoice } from "../../shared/controls/appearance.tsx";
 import { ClassChoice } from "../../shared/controls/class-choice.tsx";
 import { Combobox } from "../../shared/controls/combobox.tsx";
 import { Heading } from "../../shared/controls/heading.tsx";
+import { Opacity } from "../../shared/controls/opacity.tsx";
 import { help } from "../../shared/data/words.ts";
 import { useStore } from "./context.ts";
 
@@ -22,6 +24,14 @@ export function Header() {
         <Classes />
         <LayerChoice />
         <Search />
+      </div>
+      <div class="xw-appearance" role="group" aria-label="Appearance">
+        <Opacity
+          label="Opacity"
+          value={store.state.opacity}
+          onInput={(value) => store.set("opacity", value)}
+        />
+        <AppearanceChoice store={store} />
       </div>
     </>
   );

@@ -1,7 +1,5 @@
 /** The image under the heatmap of its class, and the box on it that asks: which concepts act here? */
 import { useRef } from "preact/hooks";
-import { AppearanceChoice } from "../../shared/controls/appearance.tsx";
-import { Opacity } from "../../shared/controls/opacity.tsx";
 import { fittingColormap } from "../../shared/data/colormaps.ts";
 import { formatNumber, formatPercent } from "../../shared/data/format.ts";
 import { colourSentence } from "../../shared/data/words.ts";
@@ -43,10 +41,6 @@ export function ImagePane() {
       </figure>
       <Saying />
       <BoxLine />
-      <Opacity label="Opacity" value={opacity} onInput={(value) => store.set("opacity", value)} />
-      <div class="xw-appearance">
-        <AppearanceChoice store={store} />
-      </div>
       <Footer />
     </section>
   );

@@ -141,7 +141,7 @@ function Row({ entry, ends, share }: { entry: Ranked; ends: Ends; share: boolean
       role="option"
       tabIndex={selected ? 0 : -1}
       aria-selected={selected}
-      aria-label={`${store.names.nameOf(layer.name, concept)}, ${text}`}
+      aria-label={`${label?.name || layer.kind} ${concept} ${text}`}
       data-concept={concept}
       data-value={value}
       onClick={choose}
@@ -153,7 +153,7 @@ function Row({ entry, ends, share }: { entry: Ranked; ends: Ends; share: boolean
           <span class="xw-row-name" data-named={Boolean(label?.name)}>
             {label?.name || concept}
             {label?.name && <small> {concept}</small>}
-          </span>
+          </span>{" "}
           <span class="xw-value">{text}</span>
         </span>
         <Bar value={value} whole={whole} ends={ends} />

@@ -1,4 +1,5 @@
 /** What is explained and how; below it what is asked of the model. */
+import { AppearanceChoice } from "../../shared/controls/appearance.tsx";
 import { ClassChoice } from "../../shared/controls/class-choice.tsx";
 import { Heading } from "../../shared/controls/heading.tsx";
 import { NumberInput } from "../../shared/controls/number.tsx";
@@ -54,49 +55,52 @@ export function Questions() {
   const prediction = store.album.prediction(image.value);
   const first = prediction?.classes[0];
   return (
-    <fieldset class="xw-questions" disabled={!store.canCompute.value}>
-      <legend class="xw-hidden">What is flipped, and how</legend>
-      <Segmented
-        inline
-        label="Order"
-        help={help.flipping}
-        value={order.value}
-        choices={orders}
-        onChange={(value) => store.ask({ order: value })}
-      />
-      <Select
-        label="Hide with"
-        help={help.hidden}
-        value={perturb.value}
-        choices={perturbations.value}
-        onChange={(value) => store.ask({ perturb: value })}
-      />
-      <NumberInput
-        label="Patch"
-        help={help.patch}
-        value={patch.value}
-        min={1}
-        step={1}
-        unit="px"
-        onChange={(value) => store.ask({ patch: Math.round(value) })}
-      />
-      <ClassChoice
-        label="Class"
-        help={help.followed}
-        names={class_names.value}
-        value={target.value}
-        none={first === undefined ? "predicted class" : `predicted class: ${store.className(first)}`}
-        prediction={prediction}
-        onChange={(value) => store.ask({ target: value })}
-      />
-      <Segmented
-        inline
-        label="Score"
-        help={help.score}
-        value={score.value}
-        choices={scores}
-        onChange={(value) => store.ask({ score: value })}
-      />
-    </fieldset>
+    <div class="xw-toolbar">
+      <fieldset class="xw-questions" disabled={!store.canCompute.value}>
+        <legend class="xw-hidden">What is flipped, and how</legend>
+        <Segmented
+          inline
+          label="Order"
+          help={help.flipping}
+          value={order.value}
+          choices={orders}
+          onChange={(value) => store.ask({ order: value })}
+        />
+        <Select
+          label="Hide with"
+          help={help.hidden}
+          value={perturb.value}
+          choices={perturbations.value}
+          onChange={(value) => store.ask({ perturb: value })}
+        />
+        <NumberInput
+          label="Patch"
+          help={help.patch}
+          value={patch.value}
+          min={1}
+          step={1}
+          unit="px"
+          onChange={(value) => store.ask({ patch: Math.round(value) })}
+        />
+        <ClassChoice
+          label="Class"
+          help={help.followed}
+          names={class_names.value}
+          value={target.value}
+          none={first === undefined ? "predicted class" : `predicted class: ${store.className(first)}`}
+          prediction={prediction}
+          onChange={(value) => store.ask({ target: value })}
+        />
+        <Segmented
+          inline
+          label="Score"
+          help={help.score}
+          value={score.value}
+          choices={scores}
+          onChange={(value) => store.ask({ score: value })}
+        />
+      </fieldset>
+      <AppearanceChoice store={store} />
+    </div>
   );
 }

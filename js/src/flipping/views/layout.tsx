@@ -29,8 +29,7 @@ function Saying() {
   const look = heat && heatLook(heat);
   const against = look && isSigned(look.colormap) ? `speaks against ${of}` : "matters least";
   const colours = look ? colourSentence(look.colormap, `speaks for ${of}`, against, overlay.value) : "";
-  const says =
-    "The faster the score falls when the most relevant patches are hidden first, the better the heatmap.";
+  const says = "The sooner the score falls with the most relevant first, the better the heatmap.";
   const change = curves?.change(store.image.value) ?? null;
   const cautions = change !== null && change < little ? [hardlyChanges(change)] : [];
   return <Sentence text={`${says} ${colours}`} cautions={cautions} />;

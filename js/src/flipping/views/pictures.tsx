@@ -1,7 +1,6 @@
 /** The heatmap, and beside it the image as the model sees it at this step; newly flipped patches outlined on all. */
 import { computed } from "@preact/signals";
 import { useEffect, useMemo, useRef } from "preact/hooks";
-import { AppearanceChoice } from "../../shared/controls/appearance.tsx";
 import { clamp } from "../../shared/data/numbers.ts";
 import { keepDrawn } from "../../shared/drawing/canvas.ts";
 import { arrows, pictureKeys } from "../../shared/drawing/keys.ts";
@@ -28,26 +27,20 @@ export function Pictures() {
       {orders.map((order) => (
         <Pane key={order} pane={order} label={name(order)} />
       ))}
-      <div class="xw-under-pictures">
-        <FrameKey orders={orders} />
-        {method !== random && (
-          <div class="xw-appearance">
-            <AppearanceChoice store={store} />
-          </div>
-        )}
-      </div>
+      <FrameKey orders={orders} method={method} />
     </section>
   );
 }
 
 /** What the frames around patches say. */
-function FrameKey({ orders }: { orders: readonly CurveOrder[] }) {
+function FrameKey({ orders, method }: { orders: readonly CurveOrder[]; method: string }) {
   return (
     <p class="xw-frame-key">
+      hidden by this step:
       {orders.map((order) => (
         <span key={order}>
           <i style={{ borderColor: outlines[order].colour }} data-dashed={outlines[order].dash.length > 0} />
-          hidden by this step{orders.length > 1 && `, ${orderNames[order].toLowerCase()}`}
+          {method === random ? orderNames.random.toLowerCase() : orderNames[order].toLowerCase()}
         </span>
       ))}
     </p>

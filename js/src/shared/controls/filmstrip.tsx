@@ -149,8 +149,7 @@ function Frame({ entry, chosen, first, className, onChoose }: FrameProps) {
     >
       <SheetThumb tile={tile} />
       <Verdict right={right} />
-      <span class="xw-film-name">{name || image + 1}</span>
-      <small>{number}</small>
+      <span class="xw-film-name">{name || image + 1}</span> <small>{number}</small>
     </button>
   );
 }
