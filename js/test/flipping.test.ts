@@ -315,3 +315,11 @@ test("a saved notebook's packets are read, a damaged blob is none", () => {
   assert.deepEqual(parsePackets(blob.subarray(0, start + 9)), []);
   assert.deepEqual(parsePackets(null), []);
 });
+
+test("how far the score is from where it began when all is hidden", () => {
+  assert.ok(Math.abs(curves().change(1)! - 0.3) < 1e-6);
+  // A score of zero has no share: the next line tells.
+  assert.ok(Math.abs(curves().change(0)! - 0.03) < 1e-6);
+  const { content, buffers } = curvesMessage({ images: [0] });
+  assert.throws(() => new Curves(content, buffers as Uint8Array<ArrayBuffer>[]));
+});

@@ -19,7 +19,7 @@ export function Enlarged({ item, onStep, onClose }: EnlargedProps) {
   const { colormap, opacity, picture: beneath, overlay } = store.state;
   const dialog = useRef<HTMLDivElement>(null);
   // Only when it opens: stepping keeps the focus where it is.
-  useEffect(() => dialog.current?.querySelector("button")?.focus(), []);
+  useEffect(() => dialog.current?.querySelector<HTMLElement>("[aria-label=Close]")?.focus(), []);
   const onKeyDown = (event: KeyboardEvent) => {
     const by = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
     if (event.key === "Escape") onClose();
@@ -49,9 +49,6 @@ export function Enlarged({ item, onStep, onClose }: EnlargedProps) {
           {name}
         </b>
         <span class="xw-value">{formatNumber(score)}</span>
-        <button type="button" class="xw-button xw-icon" aria-label="Close" onClick={onClose}>
-          ×
-        </button>
         <button
           type="button"
           class="xw-button xw-icon"
@@ -62,6 +59,9 @@ export function Enlarged({ item, onStep, onClose }: EnlargedProps) {
         </button>
         <button type="button" class="xw-button xw-icon" aria-label="Next reference" onClick={() => onStep(1)}>
           ›
+        </button>
+        <button type="button" class="xw-button xw-icon" aria-label="Close" onClick={onClose}>
+          ×
         </button>
       </p>
       <div class="xw-enlarged-panes">
