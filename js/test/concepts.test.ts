@@ -307,6 +307,11 @@ test("a name is shown at once and told to Python; an empty one is taken away", (
   assert.equal(model.sent.length, sent, "nothing new");
   store.names.rename({ layer: "low", concept: 2, name: "", note: "" });
   assert.equal(store.names.nameOf("low", 2), "channel 2");
+  // The way back from the last change, and back again.
+  assert.equal(store.names.before("low", 1), null);
+  store.names.rename(store.names.before("low", 2)!);
+  assert.equal(store.names.nameOf("low", 2), "<b>x</b>");
+  assert.equal(store.names.before("low", 2)?.name, "");
 });
 
 test("a new kernel is asked for everything again", () => {
