@@ -9,7 +9,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["CHOICES", "COMPOSITES", "MAPS", "METHODS", "SETTINGS", "Word", "choice", "word"]
+__all__ = [
+    "CAUTION",
+    "CHOICES",
+    "COMPOSITES",
+    "MAPS",
+    "METHODS",
+    "SETTINGS",
+    "Word",
+    "choice",
+    "hardly_matters",
+    "little_reached",
+    "within_noise",
+    "word",
+]
 
 
 @dataclass(frozen=True)
@@ -99,6 +112,10 @@ CHOICES: Mapping[str, Mapping[str, Word]] = {
         "blur": Word("the picture, blurred"),
         "noise": Word("random noise"),
         "inpaint": Word("filled in from around"),
+        "telea": Word("filled in from around (Telea)"),
+        "random": Word("random value, a step"),
+        "random_pixel": Word("random value, a pixel"),
+        "gray": Word("mid grey"),
     },
     "similarity": {
         "cosine": Word("cosine (direction)"),
@@ -107,6 +124,34 @@ CHOICES: Mapping[str, Mapping[str, Word]] = {
     },
 }
 """Readable names of what a setting may be, by the setting's name."""
+
+
+CAUTION = "caution"
+"""The label of a note that says what a picture must not be taken for."""
+
+
+def hardly_matters(what: str, change: float) -> str:
+    """Of masked pictures: ``change`` is the largest mean change, a share of one."""
+    return f"Hiding parts changes {what} by at most {_percent(change)}: hardly anything here matters."
+
+
+def within_noise(spread: float, error: float) -> str:
+    """Of masked pictures: the map's range, and its largest standard error."""
+    return (
+        f"The map's range ({spread:.2g}) is within its standard errors ({error:.2g}): what it shows may be chance. "
+        "More masks tell."
+    )
+
+
+def little_reached(share: float) -> str:
+    """Of relevance: the share of the score that is in the map."""
+    return (
+        f"Only {_percent(abs(share))} of the score reached the pixels: try the composite with γ and box, or zero bias."
+    )
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.2g} %"
 
 
 def word(words: Mapping[str, Word], name: str, label: str = "") -> Word:

@@ -293,8 +293,8 @@ test("walking down keeps the way back, choosing elsewhere forgets it", () => {
 });
 
 test("a name is shown at once and told to Python; an empty one is taken away", () => {
-  store.rename({ layer: "low", concept: 2, name: "<b>x</b>", note: "" });
-  assert.equal(store.nameOf("low", 2), "<b>x</b>");
+  store.names.rename({ layer: "low", concept: 2, name: "<b>x</b>", note: "" });
+  assert.equal(store.names.nameOf("low", 2), "<b>x</b>");
   assert.deepEqual(model.sent.at(-1), {
     type: "label",
     layer: "low",
@@ -303,10 +303,15 @@ test("a name is shown at once and told to Python; an empty one is taken away", (
     note: "",
   });
   const sent = model.sent.length;
-  store.rename({ layer: "low", concept: 2, name: "<b>x</b>", note: "" });
+  store.names.rename({ layer: "low", concept: 2, name: "<b>x</b>", note: "" });
   assert.equal(model.sent.length, sent, "nothing new");
-  store.rename({ layer: "low", concept: 2, name: "", note: "" });
-  assert.equal(store.nameOf("low", 2), "channel 2");
+  store.names.rename({ layer: "low", concept: 2, name: "", note: "" });
+  assert.equal(store.names.nameOf("low", 2), "channel 2");
+  // The way back from the last change, and back again.
+  assert.equal(store.names.before("low", 1), null);
+  store.names.rename(store.names.before("low", 2)!);
+  assert.equal(store.names.nameOf("low", 2), "<b>x</b>");
+  assert.equal(store.names.before("low", 2)?.name, "");
 });
 
 test("a new kernel is asked for everything again", () => {

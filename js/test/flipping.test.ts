@@ -174,7 +174,7 @@ test("sixteen methods look all different, and chance like none of them", () => {
 test("words", () => {
   assert.equal(stepText(curves(), 0), "step 0 of 3 · untouched");
   assert.equal(stepText(curves(), 1), "step 1 of 3 · 1 of 4 patches, 25 %");
-  assert.equal(stepText(curves(), 3), "step 3 of 3 · all gray");
+  assert.equal(stepText(curves(), 3), "step 3 of 3 · all grey");
   assert.deepEqual([fixed(-0.00001, 3), fixed(-1.5, 1), fixed(null, 2)], ["0.000", "−1.5", "–"]);
   assert.deepEqual([[12.3], [0.5], [1234], []].map(decimalsFor), [2, 3, 0, 3]);
 });
@@ -314,4 +314,12 @@ test("a saved notebook's packets are read, a damaged blob is none", () => {
   );
   assert.deepEqual(parsePackets(blob.subarray(0, start + 9)), []);
   assert.deepEqual(parsePackets(null), []);
+});
+
+test("how far the score is from where it began when all is hidden", () => {
+  assert.ok(Math.abs(curves().change(1)! - 0.3) < 1e-6);
+  // A score of zero has no share: the next line tells.
+  assert.ok(Math.abs(curves().change(0)! - 0.03) < 1e-6);
+  const { content, buffers } = curvesMessage({ images: [0] });
+  assert.throws(() => new Curves(content, buffers as Uint8Array<ArrayBuffer>[]));
 });

@@ -63,6 +63,8 @@ test("the progress line", () => {
     "640 of 3000 masks · largest s.e. 0.013 · stopped",
   );
   assert.equal(progressText({ state: "done", done: 3000, total: 3000, unit: "masks" }), "3000 masks");
+  const enough = { state: "done", done: 256, total: 256, unit: "masks", enough: true };
+  assert.equal(progressText(enough), "good enough at 256 masks");
   assert.equal(progressText({ state: "running" }), "computing…");
   assert.equal(progressText({ state: "idle" }), "");
 });

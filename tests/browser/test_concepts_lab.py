@@ -150,7 +150,7 @@ def test_first_view_is_whole_and_its_numbers_are_pythons(view: View) -> None:
     share = view.ask("float(browser.result.ranking.share[0, 0])")
     expect(view.rows.first).to_contain_text(f"{share:.1%}".replace("%", " %"))
     score = view.ask("float(browser.result.ranking.output[0, browser.selection['target']])")
-    expect(view.root.get_by_role("region", name="Image")).to_contain_text(f"score {score:.2f}")
+    expect(view.root.get_by_role("region", name="Image", exact=True)).to_contain_text(f"score {score:.2f}")
 
 
 def test_class_contrast_layer_and_order(view: View) -> None:
@@ -244,12 +244,12 @@ def test_python_moves_the_browser(view: View) -> None:
         "browser.selection = {'image': 1, 'layer': 'features.conv4', 'concept': 7, 'box': (4, 4, 40, 50)}"
     )
     expect(view.detail).to_have_attribute("data-concept", "7")
-    expect(view.root.get_by_text("image 2 of 3")).to_be_visible()
+    expect(view.root.get_by_label("Image number")).to_have_value("2")
     view.settle()
     expect(view.root.get_by_text("Concepts inside 36 × 46 px")).to_be_visible()
     assert view.ask("browser.selection['layer']") == "features.conv4"
     view.root.get_by_role("button", name="Clear box").click()
-    view.root.get_by_role("button", name="Previous image").click()
+    view.root.get_by_role("option", name="Image 1:").click()
     view.choose("Layer", "conv6")
     until(lambda: view.ask("[browser.image, browser.box, browser.layer]") == [0, None, "features.conv6"])
 
@@ -380,7 +380,7 @@ class Monkey:
         self._any(self.view.root.get_by_role("radio"))
 
     def image(self) -> None:
-        self._any(self.view.root.get_by_role("button", name=re.compile("image$")))
+        self._any(self.view.root.get_by_role("listbox", name="Images").get_by_role("option"))
 
     def name(self) -> None:
         box = self.view.detail.get_by_role("textbox").first
@@ -406,6 +406,13 @@ class Monkey:
     def more(self) -> None:
         self._any(self.view.root.get_by_role("button", name=re.compile(r"^\d+ more$")))
 
+    def enlarge(self) -> None:
+        self._any(self.view.root.locator(".xw-reference-frame"))
+        self._any(self.view.root.get_by_role("button", name=re.compile("(Next|Previous) reference|^Close$")))
+
+    def undo(self) -> None:
+        self._any(self.view.root.get_by_role("button", name="Undo"))
+
     def clear(self) -> None:
         self._any(self.view.root.get_by_role("button", name="Clear box"))
 
@@ -428,7 +435,7 @@ def test_two_hundred_random_actions(view: View) -> None:
     expect(view.root.get_by_role("alert")).to_have_count(0)
     expect(view.detail).to_have_attribute("data-layer", state["layer"])
     expect(view.detail).to_have_attribute("data-concept", str(state["concept"]))
-    expect(view.root.get_by_text(f"image {state['image'] + 1} of 3")).to_be_visible()
+    expect(view.root.get_by_label("Image number")).to_have_value(str(state["image"] + 1))
     rows = view.shares()
     values = (
         "browser.result.region / browser.result.region.abs().sum()"

@@ -102,12 +102,12 @@ class TestList:
         widget.page.wait_for_function("model.saved.length > 2")
         assert widget.saved[2]["box"] == [moved[0], moved[1], 48, 48]
         area.press("Escape")
-        expect(widget.root.get_by_text("Drag a box")).to_be_visible()
+        expect(widget.root.get_by_text("Drag a box to ask")).to_be_visible()
         area.press("Enter")
         expect(area).to_have_attribute("aria-label", re.compile(r"^Box 16 by 16 pixels at column 16, row 16"))
         # A click beside it takes it away.
         widget.page.mouse.click(*point(0.05))
-        expect(widget.root.get_by_text("Drag a box")).to_be_visible()
+        expect(widget.root.get_by_text("Drag a box to ask")).to_be_visible()
         assert order(widget) == sorted_units(RELEVANCE)
 
     def test_while_dragging_one_question_is_under_way(self, browse: Open) -> None:

@@ -225,7 +225,7 @@ def test_a_saved_notebook_shows_its_curves_and_stays_usable(
     page = standing(state_of(viewer, scope="mean"))
     expect(page.locator(".xw-chart .xw-line")).to_have_count(14)
     expect(page.get_by_text("Kernel not connected: showing the saved picture")).to_be_visible(timeout=10_000)
-    expect(page.get_by_label("Show instead")).to_be_disabled()
+    expect(page.get_by_role("combobox", name="Hide with")).to_be_disabled()
     frame = page.locator("[data-pane='morf'] canvas")
     expect(frame).to_have_attribute("data-shown", "0/3")
     # A step whose frame was not saved: its flipped patches are hatched, and that is said.
@@ -281,3 +281,90 @@ def test_other_shapes_keep_their_proportions(size: tuple[int, int], open_page: O
         assert box["width"] / box["height"] == pytest.approx(size[1] / size[0], abs=0.02)
     time.sleep(0.1)
     expect(page.locator("[data-pane='lerf'] canvas")).to_have_attribute("data-shown", "0/1")
+
+
+def test_curves_end_where_all_is_grey_and_say_so(viewer: FlippingViewer, standing: Callable[..., Page]) -> None:
+    viewer.snapshot = viewer._snapshot()
+    page = standing(state_of(viewer))
+    ends = page.evaluate(
+        """() => [...document.querySelectorAll(".xw-panel-chart")].map((panel) => {
+            const grey = panel.querySelector(".xw-all-grey line").getBoundingClientRect().x;
+            const last = (path) => { const at = path.getPointAtLength(path.getTotalLength());
+                return at.x + path.ownerSVGElement.getBoundingClientRect().x; };
+            const hundred = [...panel.querySelectorAll(".xw-axes > text")].find((t) => t.textContent === "100 %");
+            const box = hundred.getBoundingClientRect();
+            return [panel.querySelector(".xw-all-grey text").textContent, grey, box.x + box.width / 2,
+                [...panel.querySelectorAll(".xw-curve")].map(last)];
+        })"""
+    )
+    assert len(ends) == 2
+    for said, grey, hundred, lasts in ends:
+        assert said == "all grey"
+        assert 6 < grey - hundred < 20
+        assert lasts == [pytest.approx(grey, abs=1)] * len(lasts)
+
+
+def test_frames_of_patches_have_a_legend(viewer: FlippingViewer, standing: Callable[..., Page]) -> None:
+    viewer.snapshot = viewer._snapshot()
+    page = standing(state_of(viewer))
+    key = page.locator(".xw-frame-key")
+    expect(key).to_have_text("hidden by this step:most relevant firstleast relevant first")
+    colours = key.locator("i").evaluate_all("all => all.map((i) => getComputedStyle(i).borderTopColor)")
+    assert colours == ["rgb(255, 176, 0)", "rgb(76, 201, 255)"]
+    near = """([pane, rgb]) => {
+        const c = document.querySelector(`[data-pane="${pane}"] canvas`), d = c.getContext("2d").getImageData(0, 0, c.width, c.height).data;
+        let n = 0;
+        for (let i = 0; i < d.length; i += 4) n += rgb.every((v, k) => Math.abs(d[i + k] - v) < 12);
+        return n;
+    }"""
+    assert page.evaluate(near, ["morf", [255, 176, 0]]) > 100
+    assert page.evaluate(near, ["morf", [76, 201, 255]]) == 0
+    assert page.evaluate(near, ["lerf", [76, 201, 255]]) > 100
+
+
+@pytest.mark.parametrize("width", [700, 1300])
+def test_tooltips_do_not_cover_what_they_read(
+    viewer: FlippingViewer, standing: Callable[..., Page], width: int
+) -> None:
+    viewer.snapshot = viewer._snapshot()
+    page = standing(state_of(viewer))
+    page.set_viewport_size({"width": width, "height": 1000})
+    page.wait_for_timeout(200)
+    covered = """() => {
+        const tip = document.querySelector(".xw-reading").getBoundingClientRect();
+        const points = [...document.querySelectorAll(".xw-panel-chart:has(.xw-reading) .xw-cursor circle")];
+        return points.filter((p) => { const b = p.getBoundingClientRect();
+            return b.right > tip.left && b.left < tip.right && b.bottom > tip.top && b.top < tip.bottom; }).length;
+    }"""
+    for panel in range(2):
+        chart = page.locator(".xw-chart").nth(panel)
+        chart.scroll_into_view_if_needed()
+        box = chart.bounding_box()
+        assert box is not None
+        for share in (0.15, 0.3, 0.6, 0.85):
+            page.mouse.click(box["x"] + share * box["width"], box["y"] + 60)
+            expect(page.locator(".xw-reading")).to_be_visible()
+            assert page.evaluate(covered) == 0, (panel, share)
+    # A press near the line of chance puts that on screen, which has no heatmap.
+    page.locator(".xw-chip").first.click()
+    frame = page.locator("[data-pane='heat'] .xw-frame")
+    frame.scroll_into_view_if_needed()
+    box = frame.bounding_box()
+    assert box is not None
+    for u, v in ((0.1, 0.1), (0.9, 0.1), (0.5, 0.9), (0.9, 0.9)):
+        page.mouse.move(box["x"] + u * box["width"], box["y"] + v * box["height"])
+        tip = page.locator(".xw-patch-reading").bounding_box()
+        widget = page.locator(".xw-flipping").bounding_box()
+        assert tip is not None
+        assert widget is not None
+        assert tip["y"] >= box["y"] + box["height"], "below the picture"
+        assert tip["x"] >= widget["x"] - 1
+        assert tip["x"] + tip["width"] <= widget["x"] + widget["width"] + 1
+
+
+def test_curves_that_say_little_are_said(viewer: FlippingViewer, standing: Callable[..., Page]) -> None:
+    viewer.snapshot = viewer._snapshot()
+    page = standing(state_of(viewer))
+    line = page.locator(".xw-sentence")
+    expect(line).to_contain_text("The sooner the score falls with the most relevant first, the better the heatmap.")
+    expect(line).to_have_attribute("data-caution", "false")

@@ -20,7 +20,7 @@ from xaiwidgets.lrp import LRP
 from xaiwidgets.plots.overlays import composed
 
 from .files import save
-from .standin import StandIn, lrp_messages, lrp_state
+from .standin import StandIn, known_maps, lrp_messages, lrp_state
 
 pytestmark = pytest.mark.browser
 Start = Callable[..., StandIn]
@@ -120,3 +120,52 @@ def test_a_saved_page_steps_only_to_what_it_holds(
             page.wait_for_timeout(100)
             assert page.get_by_text("needs a kernel").count() == 0
     context.close()
+
+
+def test_numbers_are_taken_along(standin: Start, tmp_path: Path) -> None:
+    widget = standin()
+    maps = {name: values.astype(np.float32) for name, values in known_maps().items()}
+    array = np.load(save(widget.root, ".npy", tmp_path))
+    assert array.dtype == np.dtype("<f4")
+    assert np.array_equal(array, maps["importance"])
+    path = save(widget.root, "CSV", tmp_path)
+    assert path.read_text().splitlines()[0] == "row,column,importance,importance: standard error"
+    rows = np.loadtxt(path, delimiter=",", skiprows=1, dtype=np.float64)
+    assert rows.shape == (224 * 224, 4)
+    assert np.array_equal(rows[:, :2].astype(int), np.argwhere(np.ones((224, 224))))
+    assert np.allclose(rows[:, 2].reshape(224, 224), maps["importance"], rtol=1e-6)
+    assert np.allclose(rows[:, 3], maps["standard_error"].ravel(), rtol=1e-6)
+    # Of several maps beside each other all, each once: two views show the importance.
+    widget.root.get_by_role("radio", name="Side by side").click()
+    stack = np.load(save(widget.root, ".npy", tmp_path))
+    assert np.array_equal(stack, np.stack([maps["importance"], maps["uncertainty"]]))
+
+
+def test_the_value_at_a_pixel_is_copied(standin: Start) -> None:
+    widget = standin()
+    page = widget.page
+    page.evaluate("document.body.append(Object.assign(document.createElement('textarea'), { id: 'paste' }))")
+
+    def pasted() -> str:
+        page.locator("#paste").fill("")
+        page.locator("#paste").focus()
+        page.keyboard.press("Control+V")
+        text: str = page.locator("#paste").input_value()
+        return text
+
+    page.mouse.click(*widget.frame_point(0.4, 0.4))
+    read = widget.root.locator(".xw-tooltip b").inner_text()
+    assert re.fullmatch(r"0\.\d+ ± 0\.012", read)
+    widget.root.locator(".xw-frame").first.focus()
+    page.keyboard.press("c")
+    widget.settle()
+    assert pasted() == read
+    # The pinned value stands in the caption as a button of its own.
+    page.mouse.move(2, 2)
+    before = widget.root.locator(".xw-frame").first.bounding_box()
+    button = widget.root.get_by_role("button", name=f"Copy {read}")
+    button.click()
+    widget.settle()
+    assert pasted() == read
+    assert widget.root.locator(".xw-frame").first.bounding_box() == before
+    widget.page.get_by_text(f"copied {read}").wait_for()

@@ -24,7 +24,10 @@ PLACES = """() => [...document.querySelectorAll(".xw :is(button, input, select, 
         return [e.getAttribute("aria-label") || e.textContent.trim() || e.className, b.x, b.y, b.width, b.height]; })"""
 
 CONTRAST = """() => {
-    const parse = (c) => { const n = c.match(/[\\d.]+/g).map(Number); return n.length < 4 ? [...n, 1] : n; };
+    const parse = (c) => {
+        const n = c.match(/[\\d.]+/g).map(Number), all = n.length < 4 ? [...n, 1] : n;
+        return c.startsWith("color(") ? [...all.slice(0, 3).map((v) => 255 * v), all[3]] : all;
+    };
     const light = ([r, g, b]) => [r, g, b].map((v) => v / 255).map((v) => v <= 0.03928 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
         .reduce((sum, v, i) => sum + v * [0.2126, 0.7152, 0.0722][i], 0);
     const mix = (top, under) => [0, 1, 2].map((i) => top[i] * top[3] + under[i] * (1 - top[3]));

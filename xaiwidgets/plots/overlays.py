@@ -26,7 +26,7 @@ from torch.nn import functional as F
 from xaiwidgets.plots.pieces import SIDE, Picture
 from xaiwidgets.plots.pixels import drawn, paled
 
-__all__ = ["Look", "Pane", "composed", "outlined", "overlays"]
+__all__ = ["Look", "Pane", "composed", "draw_pane", "outlined", "overlays"]
 
 COLORMAPS = {
     "viridis": "viridis",
@@ -100,7 +100,7 @@ def overlays(panes: Sequence[Pane], look: Look, *, title: str = "", caption: str
     for axis in axes.flat[len(panes) :]:
         axis.set_axis_off()
     for axis, pane in zip(axes.flat, panes, strict=False):
-        _draw(figure, axis, pane, look)
+        draw_pane(figure, axis, pane, look)
     if title:
         figure.suptitle(title, parse_math=False)
     if caption:
@@ -108,7 +108,8 @@ def overlays(panes: Sequence[Pane], look: Look, *, title: str = "", caption: str
     return figure
 
 
-def _draw(figure: Figure, axis: Axes, pane: Pane, look: Look) -> None:
+def draw_pane(figure: Figure, axis: Axes, pane: Pane, look: Look) -> None:
+    """A picture under its map, with its legend below."""
     axis.set_xticks([])
     axis.set_yticks([])
     axis.spines[:].set_visible(False)

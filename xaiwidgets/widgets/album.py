@@ -107,6 +107,13 @@ class Album:
             said = [packet for image, packet in self._predictions.items() if images is None or image in images]
             return [packet for packet in said if packet is not None] + list(self._pages.values())
 
+    def complete(self, images: Sequence[int]) -> list[Packet]:
+        """The messages that a page of some images begins with, made where they are missing; of one image no small pictures."""
+        for image in images:
+            self.prediction(image)
+        pages = list(self.pages()) if len(images) > 1 else []
+        return [packet for image in images if (packet := self._predictions[image]) is not None] + pages
+
     def _page(self, start: int) -> Packet:
         rows = slice(start, min(start + PAGE, len(self)))
         said = _said(self._model, self._x[rows])

@@ -163,16 +163,23 @@ class Widget(anywidget.AnyWidget):
         album = self._album
         if album is None:
             return
-        said = album.prediction(image)
-        if said is not None and id(said) not in self._told:
-            self._told.add(id(said))
-            self._post(said)
+        if self._tell(album.prediction(image)):
             yield
         for page in album.pages():
-            if id(page) not in self._told:
-                self._told.add(id(page))
-                self._post(page)
+            if self._tell(page):
                 yield
+
+    def _tell(self, packet: Packet | None) -> bool:
+        """Post what is said of images, unless it was; whether it was news."""
+        if packet is None or id(packet) in self._told:
+            return False
+        self._told.add(id(packet))
+        self._post(packet)
+        return True
+
+    def _known_images(self) -> list[Packet]:
+        """What was said of images so far: a new view has heard none of it."""
+        return [] if self._album is None else self._album.known()
 
     # -- work --------------------------------------------------------------------------------------------------------
 
@@ -256,7 +263,7 @@ class Widget(anywidget.AnyWidget):
         state = {name: getattr(self, name) for name in self.keys if not name.startswith("_")}
         for name in ("layout", "tabbable", "tooltip", "snapshot"):
             state.pop(name, None)
-        told = [] if self._album is None else self._album.known(images)
+        told = [] if self._album is None else self._album.complete(images)
         messages = [packet.recorded() for packet in [*told, *self._recorded(images)]]
         content = {"state": state, "messages": messages, "saved": {"date": date.today().isoformat()}}
         parts = {

@@ -8,6 +8,7 @@ import { mount } from "./views/mount.tsx";
 import "../shared/styles/all.css";
 import "./views/detail.css";
 import "./views/graph.css";
+import "./views/list.css";
 import "./views/styles.css";
 
 const create = (host: Host, options?: StoreOptions) => new ConceptsStore(host, options);

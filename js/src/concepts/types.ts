@@ -1,6 +1,6 @@
 /** What Python and the browser tell each other: the synced state, what is asked, and what is answered. */
 import type { MapHeader } from "../shared/data/picture.ts";
-import type { WidgetState } from "../shared/types.ts";
+import type { About, WidgetState } from "../shared/types.ts";
 
 export type Order = "relevance" | "activation";
 export type Pool = "sum" | "max";
@@ -12,7 +12,6 @@ export type Step = [layer: string, concept: number];
 /** The synced traits; a test holds these keys equal to those of the Python class. */
 export interface ConceptsState extends WidgetState {
   // What the person sees; written from both sides.
-  image: number;
   target: number | null;
   against: number | null;
   layer: string;
@@ -32,8 +31,7 @@ export interface ConceptsState extends WidgetState {
   opacity: number;
   colormap: string;
   // What Python says; the browser only reads these.
-  images: number;
-  class_names: string[];
+  about: About;
   layers: LayerInfo[];
   labels: Label[];
   index_info: IndexInfo | null;
@@ -54,7 +52,7 @@ export const initialState: ConceptsState = {
   reference_class: null,
   crop: true,
   look: "fade",
-  opacity: 0.6,
+  opacity: 0.8,
   colormap: "red_blue",
   theme: "auto",
   picture: "grey",
@@ -62,6 +60,7 @@ export const initialState: ConceptsState = {
   model_name: "",
   images: 1,
   class_names: [],
+  about: { label: "CRP" },
   layers: [],
   labels: [],
   index_info: null,
@@ -129,6 +128,8 @@ export interface FocusMessage extends Answer<"focus"> {
   target: number | string;
   score: number;
   probability: number | null;
+  /** What the heatmap must not be taken for. */
+  cautions?: string[];
 }
 
 /** Buffers: relevance and activation of each unit, float32. */

@@ -6,6 +6,7 @@ import type { StoreOptions } from "../shared/state/store.ts";
 import { FlippingStore } from "./state/store.ts";
 import { mount } from "./views/mount.tsx";
 import "../shared/styles/all.css";
+import "./views/pictures.css";
 import "./views/styles.css";
 import "./views/table.css";
 

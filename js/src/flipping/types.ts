@@ -1,6 +1,6 @@
 /** What Python and the browser tell each other: the synced state, and the messages. */
 import type { MapHeader, PictureHeader } from "../shared/data/picture.ts";
-import type { WidgetState } from "../shared/types.ts";
+import type { About, WidgetState } from "../shared/types.ts";
 
 export type Order = "morf" | "lerf" | "both" | "random";
 /** An order that a curve can have. */
@@ -16,7 +16,6 @@ export interface FlippingState extends WidgetState {
   score: "logit" | "probability";
   // What is looked at; written from both sides.
   scope: "image" | "mean";
-  image: number;
   method: string;
   step: number;
   hidden: string[];
@@ -24,10 +23,9 @@ export interface FlippingState extends WidgetState {
   descending: boolean;
   selection: Patch | null;
   // What Python says; the browser only reads these.
-  images: number;
+  about: About;
   methods: string[];
-  class_names: string[];
-  perturbations: string[];
+  perturbations: { value: string; label: string }[];
   gae_missing: string;
   snapshot: unknown;
 }
@@ -55,6 +53,7 @@ export const initialState: FlippingState = {
   images: 1,
   methods: [],
   class_names: [],
+  about: { label: "Pixel flipping" },
   perturbations: [],
   gae_missing: "",
   snapshot: null,

@@ -15,16 +15,15 @@ export interface HeatmapState extends WidgetState {
   scale: "image" | "shared" | "fixed";
   fixed_range: [number, number] | null;
   zoom: [number, number, number];
-  image: number;
   method: string;
   target: number | null;
   against: number | null;
   parameters: Record<string, Parameters>;
+  /** Share of the map's range: masks end where standard errors are no larger. */
+  enough: number;
   selection: { x: number; y: number } | null;
   // What Python says; the browser only reads these.
-  images: number;
   methods: Method[];
-  class_names: string[];
   snapshot: unknown;
 }
 
@@ -44,6 +43,7 @@ export const initialState: HeatmapState = {
   target: null,
   against: null,
   parameters: {},
+  enough: 0.03,
   selection: null,
   theme: "auto",
   picture: "grey",

@@ -15,6 +15,9 @@ export interface WidgetState {
   picture: Beneath;
   overlay: OverlayStyle;
   model_name: string;
+  image: number;
+  images: number;
+  class_names: string[];
   status: Status;
 }
 
@@ -27,6 +30,11 @@ export interface Help {
   link?: string;
 }
 
+/** A method in words. */
+export interface About extends Help {
+  label: string;
+}
+
 /** How far a computation is. */
 export interface Progress {
   state: string;
@@ -35,6 +43,8 @@ export interface Progress {
   unit?: string;
   seconds_left?: number | null;
   largest_error?: number | null;
+  /** Whether it ended before the total, as it was good enough. */
+  enough?: boolean;
 }
 
 export interface Status extends Omit<Progress, "state"> {

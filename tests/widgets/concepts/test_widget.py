@@ -99,7 +99,7 @@ class TestAnswers:
         w = browse()
         kinds = [content["type"] for content, _ in w.sent]
         assert kinds[:3] == ["focus", "ranking", "heatmap"]
-        assert set(kinds) == {"focus", "ranking", "heatmap", "graph", "tiles"}
+        assert set(kinds) == {"focus", "ranking", "heatmap", "graph", "tiles", "prediction", "album"}
         focus = crp.focus(x[:1])
         content, (pixels, heat) = w.packets("focus")[0]
         assert content["target"] == focus.target
@@ -365,7 +365,7 @@ class TestKeeping:
         w.sent.clear()
         w._receive(w, {"type": "ready"}, [])
         kinds = [content["type"] for content, _ in w.sent]
-        assert kinds == ["focus", "ranking", "heatmap", "graph", "tiles", "welcome"]
+        assert kinds == ["focus", "ranking", "heatmap", "graph", "tiles", "prediction", "album", "welcome"]
 
     def test_saved_state_is_small_and_whole(self, browse: Browse, index: ReferenceIndex, data: Shapes) -> None:
         w = browse(index=index, dataset=data)
@@ -374,7 +374,7 @@ class TestKeeping:
         length = int.from_bytes(w.snapshot[:4], "little")
         entries = json.loads(w.snapshot[4 : 4 + length])
         kinds = {entry["content"]["type"] for entry in entries}
-        assert kinds == {"focus", "ranking", "heatmap", "graph", "references", "tiles"}
+        assert kinds == {"prediction", "focus", "ranking", "heatmap", "graph", "references", "tiles"}
         items = [item for e in entries if e["content"]["type"] == "references" for item in e["content"]["items"]]
         assert len(items) == 8
         for item in items:
@@ -388,7 +388,7 @@ class TestKeeping:
         found = re.search(r'id="content">(.*?)</script>', (tmp_path / "a.html").read_text(encoding="utf-8"))
         assert found
         kinds = {message["content"]["type"] for message in json.loads(found[1])["messages"]}
-        assert kinds == {"focus", "ranking", "heatmap", "references", "graph", "tiles"}
+        assert kinds == {"prediction", "focus", "ranking", "heatmap", "references", "graph", "tiles"}
 
     def test_places_without_widgets_get_a_picture(self, browse: Browse) -> None:
         data, _ = browse()._repr_mimebundle_()

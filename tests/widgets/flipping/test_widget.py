@@ -356,7 +356,8 @@ def test_own_perturbations_have_names(viewer: Viewer, small: ImageModel, images:
 
     w = viewer(small, images, {"a": heat}, patch=4, perturb=mirrored)
     assert w.perturb == "mirrored"
-    assert "mirrored" in w.perturbations
+    assert {"value": "mirrored", "label": "mirrored"} in w.perturbations
+    assert {"value": "inpaint", "label": "filled in from around"} in w.perturbations
     assert w.wait(30)
     expected = pixel_flipping(small, images, {"a": heat}, order="both", patch=4, perturb=mirrored, **QUIET)
     assert w.result is not None
@@ -383,7 +384,9 @@ def test_the_snapshot_and_saved_files(
     assert w.wait(30)
     length = struct.unpack("<I", w.snapshot[:4])[0]
     kept = json.loads(w.snapshot[4 : 4 + length])
-    assert [entry["content"]["type"] for entry in kept] == ["picture", "curves", *["map"] * 3, "frame", "frame"]
+    assert [entry["content"]["type"] for entry in kept] == [
+        "prediction", "picture", "curves", *["map"] * 3, "frame", "frame",
+    ]  # fmt: skip
     assert len(w.snapshot) <= SNAPSHOT_LIMIT
     page = w.save(tmp_path / "page.html").read_text()
     content = json.loads(page.split('id="content">')[1].split("</script>")[0])

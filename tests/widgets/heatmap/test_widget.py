@@ -355,7 +355,7 @@ class TestSaving:
         assert content["state"]["class_names"] == ["</script><b>x", "two"]
         assert "snapshot" not in content["state"]
         kinds = [message["content"]["type"] for message in content["messages"]]
-        assert set(kinds) == {"picture", "maps", "album"}
+        assert set(kinds) == {"picture", "maps"}
         assert kinds[-1] == "maps"
         buffers = content["messages"][-1]["buffers"]
         assert len(base64.b64decode(buffers[0])) in (16 * 16 * 2, 16 * 16 * 4)

@@ -16,11 +16,12 @@ from xaiwidgets.crp.concepts import ConceptLayers
 from xaiwidgets.errors import unknown
 from xaiwidgets.index.reference_index import ReferenceIndex
 from xaiwidgets.targets import region_weights
+from xaiwidgets.widgets.cautions import spent
 from xaiwidgets.widgets.choices import CLOSED, NO_IMAGES, Classes, StateError, check_image
 from xaiwidgets.widgets.concepts.gallery import SIDE, Gallery, Place, Question, shown_count
 from xaiwidgets.widgets.wire import Packet, encoded, picture_packet
 
-LANES = {"region": 0, "focus": 1, "ranking": 2, "heatmap": 3, "references": 4, "graph": 5, "tiles": 6}
+LANES = {"region": 0, "focus": 1, "ranking": 2, "heatmap": 3, "references": 4, "graph": 5, "tiles": 7}
 """Kinds of questions, the most urgent first: a box that is dragged, then the heatmap of a concept before its references."""
 _KEPT = {"focus": 32, "ranking": 200, "heatmap": 200, "region": 50, "graph": 100, "references": 60}
 """Answers kept of each kind, so that going back shows them at once."""
@@ -68,6 +69,7 @@ class Answers:
         self.gallery = Gallery(crp, index, dataset, self._own_heatmaps)
         self._progress = progress
         self._focuses: OrderedDict[Question, Focus] = OrderedDict()
+        self._most = 0
         self._kept: dict[str, OrderedDict[str, list[Packet]]] = {kind: OrderedDict() for kind in _KEPT}
 
     # -- the parts that everything is made of ---------------------------------------------------------------------------
@@ -133,6 +135,10 @@ class Answers:
         focus = self.focus(question)
         return self.pixels[question.image], focus.heatmaps(layer, concepts)
 
+    def keep(self, images: int) -> None:
+        """Keep answers of so many images: a page of them begins with all of these."""
+        self._most = max(self._most, images)
+
     # -- answers ---------------------------------------------------------------------------------------------------------
 
     def known(self, want: Want) -> list[Packet] | None:
@@ -150,11 +156,13 @@ class Answers:
         """Whether the image and class were explained: questions about them are cheap then."""
         return question in self._focuses
 
-    def kept(self) -> Iterator[Packet]:
-        """The answers there are, the newest of each kind first."""
+    def kept(self, images: Sequence[int] | None = None) -> Iterator[Packet]:
+        """The answers there are, the newest of each kind first; those of some images alone, where only they are wanted."""
         for answers in self._kept.values():
             for packets in reversed(list(answers.values())):
-                yield from packets
+                of = packets[0].content["want"].get("image") if packets else None
+                if images is None or of is None or of in images:
+                    yield from packets
 
     def steps(self, want: Want) -> Iterator[Packet]:
         """The answer piece by piece, each under the model's lock."""
@@ -172,7 +180,7 @@ class Answers:
             time.sleep(0.001)
         if kind in self._kept:
             self._kept[kind][key_of(want)] = packets
-            while len(self._kept[kind]) > _KEPT[kind]:
+            while len(self._kept[kind]) > max(_KEPT[kind], 2 * self._most):
                 self._kept[kind].popitem(last=False)
 
     def forget(self) -> None:
@@ -191,7 +199,9 @@ class Answers:
         heatmap = focus.heatmap
         picture = picture_packet(question.image, self.pixels[question.image])
         [header], buffers = encoded({"relevance": heatmap})
+        whole = focus.target if isinstance(focus.target, int) and question.against is None else None
         content = {
+            "cautions": [] if whole is None else spent(float(heatmap.sum()), focus.score),
             "shape": picture.content["shape"],
             "map": header,
             "target": question.target if self.classes.is_named(question.target) else focus.target,

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 
 from xaiwidgets.widgets.wire import SNAPSHOT_LIMIT, Packet, packed
 
-_ORDER = ("focus", "ranking", "heatmap", "region", "graph", "references", "tiles")
+_ORDER = ("prediction", "focus", "ranking", "heatmap", "region", "graph", "references", "tiles")
 _TILE = 48
 _REFERENCE = 80
 _PICTURE = 224

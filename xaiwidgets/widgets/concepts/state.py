@@ -36,9 +36,11 @@ class ConceptState(Widget):
     reference_class = ClassChoice().tag(sync=True)
     crop = traitlets.Bool(True).tag(sync=True)
     look = traitlets.Enum(["fade", "heatmap", "plain"], "fade").tag(sync=True)
-    opacity = traitlets.Float(0.6, min=0, max=1).tag(sync=True)
+    opacity = traitlets.Float(0.8, min=0, max=1).tag(sync=True)
     colormap = traitlets.Unicode("red_blue").tag(sync=True)
     # What Python tells.
+    about = traitlets.Dict().tag(sync=True)
+    """The method in words: label, help, paper, link."""
     images = traitlets.Int(1).tag(sync=True)
     class_names = traitlets.List(traitlets.Unicode()).tag(sync=True)
     layers = traitlets.List(traitlets.Dict()).tag(sync=True)

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import traitlets
 from torch import Tensor
@@ -14,6 +14,7 @@ from torch import Tensor
 from xaiwidgets.crp import CRP
 from xaiwidgets.errors import check_keywords
 from xaiwidgets.index.reference_index import ReferenceIndex
+from xaiwidgets.widgets.album import Album, labels_of
 from xaiwidgets.widgets.choices import Classes, check_image, given_pixels
 from xaiwidgets.widgets.concepts.answers import LANES, Answers, Want, key_of
 from xaiwidgets.widgets.concepts.names import FILE, ConceptNames
@@ -23,10 +24,10 @@ from xaiwidgets.widgets.concepts.state import SELECTION
 from xaiwidgets.widgets.jobs import Job
 from xaiwidgets.widgets.pace import Pace
 from xaiwidgets.widgets.wire import Packet
+from xaiwidgets.words import METHODS
 
-if TYPE_CHECKING:
-    pass
-
+_ALBUM_LANE = LANES["tiles"] - 1
+"""What the model says comes after the heatmaps, and before many small pictures of concepts."""
 _SNAPSHOT_LANE = max(LANES.values()) + 1
 _SETTLED = 1.5
 """Seconds without work after which a notebook's saved picture is renewed: more often would fill the wire."""
@@ -45,6 +46,7 @@ class ConceptBrowser(ConceptPages):
             stand after the classes.
         names: the file for names and notes; default: ``names.json`` in the index's folder; without an index, memory only.
         pixels: what to show, (N, C, H, W) in [0, 1]; default: x as people see it.
+        labels: the true class of each image, an index or a name, or None; what the model says is then marked as right or wrong.
         view: any trait of the view, such as ``layer="conv5"``, ``concept=42``, ``box=(10, 10, 30, 40)``, ``order="activation"``,
             ``opacity=0.5``.
 
@@ -65,6 +67,7 @@ class ConceptBrowser(ConceptPages):
         target: Any = None,
         names: str | Path | None = None,
         pixels: Tensor | None = None,
+        labels: Sequence[int | str | None] | None = None,
         **view: Any,
     ) -> None:
         if not isinstance(crp, CRP):
@@ -80,6 +83,7 @@ class ConceptBrowser(ConceptPages):
         self._answers = Answers(crp, x, shown, classes=self._classes, index=index, dataset=dataset, progress=self._say)
         self._index = index
         target = self._classes.index("target", target)
+        known_labels = labels_of(labels, self._classes, len(x))
         self._named_layers = set(self._answers.layers.names)
         self._pace = Pace()
         self._under_way: dict[int, tuple[str, int | None]] = {}
@@ -87,10 +91,13 @@ class ConceptBrowser(ConceptPages):
         self._heard = False
         file = Path(names) if names is not None else None if index is None else index.path / FILE
         self._names = ConceptNames(file, self._show_names)
-        view = {"title": f"Concepts of {model.name}", "layer": _first_layer(self._answers.layers), **view}
+        view = {"layer": _first_layer(self._answers.layers), **view}
         if view.get("box") is not None:
             view["box"] = [int(side) for side in view["box"]]
         super().__init__(**view)
+        self._album = Album(model, x, shown, known_labels)
+        self.model_name = model.name
+        self.about = {"label": METHODS["CRP"].label, **METHODS["CRP"].plain()}
         self.images = len(x)
         self.class_names = list(self._classes.names)
         self.layers = self._listed()
@@ -186,7 +193,7 @@ class ConceptBrowser(ConceptPages):
         self._heard = True
         self._names.reload()
         self._show_names()
-        for packet in self._present():
+        for packet in [*self._present(), *self._known_images()]:
             self._post(packet)
         self._post(Packet({"type": "welcome"}))
 
@@ -231,6 +238,8 @@ class ConceptBrowser(ConceptPages):
             _, request = self._under_way.get(lane, (key, None))
             self._post(_answering(packet, request))
             yield
+        if want["kind"] == "focus":
+            self._meet(want["image"])
         self._finished(lane, key)
 
     def _finished(self, lane: int, key: str) -> None:
@@ -271,8 +280,13 @@ class ConceptBrowser(ConceptPages):
             for packet in self._answers.steps(want) if self._answers.known(want) is None else ():
                 self._post(packet)
                 yield
+        self._meet(self.image)
         if not self._under_way:
             self._over("done")
+
+    def _meet(self, image: int) -> None:
+        """Say what the model says of an image, and then of all, when nothing more urgent is to be done."""
+        self._runner.submit(Job(start=lambda: self._introduce(image), lane=_ALBUM_LANE))
 
     def _settle(self) -> None:
         """Renew what a saved notebook shows, once nothing has happened for a moment."""
@@ -286,7 +300,8 @@ class ConceptBrowser(ConceptPages):
         self._runner.submit(Job(start=self._renewed, lane=_SNAPSHOT_LANE))
 
     def _renewed(self) -> Iterator[None]:
-        self.snapshot = snapshot(self._present())
+        said = None if self._album is None else self._album.prediction(self.image)
+        self.snapshot = snapshot([*([] if said is None else [said]), *self._present()])
         yield
 
     def _show_names(self) -> None:

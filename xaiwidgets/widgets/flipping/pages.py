@@ -117,30 +117,38 @@ class FlippingPages(FlippingState):
     def _essentials(self, *, all_images: bool = True) -> list[Packet]:
         """What a view needs to begin with: curves, the picture, the maps of the image on screen, GAE."""
         request, image = self._request(), self.image
-        packets = [picture_packet(image, self._pixels[image])]
+        picture, *maps = self._pictured(image)
+        packets = [picture]
         if self._work.result(request) is not None:
             final = not self._work.missing(request, self._shown())
-            packets.append(self._curves_packet(request, final=final, all_images=all_images))
-            maps = [self._work.map(request, image, name) for name in (*self._work.methods, RANDOM)]
-            packets += [packet for packet in maps if packet is not None]
+            packets += [self._curves_packet(request, final=final, all_images=all_images), *maps]
         if self._work.gae_result is not None:
             packets.append(gae_packet(self._work.gae_result))
         return packets
 
+    def _pictured(self, image: int) -> list[Packet]:
+        """An image, and its heatmaps and orders of patches as far as they are known."""
+        maps = [self._work.map(self._request(), image, name) for name in (*self._work.methods, RANDOM)]
+        return [picture_packet(image, self._pixels[image]), *(packet for packet in maps if packet is not None)]
+
     def _recorded(self, images: Sequence[int] | None = None) -> list[Packet]:
         request, result, packets = self._request(), self.result, self._essentials()
+        wanted = [self.image, *(image for image in images or () if image != self.image)]
+        for image in wanted[1:]:
+            packets += self._pictured(image)
         if result is None:
             return packets
-        # A page without a kernel can be scrubbed: the method on screen first, then others while there is room.
+        # A page without a kernel can be scrubbed: the image and method on screen first, then others while there is room.
         room = _SAVED_FRAMES
         steps = range(1, result.setup.schedule.steps + 1)
         for name in sorted((*self._work.methods, RANDOM), key=lambda name: name != self.method):
             orders = request.orders if name != RANDOM else request.orders[:1]
             size = self._pixels[0].numel() * len(steps) * len(orders)
-            if size <= room:
-                room -= size
-                for frames in self._work.frames(request, self.image, name, orders, steps):
-                    packets += frames
+            for image in wanted:
+                if size <= room:
+                    room -= size
+                    for frames in self._work.frames(request, image, name, orders, steps):
+                        packets += frames
         return packets
 
     def _keep_snapshot(self) -> None:
@@ -158,7 +166,12 @@ class FlippingPages(FlippingState):
         frames = self._work.frames(request, self.image, self.method, request.orders, [self.step])
         kept: list[Packet] = []
         size = 0
-        for packet in [*self._essentials(all_images=False), *(packet for packets in frames for packet in packets)]:
+        said = None if self._album is None else self._album.prediction(self.image)
+        for packet in [
+            *([] if said is None else [said]),
+            *self._essentials(all_images=False),
+            *(packet for packets in frames for packet in packets),
+        ]:
             size += sum(len(part) for part in packet.buffers) + 2000
             if size <= SNAPSHOT_LIMIT:
                 kept.append(packet)
@@ -172,5 +185,8 @@ class FlippingPages(FlippingState):
             self._runner.wait(0.3)
         result = self.result
         if result is None:
-            return plots.picture(self._pixels[self.image], title=self.title)
+            return plots.picture(self._pixels[self.image], title=self._called())
         return plots.flipping(result)
+
+    def _called(self) -> str:
+        return self.title or f"Pixel flipping of {self.model_name}"

@@ -35,10 +35,13 @@ class FlippingState(Widget):
     selection = traitlets.Any(None).tag(sync=True)
     """The pinned patch as {"row": row, "column": column} of the grid of patches, or None."""
     # What Python tells.
+    about = traitlets.Dict().tag(sync=True)
+    """The method in words: label, help, paper, link."""
     images = traitlets.Int(1).tag(sync=True)
     methods = traitlets.List(traitlets.Unicode()).tag(sync=True)
     class_names = traitlets.List(traitlets.Unicode()).tag(sync=True)
-    perturbations = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    perturbations = traitlets.List(traitlets.Dict()).tag(sync=True)
+    """What may stand where patches are hidden: value, and label as people read it."""
     gae_missing = traitlets.Unicode("").tag(sync=True)
     """What keeps GAE from being computed; empty when nothing does."""
     snapshot = traitlets.Bytes(b"").tag(sync=True)

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import traitlets
 
 from xaiwidgets.evaluate.flipping.result import RANDOM
 from xaiwidgets.evaluate.sources import gathered
 from xaiwidgets.model import ImageModel
+from xaiwidgets.widgets.album import Album, labels_of
 from xaiwidgets.widgets.choices import NO_IMAGES, Classes, check_image, check_known
 from xaiwidgets.widgets.flipping.comparison import Comparison, Request
 from xaiwidgets.widgets.flipping.maps import UnwantedError
@@ -19,10 +20,10 @@ from xaiwidgets.widgets.flipping.runs import CURVES, GAE, Run, Runs
 from xaiwidgets.widgets.jobs import Job, JobRunner
 from xaiwidgets.widgets.pace import Pace
 from xaiwidgets.widgets.wire import Packet, picture_packet
+from xaiwidgets.words import METHODS, choice
 
-if TYPE_CHECKING:
-    pass
-
+_ALBUM = 2
+"""Lane of the second worker, after frames and what a notebook keeps."""
 _ASKED = ("order", "perturb", "patch", "target", "score")
 
 
@@ -88,12 +89,17 @@ class FlippingViewer(FlippingPages):
         self._pixels = model.pixels(x).cpu()
         target = self._classes.index("target", target)
         first = next(iter(self._work.methods), RANDOM)
-        super().__init__(**{"title": "Pixel flipping", "method": first, **view, "perturb": self._work.perturb})
+        super().__init__(**{"method": first, **view, "perturb": self._work.perturb})
         self._runs = Runs(self._runner)
         self._looker = JobRunner(f"{type(self).__name__} frames")
         self.images = len(x)
         self.class_names = list(self._classes.names)
-        self.perturbations = [name for name in self._work.perturbs if name != "telea" or find_spec("cv2")]
+        offered = [name for name in self._work.perturbs if name != "telea" or find_spec("cv2")]
+        self.perturbations = [{"value": name, "label": choice("perturb", name)} for name in offered]
+        self._album = Album(model, x, self._pixels, _labelled(labels, self._classes, len(x)))
+        self.model_name = model.name
+        about = METHODS["pixel flipping"]
+        self.about = {"label": about.label, **about.plain()}
         self.target = target
         self._say_methods()
         # What cannot be computed at all is said here, where it was asked for, before any work is done.
@@ -149,7 +155,7 @@ class FlippingViewer(FlippingPages):
 
     def _on_ready(self, content: dict[str, Any]) -> None:
         with self._runs.turn:
-            for packet in self._essentials():
+            for packet in [*self._essentials(), *self._known_images()]:
                 self._post(packet)
         if self.status.get("state") in ("idle", "done"):
             self.compute()
@@ -174,7 +180,9 @@ class FlippingViewer(FlippingPages):
         with self._runs.turn:
             if change["name"] != "image":
                 self.compute()
-            elif CURVES not in self._runs and self.result is not None:
+                return
+            self._meet()
+            if CURVES not in self._runs and self.result is not None:
                 if not self._sends_all(self.result):
                     # The curves are there; those of a large set travel image by image.
                     self._post_curves(self._request(), final=not self._work.missing(self._request(), self._shown()))
@@ -201,13 +209,26 @@ class FlippingViewer(FlippingPages):
 
     def _curves(self, request: Request, run: Run) -> Iterator[None]:
         """The curves of a request; runs in the worker."""
-        pace = Pace()
+        pace, met = Pace(), False
         for partial in self._work.grow(request, self._shown, self.image, lambda: self._wanted(request)):
             if pace.due():
                 self._report(run, request, pace.left(partial.done, partial.total))
                 pace.shown()
+                if not met:
+                    # After the first curves: nobody waits longer for them because of what else there is to say.
+                    met = True
+                    self._meet()
             yield
         self._end(run, "done")
+
+    def _meet(self) -> None:
+        """Say what the model says of the image on screen, and then of all."""
+        image = self.image
+        self._looker.submit(Job(start=lambda: self._introduce(image), lane=_ALBUM))
+
+    def _missing(self, images: Sequence[int]) -> Iterator[None]:
+        for image in images:
+            yield from self._introduce(image)
 
     def _wanted(self, request: Request) -> bool:
         """Whether the run under way is of this request: a stream that is taken up again outlives its first run."""
@@ -306,3 +327,11 @@ class FlippingViewer(FlippingPages):
             self._work.clear()
             self._pixels = NO_IMAGES
             self._classes = Classes(None, self._pixels)
+
+
+def _labelled(labels: Any, classes: Classes, count: int) -> list[int | None]:
+    """The labels of images as far as they are classes of the model; others are of use to GAE's mosaics alone, which checks them."""
+    try:
+        return labels_of(labels, classes, count)
+    except ValueError:
+        return [None] * count

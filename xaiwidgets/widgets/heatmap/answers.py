@@ -15,6 +15,10 @@ _PAUSE = 0.1
 """Seconds between two partial pictures: more often, the eye sees no more and the wire fills."""
 
 
+_LEAST = 128
+"""Masks before a standard error is believed."""
+
+
 @dataclass(frozen=True)
 class Question:
     """What an explanation depends on."""
@@ -46,6 +50,8 @@ class Answer:
     maps: dict[str, Tensor]
     final: bool
     steps: Iterator[Any] | None = None
+    early: bool = False
+    """Whether it was good enough before all masks were seen."""
     notes: list[list[str]] = field(default_factory=list)
     """What the result has to say beside its picture."""
 
@@ -86,6 +92,14 @@ def counted(result: Any, total: int) -> Any:
     if made.parameters.get("n_masks") != total:
         made = replace(made, parameters={**made.parameters, "n_masks": total})
     return replace(result, total=total, provenance=made)
+
+
+def is_sure(result: Any, maps: dict[str, Tensor], share: float) -> bool:
+    """Whether the standard errors of a streamed result are at most a share of the range of its importance (H, W)."""
+    if not isinstance(result, RelaxResult) or result.n_masks < _LEAST or not share:
+        return False
+    importance = maps["importance"]
+    return float(maps["standard_error"].max()) <= share * float(importance.max() - importance.min())
 
 
 def settled(result: Any) -> Any:

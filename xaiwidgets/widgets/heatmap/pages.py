@@ -11,6 +11,7 @@ from torch import Tensor
 
 from xaiwidgets.errors import unknown
 from xaiwidgets.model import ImageModel
+from xaiwidgets.widgets.cautions import CAUTION, cautions_of
 from xaiwidgets.widgets.choices import CLOSED, Classes, check_image
 from xaiwidgets.widgets.heatmap.answers import Answer, Question
 from xaiwidgets.widgets.heatmap.methods import Method, hidden_by, notes_of, span_of
@@ -105,7 +106,8 @@ class HeatmapPages(HeatmapState):
         if self._model is not None and self._known[question.method].classes:
             x = self._x[question.image, None]
             lines.append(self._classes.explained(x, question.target, question.against))
-        return lines + notes_of(answer.result)
+        cautions = [[CAUTION, said] for said in cautions_of(answer.result, answer.maps)]
+        return lines + cautions + notes_of(answer.result)
 
     def _explained(self, question: Question) -> str:
         """What was explained, in words, as the answer says it; nothing for methods that explain no class."""

@@ -20,6 +20,7 @@ _DRAWING = (
     "fixed_range",
     "zoom",
     "selection",
+    "enough",
 )
 
 
@@ -40,6 +41,8 @@ class HeatmapState(Widget):
     scale = traitlets.Enum(["image", "shared", "fixed"], "image").tag(sync=True)
     fixed_range = traitlets.List(traitlets.Float(), None, allow_none=True, minlen=2, maxlen=2).tag(sync=True)
     zoom = traitlets.List(traitlets.Float(), [1.0, 0.5, 0.5], minlen=3, maxlen=3).tag(sync=True)
+    enough = traitlets.Float(0.03, min=0).tag(sync=True)
+    """Masks end where the largest standard error is this share of the importance's range; 0: where all of them were seen."""
     selection = traitlets.Any(None).tag(sync=True)
     """The pinned pixel as {"x": column, "y": row}, or None."""
     # What is asked.

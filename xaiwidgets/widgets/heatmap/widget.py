@@ -14,7 +14,7 @@ from xaiwidgets.model import ImageModel
 from xaiwidgets.relax import RelaxResult
 from xaiwidgets.widgets.album import Album, labels_of
 from xaiwidgets.widgets.choices import NO_IMAGES, Classes, check_image, check_known
-from xaiwidgets.widgets.heatmap.answers import Answer, Clock, Question, counted, settled
+from xaiwidgets.widgets.heatmap.answers import Answer, Clock, Question, counted, is_sure, settled
 from xaiwidgets.widgets.heatmap.inputs import batch_of, by_name, pixels_of
 from xaiwidgets.widgets.heatmap.methods import (
     Method,
@@ -49,7 +49,8 @@ class HeatmapOverlay(HeatmapPages):
         model: an :class:`ImageModel`, for pixels and class names; default: the explainers' own.
         pixels: what to show beneath, (N, C, H, W) in [0, 1]; default: x as people see it.
         labels: the true class of each image, an index or a name, or None; what the model says is then marked as right or wrong.
-        n_masks: masks to stream before stopping, in whole blocks as the explainer takes them; default: what it says.
+        n_masks: the most masks to stream, in whole blocks as the explainer takes them; default: what it says. Fewer do where the
+            standard errors are small (``enough``, 0.03 of the map's range; 0 for all masks).
         view: any trait of the view, such as ``show="u_relax"``, ``threshold=0.5``, ``colormap="magma"``,
             ``opacity=0.6``.
 
@@ -137,17 +138,19 @@ class HeatmapOverlay(HeatmapPages):
         self._compute(self._question(), None)
 
     def more(self) -> None:
-        """As many masks again, for methods that stream."""
+        """The rest of the masks where fewer were good enough, else as many again, for methods that stream."""
         question = self._question()
         answer = self._answers.get(question)
         if answer is not None and self._known[question.method].streaming:
-            self._start(question, None, self._wanted(question) + answer.result.n_masks)
+            # What was good enough goes on to all masks, those to as many again.
+            seen = 0 if answer.early else answer.result.n_masks
+            self._start(question, None, self._wanted(question) + seen, settle=False)
 
     # -- messages ------------------------------------------------------------------------------------------------------
 
     def _on_ready(self, content: dict[str, Any]) -> None:
         self._heard = True
-        for packet in [*self._recorded(), *(self._album.known() if self._album else ())]:
+        for packet in [*self._recorded(), *self._known_images()]:
             self._post(packet)
         if self.status.get("state") in ("idle", "done"):
             self.compute()
@@ -186,20 +189,20 @@ class HeatmapOverlay(HeatmapPages):
         settings = getattr(source, "settings", None)
         return self._n_masks if self._n_masks is not None else int(getattr(settings, "n_masks", 0))
 
-    def _start(self, question: Question, request: int | None, wanted: int) -> None:
+    def _start(self, question: Question, request: int | None, wanted: int, *, settle: bool = True) -> None:
         self._working = question
         begun: dict[str, Any] = {"state": "running", "done": 0, "total": None, "unit": "", "request": request}
         self.status = begun
         self._runner.submit(
             Job(
-                start=lambda: self._steps(question, request, wanted),
+                start=lambda: self._steps(question, request, wanted, settle=settle),
                 on_stop=lambda: self._end("stopped", question),
                 on_error=self._fail,
             )
         )
 
-    def _steps(self, question: Question, request: int | None, wanted: int) -> Iterator[None]:
-        """One explanation, step by step; runs in the worker."""
+    def _steps(self, question: Question, request: int | None, wanted: int, *, settle: bool = True) -> Iterator[None]:
+        """One explanation, step by step; runs in the worker. ``settle``: whether fewer masks do where they are enough."""
         method = self._known[question.method]
         clock = Clock()
         explainer = None if method.finished else method.with_parameters(dict(question.parameters))
@@ -208,7 +211,10 @@ class HeatmapOverlay(HeatmapPages):
         for result, row, steps in self._partial_results(method, explainer, question, wanted):
             enough = not method.streaming or result.n_masks >= wanted or result.final
             maps = maps_of(result, self._x if method.finished else self._x[question.image, None], row, method.name)
-            answer = Answer(settled(result) if enough and not method.finished else result, row, maps, enough, steps)
+            early = not enough and settle and goes_on(explainer) and is_sure(result, maps, self.enough)
+            enough |= early
+            shown = settled(result) if enough and not method.finished else result
+            answer = Answer(shown, row, maps, enough, steps, early)
             self._keep(question, answer)
             if enough or clock.due():
                 # While a cell keeps the kernel busy, a new view's question for the picture waits; this thread does not.
@@ -322,6 +328,7 @@ class HeatmapOverlay(HeatmapPages):
                 "done": done,
                 "total": total or done,
                 "unit": "masks",
+                "enough": answer.early,
                 "largest_error": float(answer.maps["standard_error"].max()),
             }
         self.status = said

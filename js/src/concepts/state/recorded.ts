@@ -7,19 +7,27 @@ import type { Order, Pool, Question, ReferenceHeader, TilesMessage } from "../ty
 import type { ResultCache } from "./results.ts";
 import type { Tiles } from "./tiles.ts";
 
-export function recordedMessages(cache: ResultCache, tiles: Tiles, question: Question): RecordedMessage[] {
+/** `only`: what depends on an image, of the question's image alone. */
+export function recordedMessages(
+  cache: ResultCache,
+  tiles: Tiles,
+  question: Question,
+  only: boolean,
+): RecordedMessage[] {
   const made: RecordedMessage[] = [];
   const add = (type: string, key: string, fields: Record<string, unknown>, buffers: Uint8Array[]) => {
     const want = Object.fromEntries(JSON.parse(key));
+    if (only && "image" in want && want.image !== question.image) return;
     made.push({ content: { type, want, request: null, ...fields }, buffers: buffers.map(toBase64) });
   };
-  for (const [key, { picture, map, target, score, probability }] of cache.entries("focus")) {
+  for (const [key, { picture, map, target, score, probability, cautions }] of cache.entries("focus")) {
     const fields = {
       shape: [picture.height, picture.width, 3],
       map: headerOf(map),
       target,
       score,
       probability,
+      cautions,
     };
     add("focus", key, fields, [pictureBytes(picture), map.bytes]);
   }

@@ -22,6 +22,7 @@ export interface Focus {
   target: number | string;
   score: number;
   probability: number | null;
+  cautions: string[];
 }
 
 /** Relevance and activation of every concept of a layer, by its id. */
@@ -68,13 +69,14 @@ export function keyOf(want: Want): string {
 }
 
 export function decodeFocus(message: FocusMessage, [picture, map]: Bytes[]): Focus {
-  const { target, score, probability } = message;
+  const { target, score, probability, cautions = [] } = message;
   return {
     picture: decodePicture(message, picture!),
     map: new HeatMap(message.map, map!),
     target,
     score,
     probability,
+    cautions,
   };
 }
 

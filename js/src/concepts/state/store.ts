@@ -5,11 +5,11 @@
  * name being typed) lives in the components.
  */
 import { batch, computed, signal } from "@preact/signals";
-import type { HeatMap } from "../../shared/data/picture.ts";
+import type { HeatMap, Picture } from "../../shared/data/picture.ts";
 import { type Bytes, parsePackets } from "../../shared/data/wire.ts";
 import type { Host, Message } from "../../shared/state/host.ts";
 import type { RecordedMessage } from "../../shared/state/standin.ts";
-import { type StoreOptions, same, WidgetStore } from "../../shared/state/store.ts";
+import { type StoreOptions, WidgetStore } from "../../shared/state/store.ts";
 import type {
   ClassUse,
   ConceptsState,
@@ -17,7 +17,6 @@ import type {
   GraphMessage,
   HeatmapMessage,
   Kind,
-  Label,
   LayerInfo,
   Question,
   RankingMessage,
@@ -29,6 +28,7 @@ import type {
   WantOf,
 } from "../types.ts";
 import { initialState } from "../types.ts";
+import { Names } from "./names.ts";
 import { type Ranked, ranked, strongest } from "./ranked.ts";
 import { recordedMessages } from "./recorded.ts";
 import { Requests } from "./requests.ts";
@@ -57,6 +57,9 @@ interface Shown<T> {
 
 const firstRows = 20; // concepts in the list, until more are asked for
 const references = 3; // small pictures of a concept in the list
+const tileBytes = 3 * 96 ** 2; // of a small picture
+const places = 8; // references of a concept, at the size of the image
+const [channels, mapBytes] = [3, 2]; // bytes a pixel
 
 export class ConceptsStore extends WidgetStore<ConceptsState> {
   /** Goes up whenever a result of the kind arrives. */
@@ -76,6 +79,7 @@ export class ConceptsStore extends WidgetStore<ConceptsState> {
   /** Whether Python has said what it has: only then is it asked for what is missing. */
   readonly welcomed = signal(false);
   readonly requests: Requests;
+  readonly names = new Names(this);
   private lastFocus: { image: number; result: Focus } | null = null;
   private lastRanking: { layer: string; result: Ranking } | null = null;
   private lastRegion: { of: string; result: Region } | null = null;
@@ -83,7 +87,8 @@ export class ConceptsStore extends WidgetStore<ConceptsState> {
 
   constructor(host: Host, options: StoreOptions = {}) {
     super(host, initialState, options);
-    for (const { content, buffers } of parsePackets(this.state.snapshot.peek())) this.read(content, buffers);
+    for (const { content, buffers } of parsePackets(this.state.snapshot.peek()))
+      if (!this.album.receive(content, buffers)) this.read(content, buffers);
     this.requests = new Requests(this);
   }
 
@@ -228,24 +233,12 @@ export class ConceptsStore extends WidgetStore<ConceptsState> {
     return result ? ranked(result, this.region.value.result, this.state.order.value) : [];
   });
 
-  private readonly labelled = computed(
-    () => new Map(this.state.labels.value.map((label) => [`${label.layer}\n${label.concept}`, label])),
-  );
-
-  label(layer: string, concept: number): Label | null {
-    return this.labelled.value.get(`${layer}\n${concept}`) ?? null;
+  /** The class explained, or another target in words. */
+  targetName(target: number | string): string {
+    return typeof target === "string" ? target : this.className(target);
   }
 
-  /** The name a person gave, else the layer's word for it and its number. */
-  nameOf(layer: string, concept: number): string {
-    const kind = this.state.layers.value.find(({ name }) => name === layer)?.kind ?? "concept";
-    return this.label(layer, concept)?.name || `${kind} ${concept}`;
-  }
-
-  className(target: number | string): string {
-    if (typeof target === "string") return target;
-    return this.state.class_names.value[target] ?? `class ${target}`;
-  }
+  readonly picture = computed<Picture | null>(() => this.focus.value.result?.picture ?? null);
 
   // -- what a person does ----------------------------------------------------------------------------------------
 
@@ -288,18 +281,6 @@ export class ConceptsStore extends WidgetStore<ConceptsState> {
     });
   }
 
-  /** Gives a name and a note; Python writes them to the file beside the index. */
-  rename(label: Label): void {
-    const others = this.state.labels
-      .peek()
-      .filter((l) => l.layer !== label.layer || l.concept !== label.concept);
-    const labels = label.name || label.note ? [...others, label] : others;
-    if (same(labels, this.state.labels.peek())) return;
-    this.state.labels.value = labels;
-    this.host.send({ type: "label", ...label });
-    this.expectAnswer();
-  }
-
   // -- messages --------------------------------------------------------------------------------------------------
 
   /** Answers may come before anybody asked; Python is asked only once it has said welcome. */
@@ -314,8 +295,35 @@ export class ConceptsStore extends WidgetStore<ConceptsState> {
     return this.cache.entries("focus").length > 0;
   }
 
-  override recorded(_images: "this" | "all"): RecordedMessage[] {
-    return recordedMessages(this.cache, this.tiles, this.question.peek());
+  override recorded(images: "this" | "all"): RecordedMessage[] {
+    return recordedMessages(this.cache, this.tiles, this.question.peek(), images === "this");
+  }
+
+  protected override holds(image: number): boolean {
+    this.versions.focus.value; // read, so that whoever asks hears of new results
+    return this.knows({ ...this.question.value, image });
+  }
+
+  /** Whether a class can be explained: without a kernel only those can that were. */
+  offers(change: Partial<Pick<Question, "target" | "against">>): boolean {
+    this.versions.focus.value; // as above
+    return this.knows({ ...this.question.value, ...change });
+  }
+
+  private knows(question: Question): boolean {
+    return this.cache.get("focus", keyOf({ kind: "focus", ...question })) !== undefined;
+  }
+
+  override weight(images: "this" | "all"): number | null {
+    const picture = this.focus.value.result?.picture;
+    if (!picture) return null;
+    const own = picture.width * picture.height;
+    const count = images === "all" ? this.state.images.value : 1;
+    const layer = this.layer.value?.name ?? "";
+    // Small pictures of references belong to all images, those of the image itself to each.
+    const small = this.rows.value * this.slots(layer) * tileBytes * (this.indexed(layer) ? 1 : count);
+    const large = this.indexed(layer) ? places * own * (channels + mapBytes) : 0;
+    return count * own * (channels + 2 * mapBytes) + small + large;
   }
 
   protected override receive(message: Message, buffers: Bytes[]): void {

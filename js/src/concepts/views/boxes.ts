@@ -97,3 +97,9 @@ export function boxKey(
   const grip = shiftKey ? { left: false, top: false, right: true, bottom: true } : whole;
   return dragged(box, grip, arrow[0] * step, arrow[1] * step, size);
 }
+
+/** Where a box stands in a frame that shows the whole picture, as CSS says it. */
+export function insetOf([left, top, right, bottom]: Box, { width, height }: Size): string {
+  const inset = [top / height, 1 - right / width, 1 - bottom / height, left / width];
+  return inset.map((part) => `${part * 100}%`).join(" ");
+}

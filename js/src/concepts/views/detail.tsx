@@ -1,7 +1,9 @@
 /** One concept: its name, where it acts on this image, the images that show it best, the classes that use it. */
-import { formatCount, formatNumber, formatPercent } from "../../shared/data/format.ts";
+import { formatCount, formatNumber } from "../../shared/data/format.ts";
 import { aspectOf } from "../../shared/drawing/place.ts";
 import { shares } from "../state/ranked.ts";
+import { Bar, endsOf } from "./bar.tsx";
+import { insetOf } from "./boxes.ts";
 import { useStore } from "./context.ts";
 import { HeatCanvas } from "./heat-canvas.tsx";
 import { Relevance } from "./legend.tsx";
@@ -35,11 +37,11 @@ function OwnHeatmap() {
   const store = useStore();
   const focus = store.focus.value.result;
   const map = store.heatmap.value;
-  const { opacity, colormap, box } = store.state;
+  const { opacity, colormap, box, picture, overlay } = store.state;
   const pixel = usePixel();
   const waiting = store.canCompute.value ? "" : "not saved here: it needs a kernel";
   return (
-    <figure class="xw-pane">
+    <figure class="xw-pane" style={{ "--xw-aspect": aspectOf(focus?.picture) }}>
       <figcaption class="xw-caption">
         <span class="xw-caption-label">On this image</span>
         <PixelValue pixel={pixel} map={map} />
@@ -49,7 +51,6 @@ function OwnHeatmap() {
         role="img"
         aria-label="Heatmap of the concept on this image"
         data-stale={map === null}
-        style={{ "--xw-aspect": aspectOf(focus?.picture) }}
         {...pixel.handlers}
       >
         <HeatCanvas
@@ -57,6 +58,8 @@ function OwnHeatmap() {
           map={map}
           colormap={colormap.value}
           opacity={opacity.value}
+          beneath={picture.value}
+          style={overlay.value}
         />
         {focus && box.value && <BoxMark />}
         {!map && waiting && <p class="xw-empty xw-note">{waiting}</p>}
@@ -68,10 +71,8 @@ function OwnHeatmap() {
 
 function BoxMark() {
   const store = useStore();
-  const [left, top, right, bottom] = store.state.box.value!;
-  const { width, height } = store.focus.value.result!.picture;
-  const inset = [top / height, 1 - right / width, 1 - bottom / height, left / width];
-  return <span class="xw-box" style={{ inset: inset.map((part) => `${part * 100}%`).join(" ") }} />;
+  const { picture } = store.focus.value.result!;
+  return <span class="xw-box" style={{ inset: insetOf(store.state.box.value!, picture) }} />;
 }
 
 /** Its part in the class, here and inside the box, and how active it is. */
@@ -106,7 +107,7 @@ function Classes() {
   const classes = store.classes.value;
   const { reference_class } = store.state;
   if (classes.length === 0) return null;
-  const most = Math.max(...classes.map(({ score }) => Math.abs(score))) || 1;
+  const ends = endsOf(classes.map(({ score }) => score));
   return (
     <div class="xw-classes-used" role="group" aria-label="Classes that use it">
       <h4>Classes that use it</h4>
@@ -121,9 +122,7 @@ function Classes() {
             onClick={() => store.set("reference_class", chosen ? null : target)}
           >
             <span class="xw-class-name">{store.className(target)}</span>
-            <span class="xw-share" data-sign={score < 0 ? "minus" : "plus"}>
-              <i style={{ width: formatPercent(Math.abs(score) / most).replace(" ", "") }} />
-            </span>
+            <Bar value={score} ends={ends} />
             <span class="xw-value">{formatNumber(score, 2)}</span>
           </button>
         );

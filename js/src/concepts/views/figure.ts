@@ -38,7 +38,7 @@ export function figureOf(store: ConceptsStore): Figure {
   const height = top + Math.max(tall + 64, 24 + rows * rowHeight, 24 + 2 * (small + 22)) + margin;
 
   const root = newFigure(width, height);
-  const title = store.state.title.value || `${store.className(focus.target)}: ${layer.name}`;
+  const title = store.state.title.value || `${store.targetName(focus.target)}: ${layer.name}`;
   element(
     root,
     "text",
@@ -49,10 +49,10 @@ export function figureOf(store: ConceptsStore): Figure {
   const heat = { colormap: colormap.value, opacity: opacity.value, look: "heatmap" as const };
   const at = (x: number) => element(root, "g", { transform: `translate(${x}, ${top})` });
   const sure = focus.probability === null ? formatNumber(focus.score) : formatPercent(focus.probability);
-  const said = `${store.className(focus.target)}, ${sure}`;
+  const said = `${store.targetName(focus.target)}, ${sure}`;
   panel(at(margin), said, focus.picture, focus.map, tall, heat, "class");
   const mine = at(margin + side + gap);
-  const name = `${store.nameOf(layer.name, concept)} (${layer.name} ${concept})`;
+  const name = `${store.names.nameOf(layer.name, concept)} (${layer.name} ${concept})`;
   panel(mine, name, focus.picture, store.heatmap.value, tall, heat, "concept");
   ranking(at(margin + 2 * (side + gap)), store);
   const grid = at(margin + 2 * (side + gap) + listWidth + gap);
@@ -111,7 +111,7 @@ function ranking(group: Element, store: ConceptsStore): void {
   label(group, `Concepts of ${layer}`);
   list.forEach(({ concept, value }, i) => {
     const y = 22 + i * rowHeight;
-    const name = store.label(layer, concept)?.name || String(concept);
+    const name = store.names.label(layer, concept)?.name || String(concept);
     const weight = concept === store.concept.value ? 600 : 400;
     const length = Math.max(1, (Math.abs(value) / most) * half);
     element(group, "rect", { y: y + 13, width: length, height: 3, fill: value < 0 ? negative : positive });

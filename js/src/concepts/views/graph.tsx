@@ -1,6 +1,8 @@
 /** What a concept is made of: the class on the left, the concept, and the lower concepts that feed it. */
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { HelpButton } from "../../shared/controls/help.tsx";
 import { formatNumber } from "../../shared/data/format.ts";
+import { help } from "../../shared/data/words.ts";
 import type { Graph } from "../state/results.ts";
 import { useStore } from "./context.ts";
 import { layoutGraph, type PlacedNode } from "./graph-layout.ts";
@@ -13,7 +15,9 @@ export function GraphPanel() {
   return (
     <section class="xw-graph" aria-label="Concept graph">
       <div class="xw-graph-head">
-        <h3>What it is made of</h3>
+        <h3>
+          What it is made of <HelpButton of="What it is made of" help={help.graph} />
+        </h3>
         <Trail />
       </div>
       {result ? (
@@ -49,17 +53,17 @@ function Trail() {
         ↑
       </button>
       <ol>
-        {focus && <li>{store.className(focus.target)}</li>}
+        {focus && <li>{store.targetName(focus.target)}</li>}
         {trail.value.map(([of, id], place) => (
           <li key={`${of} ${id}`}>
             <button type="button" class="xw-link" onClick={() => store.walkUp(place)}>
-              {store.nameOf(of, id)} <small>{of}</small>
+              {store.names.nameOf(of, id)} <small>{of}</small>
             </button>
           </li>
         ))}
         {layer && concept !== null && (
           <li aria-current="step">
-            {store.nameOf(layer.name, concept)} <small>{layer.name}</small>
+            {store.names.nameOf(layer.name, concept)} <small>{layer.name}</small>
           </li>
         )}
       </ol>
@@ -117,15 +121,15 @@ function NodeCard({ node, graph }: { node: PlacedNode; graph: Graph }) {
     const focus = store.focus.value.result;
     return (
       <span class="xw-node xw-node-class" style={style}>
-        {focus ? store.className(focus.target) : "class"}
+        {focus ? store.targetName(focus.target) : "class"}
       </span>
     );
   }
   const { layer, concept, relevance, share } = of;
   const root = node.index === 0;
-  const label = store.label(layer, concept);
-  const name = store.nameOf(layer, concept);
-  const said = `${name} of ${layer}, ${signedPercent(share)} of its layer, relevance ${formatNumber(relevance)}`;
+  const label = store.names.label(layer, concept);
+  const name = store.names.nameOf(layer, concept);
+  const said = `${name} ${layer}: ${signedPercent(share)} of its layer, relevance ${formatNumber(relevance)}`;
   return (
     <button
       type="button"
@@ -141,7 +145,7 @@ function NodeCard({ node, graph }: { node: PlacedNode; graph: Graph }) {
     >
       <Thumb layer={layer} concept={concept} />
       <span class="xw-node-text">
-        <span class="xw-node-name">{label?.name || concept}</span>
+        <span class="xw-node-name">{label?.name || concept}</span>{" "}
         <small class="xw-node-layer">
           <bdi>{layer}</bdi>
         </small>

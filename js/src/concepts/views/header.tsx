@@ -1,69 +1,73 @@
-/** What is asked: the image, the class and the class it is held against, the layer; and the search for a concept. */
+/** What is asked: the image, the class and the class it is held against, the layer; the search for a concept; how heatmaps look. */
+import { AppearanceChoice } from "../../shared/controls/appearance.tsx";
+import { ClassChoice } from "../../shared/controls/class-choice.tsx";
 import { Combobox } from "../../shared/controls/combobox.tsx";
-import { NumberInput } from "../../shared/controls/number.tsx";
-import { ImageStepper } from "../../shared/controls/stepper.tsx";
-import { ThemeSwitch } from "../../shared/controls/theme-switch.tsx";
+import { Heading } from "../../shared/controls/heading.tsx";
+import { Opacity } from "../../shared/controls/opacity.tsx";
+import { help } from "../../shared/data/words.ts";
 import { useStore } from "./context.ts";
 
 export function Header() {
   const store = useStore();
-  const { title, image, images, theme } = store.state;
+  const about = store.state.about.value;
+  const layer = store.layer.value;
   return (
     <>
-      <header class="xw-header">
-        {title.value ? <h2 class="xw-title">{title.value}</h2> : <span class="xw-space" />}
-        {images.value > 1 && (
-          <ImageStepper
-            image={image.value}
-            images={images.value}
-            onChange={(to) => store.ask({ image: to })}
-          />
-        )}
-        <ThemeSwitch theme={theme.value} onChange={(choice) => store.set("theme", choice)} />
-      </header>
+      <Heading
+        store={store}
+        method={about.label}
+        help={about}
+        more={layer ? `concepts of ${layer.name}` : ""}
+        onImage={(to) => store.ask({ image: to })}
+      />
       <div class="xw-questions" role="group" aria-label="What is asked">
-        <ClassChoice />
+        <Classes />
         <LayerChoice />
         <Search />
+      </div>
+      <div class="xw-appearance" role="group" aria-label="Appearance">
+        <Opacity
+          label="Opacity"
+          value={store.state.opacity}
+          onInput={(value) => store.set("opacity", value)}
+        />
+        <AppearanceChoice store={store} />
       </div>
     </>
   );
 }
 
-function ClassChoice() {
+function Classes() {
   const store = useStore();
-  const { class_names, target, against } = store.state;
-  const classes = class_names.value.map((name, i) => ({ value: String(i), label: name }));
-  const read = (value: string) => (value === "" ? null : Number(value));
-  const shown = (value: number | null) => (value === null ? "" : String(value));
-  if (classes.length === 0) {
-    const explained = store.focus.value.result?.target;
-    return (
-      <div class="xw-field xw-inline">
-        <NumberInput
-          label="Class"
-          value={target.value ?? (typeof explained === "number" ? explained : 0)}
-          min={0}
-          step={1}
-          onChange={(value) => store.ask({ target: Math.round(value) })}
-        />
-      </div>
-    );
-  }
+  const { class_names, target, against, image } = store.state;
+  const prediction = store.album.prediction(image.value);
+  const first = prediction?.classes[0];
+  const offered = (change: { target?: number | null; against?: number | null }) =>
+    !store.detached.value || store.offers(change);
   return (
     <>
-      <Combobox
+      <ClassChoice
         label="Class"
-        value={shown(target.value)}
-        choices={[{ value: "", label: "predicted class" }, ...classes]}
-        onChange={(value) => store.ask({ target: read(value) })}
+        help={help.class}
+        names={class_names.value}
+        value={target.value}
+        none={first === undefined ? "predicted class" : `predicted class: ${store.className(first)}`}
+        prediction={prediction}
+        offered={(index) => offered({ target: index })}
+        onChange={(value) => store.ask({ target: value })}
       />
-      <Combobox
-        label="Against"
-        value={shown(against.value)}
-        choices={[{ value: "", label: "nothing" }, ...classes]}
-        onChange={(value) => store.ask({ against: read(value) })}
-      />
+      {class_names.value.length > 0 && (
+        <ClassChoice
+          label="Against"
+          help={help.against}
+          names={class_names.value}
+          value={against.value}
+          none="nothing"
+          prediction={prediction}
+          offered={(index) => offered({ against: index })}
+          onChange={(value) => store.ask({ against: value })}
+        />
+      )}
     </>
   );
 }
@@ -74,6 +78,7 @@ function LayerChoice() {
   return (
     <Combobox
       label="Layer"
+      help={help.layer}
       value={store.layer.value?.name ?? ""}
       choices={choices}
       onChange={(name) => store.go(name, null)}

@@ -1,10 +1,13 @@
 /** The image under the heatmap of its class, and the box on it that asks: which concepts act here? */
 import { useRef } from "preact/hooks";
-import { Opacity } from "../../shared/controls/opacity.tsx";
+import { fittingColormap } from "../../shared/data/colormaps.ts";
 import { formatNumber, formatPercent } from "../../shared/data/format.ts";
+import { colourSentence } from "../../shared/data/words.ts";
 import { aspectOf } from "../../shared/drawing/place.ts";
+import { Sentence } from "../../shared/views/sentence.tsx";
 import { BoxLayer } from "./box.tsx";
 import { useStore } from "./context.ts";
+import { Footer } from "./footer.tsx";
 import { HeatCanvas } from "./heat-canvas.tsx";
 import { Relevance } from "./legend.tsx";
 import { PixelValue, usePixel } from "./pixel.tsx";
@@ -12,36 +15,33 @@ import { PixelValue, usePixel } from "./pixel.tsx";
 export function ImagePane() {
   const store = useStore();
   const { result, current } = store.focus.value;
-  const { opacity, colormap } = store.state;
+  const { opacity, colormap, picture, overlay } = store.state;
   const frame = useRef<HTMLDivElement>(null);
   const pixel = usePixel();
   return (
     <section class="xw-image" aria-label="Image">
-      <figure class="xw-pane">
+      <figure class="xw-pane" style={{ "--xw-aspect": aspectOf(result?.picture) }}>
         <figcaption class="xw-caption">
           <span class="xw-caption-label">{result ? <Explained /> : "Image"}</span>
           <PixelValue pixel={pixel} map={result?.map ?? null} />
         </figcaption>
-        <div
-          ref={frame}
-          class="xw-frame"
-          data-stale={!current}
-          style={{ "--xw-aspect": aspectOf(result?.picture) }}
-          {...pixel.handlers}
-        >
+        <div ref={frame} class="xw-frame" data-stale={!current} {...pixel.handlers}>
           <HeatCanvas
             picture={result?.picture ?? null}
             map={result?.map ?? null}
             colormap={colormap.value}
             opacity={opacity.value}
+            beneath={picture.value}
+            style={overlay.value}
           />
           {result && <BoxLayer size={result.picture} />}
           {!result && <Waiting />}
         </div>
         {result && <Relevance map={result.map} />}
       </figure>
+      <Saying />
       <BoxLine />
-      <Opacity label="Heatmap" value={opacity} onInput={(value) => store.set("opacity", value)} />
+      <Footer />
     </section>
   );
 }
@@ -53,7 +53,7 @@ function Explained() {
   const against = store.state.against.value;
   return (
     <>
-      {store.className(target)}
+      {store.targetName(target)}
       {against !== null && ` against ${store.className(against)}`}{" "}
       <small>
         {probability !== null && `${formatPercent(probability)}, `}score {formatNumber(score)}
@@ -62,10 +62,26 @@ function Explained() {
   );
 }
 
+/** What the colours say, of the image and of its concepts alike. */
+function Saying() {
+  const store = useStore();
+  const { result } = store.focus.value;
+  const { colormap, overlay, against } = store.state;
+  const name = result ? store.targetName(result.target) : "the class";
+  const whole = against.value === null ? name : `${name} rather than ${store.className(against.value)}`;
+  const says = [`speaks for ${whole}`, `speaks against ${whole}`] as const;
+  return (
+    <Sentence
+      text={colourSentence(fittingColormap(colormap.value, "diverging"), ...says, overlay.value)}
+      cautions={result?.cautions ?? []}
+    />
+  );
+}
+
 function BoxLine() {
   const store = useStore();
   const box = store.state.box.value;
-  if (!box) return <p class="xw-hint">Drag a box on the image: which concepts act inside it?</p>;
+  if (!box) return <p class="xw-hint">Drag a box to ask what acts inside it.</p>;
   const [left, top, right, bottom] = box;
   return (
     <p class="xw-hint xw-box-line">

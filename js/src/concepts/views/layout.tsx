@@ -1,8 +1,8 @@
 /** The browser as a whole: where its parts stand. */
+import { FirstUse } from "../../shared/controls/first-use.tsx";
 import { Messages } from "../../shared/views/messages.tsx";
 import { useStore } from "./context.ts";
 import { Detail } from "./detail.tsx";
-import { Footer } from "./footer.tsx";
 import { GraphPanel } from "./graph.tsx";
 import { Header } from "./header.tsx";
 import { ImagePane } from "./image.tsx";
@@ -13,6 +13,10 @@ export function ConceptsView() {
   return (
     <div class="xw-body">
       <Header />
+      <FirstUse name="concepts">
+        Press a concept to see where it acts on this image and on others that show it. Every “?” says what
+        something is.
+      </FirstUse>
       <div class="xw-main">
         <ImagePane />
         <ConceptList />
@@ -20,7 +24,6 @@ export function ConceptsView() {
       </div>
       <GraphPanel />
       <Messages store={store} />
-      <Footer />
     </div>
   );
 }

@@ -1,10 +1,12 @@
 /** The concepts of a layer, ranked: how much of the relevance each has, over the image or inside the box. */
 import { useEffect, useRef } from "preact/hooks";
+import { HelpButton } from "../../shared/controls/help.tsx";
 import { Segmented } from "../../shared/controls/segmented.tsx";
 import { formatNumber, formatPercent } from "../../shared/data/format.ts";
+import { help } from "../../shared/data/words.ts";
 import { take } from "../../shared/drawing/keys.ts";
 import type { Ranked } from "../state/ranked.ts";
-
+import { Bar, BarKey, type Ends, endsOf } from "./bar.tsx";
 import { useStore } from "./context.ts";
 import { Thumbs } from "./thumb.tsx";
 
@@ -18,14 +20,27 @@ export function ConceptList() {
   const region = store.region.value.result;
   const inBox = box.value !== null && region !== null;
   const shown = list.slice(0, store.rows.value);
-  const most = Math.abs(list[0]?.value ?? 0) || 1;
-  const largest = Math.max(most, ...shown.map(({ whole }) => Math.abs(whole ?? 0)));
+  const ends = endsOf(shown.flatMap(({ value, whole }) => (whole === null ? [value] : [value, whole])));
+  const byShare = inBox || order.value === "relevance";
+  const focus = store.focus.value.result;
   const rest = list.length - shown.length;
+  const rows = useRef<HTMLDivElement>(null);
+  const { current } = store.ranking.value;
+  const concept = store.concept.value;
+  // A concept chosen elsewhere, in the graph or by search, comes into view; answers to a box leave the list where it is.
+  useEffect(() => {
+    if (current) bringIntoView(rows.current!);
+  }, [layer?.name, concept, current]);
+  // What acts in a box stands at the top.
+  useEffect(() => {
+    if (inBox) rows.current!.scrollTop = 0;
+  }, [inBox]);
   return (
     <section class="xw-list" aria-label="Concepts">
       <div class="xw-list-head">
         <h3>
-          {inBox ? "Inside the box" : "Concepts"} <small>{layer && `${layer.units} in ${layer.name}`}</small>
+          {inBox ? "Inside the box" : "Concepts"} <small>{layer && `${layer.units} in ${layer.name}`}</small>{" "}
+          <HelpButton of="Order" help={help.order} />
         </h3>
         <Segmented
           label="Order by"
@@ -44,7 +59,13 @@ export function ConceptList() {
           onChange={(value) => store.set("order", value)}
         />
       </div>
+      {byShare ? (
+        <BarKey of={focus ? store.targetName(focus.target) : "the class"} boxed={inBox} />
+      ) : (
+        <p class="xw-bar-key">how active each concept is on the image</p>
+      )}
       <div
+        ref={rows}
         class="xw-rows"
         role="listbox"
         aria-label={layer ? `Concepts of ${layer.name}` : "Concepts"}
@@ -54,12 +75,7 @@ export function ConceptList() {
         onKeyDown={(event) => onKeyDown(event, store, list)}
       >
         {shown.map((entry) => (
-          <Row
-            key={entry.concept}
-            entry={entry}
-            largest={largest}
-            share={inBox || order.value === "relevance"}
-          />
+          <Row key={entry.concept} entry={entry} ends={ends} share={byShare} />
         ))}
         {list.length === 0 && <p class="xw-empty-list">{emptyText(store.canCompute.value)}</p>}
       </div>
@@ -76,6 +92,15 @@ export function ConceptList() {
       )}
     </section>
   );
+}
+
+/** Within the list alone: the notebook must not scroll. */
+function bringIntoView(rows: HTMLElement): void {
+  const row = rows.querySelector<HTMLElement>("[aria-selected=true]");
+  if (!row) return;
+  const { offsetTop, offsetHeight } = row;
+  const hidden = offsetTop < rows.scrollTop || offsetTop + offsetHeight > rows.scrollTop + rows.clientHeight;
+  if (hidden) rows.scrollTop = offsetTop - rows.clientHeight / 3;
 }
 
 type Store = ReturnType<typeof useStore>;
@@ -101,35 +126,22 @@ function onKeyDown(event: KeyboardEvent, store: Store, list: Ranked[]): void {
   rows[places[event.key]!]?.focus();
 }
 
-function Row({ entry, largest, share }: { entry: Ranked; largest: number; share: boolean }) {
+function Row({ entry, ends, share }: { entry: Ranked; ends: Ends; share: boolean }) {
   const store = useStore();
-  const row = useRef<HTMLDivElement>(null);
   const { concept, value, whole } = entry;
   const layer = store.layer.value!;
   const selected = store.concept.value === concept;
-  const label = store.label(layer.name, concept);
+  const label = store.names.label(layer.name, concept);
   const text = share ? signedPercent(value) : formatNumber(value);
   const choose = () => store.go(layer.name, concept);
-  const width = (of: number) => `${(Math.abs(of) / largest) * 100}%`;
-
-  // A concept chosen elsewhere, in the graph or by search, comes into view.
-  useEffect(() => {
-    if (!selected || !row.current) return;
-    const rows = row.current.parentElement!;
-    const { offsetTop, offsetHeight } = row.current;
-    const hidden =
-      offsetTop < rows.scrollTop || offsetTop + offsetHeight > rows.scrollTop + rows.clientHeight;
-    if (hidden) rows.scrollTop = offsetTop - rows.clientHeight / 3;
-  }, [selected]);
 
   return (
     <div
-      ref={row}
       class="xw-row"
       role="option"
       tabIndex={selected ? 0 : -1}
       aria-selected={selected}
-      aria-label={`${store.nameOf(layer.name, concept)}, ${text}`}
+      aria-label={`${label?.name || layer.kind} ${concept} ${text}`}
       data-concept={concept}
       data-value={value}
       onClick={choose}
@@ -141,13 +153,10 @@ function Row({ entry, largest, share }: { entry: Ranked; largest: number; share:
           <span class="xw-row-name" data-named={Boolean(label?.name)}>
             {label?.name || concept}
             {label?.name && <small> {concept}</small>}
-          </span>
+          </span>{" "}
           <span class="xw-value">{text}</span>
         </span>
-        <span class="xw-share" data-sign={value < 0 ? "minus" : "plus"}>
-          {whole !== null && <i class="xw-share-whole" style={{ width: width(whole) }} />}
-          <i style={{ width: width(value) }} />
-        </span>
+        <Bar value={value} whole={whole} ends={ends} />
       </span>
     </div>
   );

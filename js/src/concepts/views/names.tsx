@@ -4,10 +4,11 @@ import { useStore } from "./context.ts";
 
 export function NameFields({ layer, concept }: { layer: string; concept: number }) {
   const store = useStore();
-  const known = store.label(layer, concept);
+  const known = store.names.label(layer, concept);
   const [name, setName] = useState(known?.name ?? "");
   const [note, setNote] = useState(known?.note ?? "");
   const live = store.canCompute.value;
+  const before = store.names.before(layer, concept);
   const kind = store.layer.value?.kind ?? "concept";
 
   // Another concept, or a name given in Python or in another view.
@@ -16,11 +17,24 @@ export function NameFields({ layer, concept }: { layer: string; concept: number 
     setNote(known?.note ?? "");
   }, [known?.name, known?.note]);
 
-  const keep = () => store.rename({ layer, concept, name: name.trim(), note: note.trim() });
+  const keep = () => store.names.rename({ layer, concept, name: name.trim(), note: note.trim() });
   return (
     <div class="xw-names">
       <p class="xw-place">
-        {layer} · {kind} {concept}
+        <span>
+          {layer} · {kind} {concept}
+        </span>
+        {live && before && (
+          <button
+            type="button"
+            class="xw-button xw-small"
+            title={before.name ? `Back to “${before.name}”` : "Take the name away again"}
+            // A name being typed is kept when its field is left: what is undone is then that.
+            onClick={() => store.names.rename(store.names.before(layer, concept) ?? before)}
+          >
+            Undo
+          </button>
+        )}
       </p>
       <input
         class="xw-name"

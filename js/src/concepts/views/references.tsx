@@ -1,29 +1,51 @@
 /** The images of the data set on which a concept is strongest, each with where it is. */
+import { useRef, useState } from "preact/hooks";
 import { Checkbox } from "../../shared/controls/checkbox.tsx";
+import { HelpButton } from "../../shared/controls/help.tsx";
 import { Segmented } from "../../shared/controls/segmented.tsx";
 import { formatNumber } from "../../shared/data/format.ts";
+import { help } from "../../shared/data/words.ts";
 import type { Reference } from "../state/results.ts";
-
 import { useStore } from "./context.ts";
+import { Enlarged } from "./enlarged.tsx";
 import { HeatCanvas } from "./heat-canvas.tsx";
 
 const places = 8; // references on screen
 
 export function ReferenceGrid() {
   const store = useStore();
+  const grid = useRef<HTMLDivElement>(null);
   const layer = store.layer.value!;
   const found = store.references.value;
   const { reference_class } = store.state;
-  if (!layer.indexed) return <NoIndex />;
   const total = Math.min(found?.total ?? places, places);
+  const [large, setLarge] = useState<number | null>(null);
+  const item = large === null ? null : (found?.items.find(({ place }) => place === large) ?? null);
+  const close = () => {
+    grid.current?.querySelectorAll("button")[large ?? 0]?.focus();
+    setLarge(null);
+  };
+  if (!layer.indexed) return <NoIndex />;
   const only = reference_class.value === null ? "" : `, ${store.className(reference_class.value)} only`;
   return (
     <div class="xw-references" role="group" aria-label="Reference images">
       <ReferenceControls />
-      <div class="xw-reference-grid" aria-live="polite" aria-busy={(found?.items.length ?? 0) < total}>
+      <div
+        ref={grid}
+        class="xw-reference-grid"
+        aria-live="polite"
+        aria-busy={(found?.items.length ?? 0) < total}
+      >
         {Array.from({ length: total }, (_, place) => (
-          <ReferenceFigure key={place} item={found?.items.find((item) => item.place === place) ?? null} />
+          <ReferenceFigure
+            key={place}
+            item={found?.items.find((item) => item.place === place) ?? null}
+            onEnlarge={() => setLarge(place)}
+          />
         ))}
+        {item?.picture && large !== null && (
+          <Enlarged item={item} onStep={(by) => setLarge((large + by + total) % total)} onClose={close} />
+        )}
         {found && total === 0 && <p class="xw-hint">The concept is on no image of the data set{only}.</p>}
       </div>
       {found && store.state.index_info.value?.pictures === false && (
@@ -40,6 +62,7 @@ function ReferenceControls() {
   const { reference_by, pool, crop, look } = store.state;
   return (
     <div class="xw-reference-head">
+      <HelpButton of="References" help={help.references} />
       <Segmented
         label="References by"
         showLabel={false}
@@ -80,9 +103,9 @@ function ReferenceControls() {
   );
 }
 
-function ReferenceFigure({ item }: { item: Reference | null }) {
+function ReferenceFigure({ item, onEnlarge }: { item: Reference | null; onEnlarge: () => void }) {
   const store = useStore();
-  const { crop, look, colormap, opacity } = store.state;
+  const { crop, look, colormap, opacity, picture: beneath, overlay } = store.state;
   if (!item) {
     const state = store.canCompute.value ? "coming" : "none";
     return (
@@ -98,11 +121,13 @@ function ReferenceFigure({ item }: { item: Reference | null }) {
   const name = target === null ? "" : store.className(target);
   return (
     <figure class="xw-reference" data-sample={sample} data-score={score}>
-      <div
+      <button
+        type="button"
         class="xw-reference-frame"
-        role="img"
         aria-label={`Sample ${sample}${name && `, ${name}`}, ${formatNumber(score)}`}
-        title={`Sample ${sample}${name && `, ${name}`}`}
+        title={`Sample ${sample}${name && `, ${name}`}: press to enlarge`}
+        disabled={!picture}
+        onClick={onEnlarge}
       >
         {picture ? (
           <div class="xw-reference-part" style={{ aspectRatio: (right - left) / (bottom - top) }}>
@@ -113,12 +138,14 @@ function ReferenceFigure({ item }: { item: Reference | null }) {
               look={look.value}
               colormap={colormap.value}
               opacity={Math.max(0.5, opacity.value)}
+              beneath={beneath.value}
+              style={overlay.value}
             />
           </div>
         ) : (
           <span class="xw-sample">{sample}</span>
         )}
-      </div>
+      </button>
       <figcaption>
         <span>{name}</span> <span class="xw-value">{formatNumber(score)}</span>
       </figcaption>

@@ -111,6 +111,16 @@ export class Curves {
     return this.imageSeries(method, order, image)?.values[step] ?? Number.NaN;
   }
 
+  /** How far the score of an image, or the mean, is from where it began when all is hidden, as a share; null where not known. */
+  change(image: number | null): number | null {
+    for (const { values } of this.orders.flatMap((order) => this.series(order, image))) {
+      const [first, last] = [values[0]!, values[this.steps]!];
+      if (Number.isFinite(first) && Number.isFinite(last) && first !== 0)
+        return Math.abs(last - first) / Math.abs(first);
+    }
+    return null;
+  }
+
   /** The table of the mean over images as Python says it, or of one image. */
   table(image: number | null): Row[] {
     return image === null ? this.header.table : this.imageTable(image);

@@ -26,6 +26,7 @@ import { PatchOrder } from "./patches.ts";
 const mostCurves = 16;
 const mostPictures = 64;
 const mostOrders = 256;
+const mostFrames = 24e6; // bytes of frames in a page that Python writes
 
 export function requestKey({ order, perturb, patch, target, score }: Request): string {
   return JSON.stringify([order, perturb, patch, target, score]);
@@ -163,9 +164,28 @@ export class FlippingStore extends WidgetStore<FlippingState> {
     return this.curves.peek().size > 0;
   }
 
-  override recorded(_images: "this" | "all"): RecordedMessage[] {
+  protected override holds(image: number): boolean {
+    const { curves } = this.shown.value;
+    return this.pictures.value.has(image) && (curves?.has(image) ?? false);
+  }
+
+  override weight(images: "this" | "all"): number | null {
+    const picture = this.picture.value;
+    const { curves } = this.shown.value;
+    if (!picture || !curves) return null;
+    const pixels = picture.width * picture.height;
+    const count = images === "all" ? this.state.images.value : 1;
+    const methods = this.methods.value.length;
+    // The picture, a heatmap and an order of patches a method; frames as far as Python has room for them.
+    const frames = count * methods * this.frameOrders.value.length * curves.steps * pixels * 3;
+    return count * pixels * (3 + 4 * methods) + Math.min(mostFrames, frames);
+  }
+
+  override recorded(images: "this" | "all"): RecordedMessage[] {
     const messages: RecordedMessage[] = [];
+    const on = this.state.image.value;
     for (const [image, picture] of this.pictures.value) {
+      if (images === "this" && image !== on) continue;
       const content = { type: "picture", image, shape: [picture.height, picture.width, 3] };
       messages.push({ content, buffers: [toBase64(pictureBytes(picture))] });
     }
@@ -174,7 +194,7 @@ export class FlippingStore extends WidgetStore<FlippingState> {
       messages.push({ content: { ...content }, buffers: buffers.map(toBase64) });
     }
     for (const { content, buffers } of this.frames.recorded())
-      messages.push({ content: { ...content }, buffers });
+      if (images === "all" || content.image === on) messages.push({ content: { ...content }, buffers });
     if (this.gae.value) messages.push({ content: { ...this.gae.value } });
     return messages;
   }
@@ -230,7 +250,7 @@ export class FlippingStore extends WidgetStore<FlippingState> {
   private loadSnapshot(): void {
     for (const { content, buffers } of parsePackets(this.state.snapshot.peek())) {
       try {
-        this.receive(content as Message, buffers);
+        if (!this.album.receive(content as Message, buffers)) this.receive(content as Message, buffers);
       } catch (error) {
         console.warn("xaiwidgets: the saved picture could not be read", error);
       }

@@ -156,6 +156,14 @@ function Axes({ geometry, size, score }: { geometry: Geometry; size: Size; score
           {formatPercent(tick)}
         </text>
       ))}
+      {geometry.grey !== null && (
+        <g class="xw-all-grey" transform={`translate(${geometry.grey}, ${bottom})`}>
+          <line y2={margin.top - bottom} />
+          <text transform={`translate(14, ${(margin.top - bottom) / 2}) rotate(-90)`} text-anchor="middle">
+            all grey
+          </text>
+        </g>
+      )}
       <line class="xw-base" x1={margin.left} x2={size.width - margin.right} y1={bottom} y2={bottom} />
       <text
         class="xw-axis-name"

@@ -1,9 +1,11 @@
 /** Draws one picture: a frame or the heatmap, and over it the outlines of what the step flipped. */
 import { fittingColormap } from "../../shared/data/colormaps.ts";
-import { aroundZero, type HeatMap } from "../../shared/data/picture.ts";
-import { Painter } from "../../shared/drawing/painter.ts";
+import { aroundZero, type HeatMap, type Picture } from "../../shared/data/picture.ts";
+import { whole } from "../../shared/drawing/canvas.ts";
+import { type Overlay, OverlayPainter } from "../../shared/drawing/overlay.ts";
 import type { Curves } from "../state/curves.ts";
 import { boxOf, indexOf, type PatchOrder } from "../state/patches.ts";
+import type { FlippingStore } from "../state/store.ts";
 import type { CurveOrder, Patch } from "../types.ts";
 import type { ViewContext } from "./context.ts";
 
@@ -14,26 +16,34 @@ export const outlines: Record<CurveOrder, { colour: string; dash: number[] }> = 
   random: { colour: "#ffb000", dash: [] },
 };
 
-/** How a heatmap is coloured: diverging around zero where it has two signs. */
+const nearZero = 0.05; // of the largest value: a map that begins there is one of amounts, and zero is nothing
+
+/** How a heatmap is coloured: around zero where it has two signs, or begins there. */
 export function heatLook(heat: HeatMap): { range: [number, number]; colormap: string } {
-  const signed = heat.extent[0] < 0;
+  const [low, high] = heat.extent;
+  const signed = low < nearZero * Math.max(0, high);
   return {
     range: signed ? aroundZero(heat.extent) : heat.extent,
     colormap: fittingColormap("", signed ? "diverging" : "sequential"),
   };
 }
 
-const painters = new WeakMap<HeatMap, Painter>();
+const painters = new WeakMap<HeatMap, OverlayPainter>();
 
-/** The heatmap as a canvas, painted once. */
-export function paintedHeat(heat: HeatMap): HTMLCanvasElement {
-  let painter = painters.get(heat);
-  if (!painter) {
-    painter = new Painter();
-    painters.set(heat, painter);
-    painter.paint({ map: heat, ...heatLook(heat), filter: null, threshold: 1, mode: "hide" });
-  }
-  return painter.canvas;
+export const heatOpacity = 0.8;
+
+/** The heatmap over its picture, as the state says it. */
+export function heatOverlay({ state }: FlippingStore, picture: Picture | null, heat: HeatMap): Overlay {
+  const paint = { map: heat, ...heatLook(heat), filter: null, threshold: 1, mode: "hide" as const };
+  const [beneath, style] = [state.picture.value, state.overlay.value];
+  return { picture, paint, opacity: heatOpacity, beneath, style, part: whole };
+}
+
+function drawHeat(context: CanvasRenderingContext2D, overlay: Overlay): void {
+  const { map } = overlay.paint!;
+  const painter = painters.get(map) ?? new OverlayPainter();
+  painters.set(map, painter);
+  painter.draw(context, overlay);
 }
 
 /** What a pane shows: the untouched image, the heatmap, or the frame of an order. */
@@ -71,7 +81,7 @@ export function drawPane(
   context.imageSmoothingEnabled = false;
   const frame = isOrder(pane) ? store.frame(pane, step) : null;
   const heat = pane === "heat" ? patches?.heat : null;
-  if (heat) context.drawImage(paintedHeat(heat), 0, 0, width, height);
+  if (heat) drawHeat(context, heatOverlay(store, store.picture.peek(), heat));
   else if (picture) {
     // Until the heatmap is there, the image stands in its place, faint.
     if (pane === "heat") context.globalAlpha = 0.35;

@@ -1,11 +1,13 @@
 /** What is on screen as an SVG figure for papers: curves, legend and text as vectors, the pictures as images. */
 import { formatNumber, formatPercent } from "../../shared/data/format.ts";
+import type { HeatMap } from "../../shared/data/picture.ts";
+import { OverlayPainter } from "../../shared/drawing/overlay.ts";
 import { element, type Figure, newFigure, serialised } from "../../shared/drawing/svg.ts";
 import type { Curves, Series } from "../state/curves.ts";
 import { boxOf } from "../state/patches.ts";
 import type { FlippingStore } from "../state/store.ts";
 import { type CurveOrder, random } from "../types.ts";
-import { outlines, paintedHeat } from "./draw.ts";
+import { heatOverlay, outlines } from "./draw.ts";
 import { domainOf, Geometry, margin } from "./geometry.ts";
 import { markersPath, markOf } from "./marks.ts";
 import { decimalsFor, fixed, methodName, orderNames, orderShort, stepText } from "./words.ts";
@@ -145,7 +147,7 @@ function picturesOf(store: FlippingStore, curves: Curves): Shown[] {
     shown.push({
       label,
       note: stepText(curves, step),
-      canvas: paintedHeat(order.heat),
+      canvas: heatCanvas(store, order.heat),
       flipped: orders.map(outlined),
     });
   }
@@ -161,7 +163,19 @@ function picturesOf(store: FlippingStore, curves: Curves): Shown[] {
   return shown;
 }
 
-function axes(group: Element, { x, y, size }: Geometry, score: string): void {
+/** The heatmap over its picture as on screen, two pixels to one of the picture, and no less than a figure needs. */
+function heatCanvas(store: FlippingStore, heat: HeatMap): HTMLCanvasElement {
+  const picture = store.picture.value;
+  const size = picture ?? heat;
+  const scale = Math.max(2, Math.ceil(440 / size.width));
+  const canvas = document.createElement("canvas");
+  canvas.width = size.width * scale;
+  canvas.height = size.height * scale;
+  new OverlayPainter().draw(canvas.getContext("2d")!, { ...heatOverlay(store, picture, heat), scale: 1 });
+  return canvas;
+}
+
+function axes(group: Element, { x, y, size, grey }: Geometry, score: string): void {
   const bottom = size.height - margin.bottom;
   const [left, right] = [margin.left, size.width - margin.right];
   for (const tick of y.ticks(5)) {
@@ -174,6 +188,13 @@ function axes(group: Element, { x, y, size }: Geometry, score: string): void {
     element(group, "text", place, formatPercent(tick));
   }
   element(group, "line", { x1: left, x2: right, y1: bottom, y2: bottom, stroke: "#1a1a1a" });
+  if (grey !== null) {
+    const dotted = { stroke: "#5b616b", "stroke-dasharray": "2 3" };
+    element(group, "line", { x1: grey, x2: grey, y1: margin.top, y2: bottom, ...dotted });
+    const beside = `translate(${grey + 14}, ${(margin.top + bottom) / 2}) rotate(-90)`;
+    const said = { transform: beside, "font-size": text.tick, "text-anchor": "middle", fill: "#5b616b" };
+    element(group, "text", said, "all grey");
+  }
   const middle = { "font-size": text.tick, "text-anchor": "middle" };
   element(group, "text", { ...middle, x: (left + right) / 2, y: bottom + 31 }, "share of patches flipped");
   const turned = `translate(11, ${(margin.top + bottom) / 2}) rotate(-90)`;

@@ -8,7 +8,9 @@ export interface Size {
   height: number;
 }
 
-export const margin = { top: 8, right: 18, bottom: 36, left: 46 };
+/** On the right there is room for the point where all is grey, and its name. */
+export const margin = { top: 8, right: 36, bottom: 36, left: 46 };
+const aside = 12; // px from 100 % to there
 
 export class Geometry {
   readonly x: ScaleLinear<number, number>;
@@ -26,11 +28,17 @@ export class Geometry {
   /** Where a step stands. The last, all-gray one has flipped no more patches than the one before: it stands a little aside. */
   at(step: number): number {
     const place = this.x(this.curves.fraction(step));
-    return this.isGray(step) ? place + 10 : place;
+    return this.isGray(step) ? place + aside : place;
   }
 
   isGray(step: number): boolean {
     return this.curves.header.gray_last && step === this.curves.steps;
+  }
+
+  /** Where all is grey: the end of the curves, beyond 100 % of the patches; null where they end before. */
+  get grey(): number | null {
+    const last = this.curves.steps;
+    return this.isGray(last) ? this.at(last) : null;
   }
 
   /** The step nearest to a place. */

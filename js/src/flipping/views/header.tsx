@@ -1,44 +1,41 @@
-/** Title, image, theme; below them what is asked of the model. */
+/** What is explained and how; below it what is asked of the model. */
+import { AppearanceChoice } from "../../shared/controls/appearance.tsx";
 import { ClassChoice } from "../../shared/controls/class-choice.tsx";
+import { Heading } from "../../shared/controls/heading.tsx";
 import { NumberInput } from "../../shared/controls/number.tsx";
 import { type Choice, Segmented } from "../../shared/controls/segmented.tsx";
 import { Select } from "../../shared/controls/select.tsx";
-import { ImageStepper } from "../../shared/controls/stepper.tsx";
-import { ThemeSwitch } from "../../shared/controls/theme-switch.tsx";
+import { help } from "../../shared/data/words.ts";
 import type { FlippingState, Order } from "../types.ts";
 import { useView } from "./context.ts";
 
 export function Header() {
   const { store } = useView();
-  const { title, image, images, theme, scope } = store.state;
+  const { images, scope, about } = store.state;
   return (
-    <header class="xw-header">
-      {title.value ? <h2 class="xw-title">{title.value}</h2> : <span class="xw-space" />}
+    <Heading
+      store={store}
+      method={about.value.label}
+      help={about.value}
+      onImage={(to) => store.ask({ image: to })}
+    >
       {images.value > 1 && (
-        <>
-          <Segmented
-            label="Curves of"
-            showLabel={false}
-            value={scope.value}
-            choices={[
-              { value: "image", label: "This image", title: "Curves and areas of the image on screen" },
-              {
-                value: "mean",
-                label: `Mean of ${images.value}`,
-                title: "Mean over all images, with intervals",
-              },
-            ]}
-            onChange={(value) => store.set("scope", value)}
-          />
-          <ImageStepper
-            image={image.value}
-            images={images.value}
-            onChange={(to) => store.ask({ image: to })}
-          />
-        </>
+        <Segmented
+          label="Curves of"
+          showLabel={false}
+          value={scope.value}
+          choices={[
+            { value: "image", label: "This image", title: "Curves and areas of the image on screen" },
+            {
+              value: "mean",
+              label: `Mean of ${images.value}`,
+              title: "Mean over all images, with intervals",
+            },
+          ]}
+          onChange={(value) => store.set("scope", value)}
+        />
       )}
-      <ThemeSwitch theme={theme.value} onChange={(choice) => store.set("theme", choice)} />
-    </header>
+    </Heading>
   );
 }
 
@@ -52,53 +49,58 @@ const scores: readonly Choice<FlippingState["score"]>[] = [
   { value: "logit", label: "Logit", title: "The class's score before the softmax" },
   { value: "probability", label: "Probability", title: "The class's share after the softmax" },
 ];
-const perturbationNames: Record<string, string> = {
-  random: "random, per step",
-  random_pixel: "random, per pixel",
-};
-
 export function Questions() {
   const { store } = useView();
-  const { order, perturb, perturbations, patch, target, class_names, score } = store.state;
-  const choices = perturbations.value.map((value) => ({ value, label: perturbationNames[value] ?? value }));
+  const { image, order, perturb, perturbations, patch, target, class_names, score } = store.state;
+  const prediction = store.album.prediction(image.value);
+  const first = prediction?.classes[0];
   return (
-    <fieldset class="xw-questions" disabled={!store.canCompute.value}>
-      <legend class="xw-hidden">What is flipped, and how</legend>
-      <Segmented
-        inline
-        label="Order"
-        value={order.value}
-        choices={orders}
-        onChange={(value) => store.ask({ order: value })}
-      />
-      <Select
-        label="Show instead"
-        value={perturb.value}
-        choices={choices}
-        onChange={(value) => store.ask({ perturb: value })}
-      />
-      <NumberInput
-        label="Patch"
-        value={patch.value}
-        min={1}
-        step={1}
-        unit="px"
-        onChange={(value) => store.ask({ patch: Math.round(value) })}
-      />
-      <ClassChoice
-        label="Class"
-        names={class_names.value}
-        value={target.value}
-        none="predicted class"
-        onChange={(value) => store.ask({ target: value })}
-      />
-      <Segmented
-        inline
-        label="Score"
-        value={score.value}
-        choices={scores}
-        onChange={(value) => store.ask({ score: value })}
-      />
-    </fieldset>
+    <div class="xw-toolbar">
+      <fieldset class="xw-questions" disabled={!store.canCompute.value}>
+        <legend class="xw-hidden">What is flipped, and how</legend>
+        <Segmented
+          inline
+          label="Order"
+          help={help.flipping}
+          value={order.value}
+          choices={orders}
+          onChange={(value) => store.ask({ order: value })}
+        />
+        <Select
+          label="Hide with"
+          help={help.hidden}
+          value={perturb.value}
+          choices={perturbations.value}
+          onChange={(value) => store.ask({ perturb: value })}
+        />
+        <NumberInput
+          label="Patch"
+          help={help.patch}
+          value={patch.value}
+          min={1}
+          step={1}
+          unit="px"
+          onChange={(value) => store.ask({ patch: Math.round(value) })}
+        />
+        <ClassChoice
+          label="Class"
+          help={help.followed}
+          names={class_names.value}
+          value={target.value}
+          none={first === undefined ? "predicted class" : `predicted class: ${store.className(first)}`}
+          prediction={prediction}
+          onChange={(value) => store.ask({ target: value })}
+        />
+        <Segmented
+          inline
+          label="Score"
+          help={help.score}
+          value={score.value}
+          choices={scores}
+          onChange={(value) => store.ask({ score: value })}
+        />
+      </fieldset>
+      <AppearanceChoice store={store} />
+    </div>
   );
 }

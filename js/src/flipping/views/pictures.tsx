@@ -5,12 +5,12 @@ import { clamp } from "../../shared/data/numbers.ts";
 import { keepDrawn } from "../../shared/drawing/canvas.ts";
 import { arrows, pictureKeys } from "../../shared/drawing/keys.ts";
 import { aspectOf, pointAt } from "../../shared/drawing/place.ts";
-import { ColorBar } from "../../shared/views/colorbar.tsx";
+import { MapLegend } from "../../shared/views/map-legend.tsx";
 import type { Curves } from "../state/curves.ts";
 import { indexOf } from "../state/patches.ts";
 import { type CurveOrder, type Patch, random } from "../types.ts";
 import { useView } from "./context.ts";
-import { drawPane, heatLook, isOrder, type PaneKind } from "./draw.ts";
+import { drawPane, heatLook, heatOpacity, isOrder, outlines, type PaneKind } from "./draw.ts";
 import { decimalsFor, fixed, methodName, orderNames, orderShort } from "./words.ts";
 
 export function Pictures() {
@@ -27,7 +27,23 @@ export function Pictures() {
       {orders.map((order) => (
         <Pane key={order} pane={order} label={name(order)} />
       ))}
+      <FrameKey orders={orders} method={method} />
     </section>
+  );
+}
+
+/** What the frames around patches say. */
+function FrameKey({ orders, method }: { orders: readonly CurveOrder[]; method: string }) {
+  return (
+    <p class="xw-frame-key">
+      hidden by this step:
+      {orders.map((order) => (
+        <span key={order}>
+          <i style={{ borderColor: outlines[order].colour }} data-dashed={outlines[order].dash.length > 0} />
+          {method === random ? orderNames.random.toLowerCase() : orderNames[order].toLowerCase()}
+        </span>
+      ))}
+    </p>
   );
 }
 
@@ -55,6 +71,8 @@ function Pane({ pane, label }: PaneProps) {
         store.state.selection.value,
         hover.value,
         store.state.theme.value,
+        store.state.picture.value,
+        store.state.overlay.value,
       ];
     return keepDrawn(canvas.current!, (context) => drawPane(context, view, pane), watch, "xw:frame");
   }, [view, store, hover, pane]);
@@ -75,7 +93,7 @@ function Pane({ pane, label }: PaneProps) {
     return true;
   });
   return (
-    <figure class="xw-pane" data-pane={pane}>
+    <figure class="xw-pane" data-pane={pane} style={{ "--xw-aspect": aspectOf(grid ?? picture) }}>
       <figcaption class="xw-caption">
         <span class="xw-caption-label" title={label}>
           {label}
@@ -87,7 +105,6 @@ function Pane({ pane, label }: PaneProps) {
         aria-roledescription="picture"
         aria-label={`${label}. Arrow keys move a mark from patch to patch, Escape takes it away.`}
         tabIndex={0}
-        style={{ "--xw-aspect": aspectOf(grid ?? picture) }}
         onKeyDown={onKeyDown}
         onPointerMove={(event) => {
           const patch = patchAt(event);
@@ -147,7 +164,7 @@ function Score({ order }: { order: CurveOrder }) {
 function Explained() {
   const { store } = useView();
   const target = store.shown.value.curves?.target(store.state.image.value) ?? null;
-  const name = target === null ? "" : (store.state.class_names.value[target] ?? `class ${target}`);
+  const name = target === null ? "" : store.className(target);
   return <p class="xw-under">{name && `score of ${name}`}</p>;
 }
 
@@ -156,7 +173,17 @@ function Legend() {
   const { store } = useView();
   const heat = store.order(store.method.value)?.heat;
   const look = heat && heatLook(heat);
-  return <ColorBar range={look?.range ?? null} colormap={look?.colormap ?? ""} label="relevance" ticks={3} />;
+  return (
+    <MapLegend
+      range={look?.range ?? null}
+      colormap={look?.colormap ?? ""}
+      label="relevance"
+      ticks={3}
+      opacity={heatOpacity}
+      beneath={store.state.picture.value}
+      style={store.state.overlay.value}
+    />
+  );
 }
 
 /** Why there is no frame. */
@@ -191,15 +218,7 @@ function PatchReading({ pane }: { pane: string }) {
       return [{ method, text: at.join(", ") }];
     });
   return (
-    <div
-      class="xw-tooltip"
-      data-left={over.leftwards}
-      data-above={row > curves.rows * 0.6}
-      style={{
-        left: `${((column + 0.5) / curves.columns) * 100}%`,
-        top: `${((row + 0.5) / curves.rows) * 100}%`,
-      }}
-    >
+    <div class="xw-tooltip xw-patch-reading" data-left={over.leftwards}>
       <b>
         patch in row {row + 1}, column {column + 1}
       </b>

@@ -20,7 +20,7 @@ export function stepText(curves: Curves, step: number): string {
   const { counts, gray_last } = curves.header;
   const place = `step ${step} of ${curves.steps}`;
   if (step === 0) return `${place} · untouched`;
-  if (gray_last && step === curves.steps) return `${place} · all gray`;
+  if (gray_last && step === curves.steps) return `${place} · all grey`;
   const count = counts[step] ?? 0;
   return `${place} · ${count} of ${curves.patches} patches, ${formatPercent(curves.fraction(step))}`;
 }

@@ -168,10 +168,6 @@ export class HeatmapStore extends WidgetStore<HeatmapState> {
     );
   });
 
-  className(index: number): string {
-    return this.state.class_names.value[index] ?? `class ${index}`;
-  }
-
   /** The class explained: the one asked for, else the predicted one; null where nobody knows. */
   readonly explained = computed<number | null>(() => {
     const { target, image } = this.state;

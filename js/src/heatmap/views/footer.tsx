@@ -3,6 +3,7 @@ import { SaveMenu } from "../../shared/page/save-menu.tsx";
 import { ProgressBar } from "../../shared/views/progress.tsx";
 import { useView } from "./context.ts";
 import { figureOf } from "./figure.ts";
+import { numberFiles } from "./numbers.ts";
 
 export function Footer() {
   const { store } = useView();
@@ -22,7 +23,12 @@ export function Footer() {
           More
         </button>
       )}
-      <SaveMenu store={store} untitled={untitled} figure={() => figureOf(store)} />
+      <SaveMenu
+        store={store}
+        untitled={untitled}
+        figure={() => figureOf(store)}
+        more={numberFiles(store, store.state.title.value || untitled)}
+      />
     </footer>
   );
 }

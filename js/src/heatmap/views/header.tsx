@@ -1,10 +1,7 @@
 /** What is explained and how, the images, full screen, and light or dark. */
-import { Filmstrip } from "../../shared/controls/filmstrip.tsx";
-import { FullScreenButton } from "../../shared/controls/full-screen.tsx";
+import { Heading } from "../../shared/controls/heading.tsx";
 import { Segmented } from "../../shared/controls/segmented.tsx";
 import { Select } from "../../shared/controls/select.tsx";
-import { Subject } from "../../shared/controls/subject.tsx";
-import { ThemeSwitch } from "../../shared/controls/theme-switch.tsx";
 import type { HeatmapStore } from "../state/store.ts";
 import { compare } from "../types.ts";
 import { useView } from "./context.ts";
@@ -14,7 +11,7 @@ const mostTabs = 5; // more methods than this go into a select
 
 export function Header() {
   const { store } = useView();
-  const { title, image, show, theme, model_name } = store.state;
+  const { show } = store.state;
   const method = store.method.value;
   const choices = store.offeredMethods.value.map(({ name, label, help }) => ({
     value: name,
@@ -33,40 +30,20 @@ export function Header() {
       }
     : { method: method?.label ?? "", more: method ? inWords(store, method) : "", help: method?.help };
   return (
-    <>
-      <header class="xw-header">
-        {title.value && <h2 class="xw-title">{title.value}</h2>}
-        <Subject
-          picture={store.picture.value}
-          prediction={store.album.prediction(image.value)}
-          className={(index) => store.className(index)}
-          model={model_name.value}
-          saved={store.saved}
-          {...said}
+    <Heading store={store} onImage={(to) => store.ask({ image: to })} {...said}>
+      {choices.length > mostTabs && (
+        <Select label="Method" value={value} choices={choices} onChange={(name) => choose(store, name)} />
+      )}
+      {choices.length > 1 && choices.length <= mostTabs && (
+        <Segmented
+          label="Method"
+          showLabel={false}
+          value={value}
+          choices={choices}
+          onChange={(name) => choose(store, name)}
         />
-        <span class="xw-header-controls">
-          {choices.length > mostTabs && (
-            <Select label="Method" value={value} choices={choices} onChange={(name) => choose(store, name)} />
-          )}
-          {choices.length > 1 && choices.length <= mostTabs && (
-            <Segmented
-              label="Method"
-              showLabel={false}
-              value={value}
-              choices={choices}
-              onChange={(name) => choose(store, name)}
-            />
-          )}
-          <FullScreenButton />
-          <ThemeSwitch theme={theme.value} onChange={(choice) => store.set("theme", choice)} />
-        </span>
-      </header>
-      <Filmstrip
-        store={store}
-        className={(index) => store.className(index)}
-        onChange={(to) => store.ask({ image: to })}
-      />
-    </>
+      )}
+    </Heading>
   );
 }
 

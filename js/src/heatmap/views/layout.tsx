@@ -27,12 +27,13 @@ export function HeatmapView() {
           <Panes />
           <Sentence />
           <Notes />
+          {/* Beside the panel, however long that is: a laptop shows the picture and the buttons at once. */}
+          <Footer />
+          {/* Below the buttons that start and stop: what comes and goes must not move them. */}
+          <Messages store={store} />
         </div>
         {method && <Panel method={method} />}
       </div>
-      <Footer />
-      {/* Beside the buttons that start and stop, and below them: what comes and goes must not move them. */}
-      <Messages store={store} />
       <Announcer />
     </div>
   );

@@ -1,6 +1,7 @@
 /** What stands on a picture besides its pixels: cross hairs, the tooltip, and the value in the caption. */
 import { frameAt } from "../../shared/data/viewport.ts";
 import { useView } from "./context.ts";
+import { copyReading } from "./numbers.ts";
 import type { contentOf, Pane } from "./panes.ts";
 import { readPixel } from "./reading.ts";
 
@@ -12,7 +13,19 @@ export function PointValue({ pane, content }: { pane: Pane; content: Content }) 
   const { store, hover } = useView();
   const at = hover.value ?? store.state.selection.value;
   const reading = at && content.value ? readPixel(pane, content.value, at.x, at.y) : null;
-  return <span class="xw-caption-value">{reading?.value ?? ""}</span>;
+  if (!reading || hover.value) return <span class="xw-caption-value">{reading?.value ?? ""}</span>;
+  // Of the pinned pixel: it can be taken along.
+  return (
+    <button
+      type="button"
+      class="xw-caption-value xw-copy"
+      title={`${reading.place}: press to copy`}
+      aria-label={`Copy ${reading.value}`}
+      onClick={() => copyReading(store, reading.value)}
+    >
+      {reading.value}
+    </button>
+  );
 }
 
 /** Cross hairs at the pinned and the pointed pixel, and the tooltip beside the pointer. */

@@ -2,6 +2,9 @@
 import { computed } from "@preact/signals";
 import { useMemo } from "preact/hooks";
 import { FirstUse } from "../../shared/controls/first-use.tsx";
+import { caution } from "../../shared/data/words.ts";
+import { Sentence as Line } from "../../shared/views/sentence.tsx";
+import type { HeatmapStore } from "../state/store.ts";
 import { useView } from "./context.ts";
 import { contentOf, type MapPane, panesOf, showsMap } from "./panes.ts";
 import { sentenceOf } from "./words.ts";
@@ -22,17 +25,28 @@ export function Sentence() {
       }),
     [store],
   ).value;
+  const cautions = [
+    ...new Set(
+      panesOf(store)
+        .filter(showsMap)
+        .flatMap((pane) => cautionsOf(store, pane)),
+    ),
+  ];
   return (
     <>
-      <p class="xw-sentence" title={sentences}>
-        {sentences}
-      </p>
+      <Line text={sentences} cautions={cautions} />
       <FirstUse name="heatmap">
-        Move over the picture to read values, click to pin one; Ctrl or ⌘ and the wheel zoom, dragging moves.
-        Every “?” says what something is.
+        Move over the picture to read values, click to pin one, press C to copy it; Ctrl or ⌘ and the wheel
+        zoom, dragging moves. Every “?” says what something is.
       </FirstUse>
     </>
   );
+}
+
+/** What a pane's result must not be taken for. */
+function cautionsOf(store: HeatmapStore, { method }: MapPane): string[] {
+  const notes = store.result(method).set?.notes ?? [];
+  return notes.filter(([label]) => label === caution).map(([, text]) => text);
 }
 
 export function Notes() {
@@ -51,7 +65,7 @@ export function Notes() {
 function MethodNotes({ pane, named }: { pane: MapPane; named: boolean }) {
   const { store } = useView();
   const { set } = store.result(pane.method);
-  const lines = set?.notes ?? [];
+  const lines = (set?.notes ?? []).filter(([label]) => label !== caution);
   const first = lines.slice(0, 2).map(([label, text]) => `${label} ${text}`);
   if (lines.length === 0) return <p class="xw-notes-line" />;
   return (

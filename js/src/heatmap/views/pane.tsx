@@ -13,7 +13,9 @@ import { keepPaneDrawn } from "./draw.ts";
 import { pinKey, zoomKey } from "./keys.ts";
 import { PaneLegend } from "./legend.tsx";
 import { Markers, PointValue } from "./markers.tsx";
+import { copyReading } from "./numbers.ts";
 import { contentOf, type Pane, showsMap, unitOf } from "./panes.ts";
+import { readPixel } from "./reading.ts";
 
 export function PaneView({ pane }: { pane: Pane }) {
   const { store, hover } = useView();
@@ -60,7 +62,10 @@ export function PaneView({ pane }: { pane: Pane }) {
     const map = content.peek()?.paint.map ?? store.picture.peek();
     const zoom = zoomKey(event, store.state.zoom.peek());
     const pin = map && pinKey(event, store.state.selection.peek(), store.state.zoom.peek(), map);
-    if (zoom) store.set("zoom", zoom);
+    const at = hover.peek() ?? store.state.selection.peek();
+    const reading = at && content.peek() ? readPixel(pane, content.peek()!, at.x, at.y) : null;
+    if (event.key === "c" && reading) copyReading(store, reading.value);
+    else if (zoom) store.set("zoom", zoom);
     else if (pin !== undefined) store.set("selection", pin);
     else return false;
     return true;
@@ -82,7 +87,7 @@ export function PaneView({ pane }: { pane: Pane }) {
         data-zoomed={store.state.zoom.value[0] > 1}
         role="application"
         aria-roledescription="heatmap"
-        aria-label={`${pane.label}. Plus and minus zoom, arrows move, zero resets, Enter reads the middle pixel.`}
+        aria-label={`${pane.label}. Plus and minus zoom, arrows move, zero resets, Enter reads the middle pixel, C copies what is read.`}
         tabIndex={0}
         onKeyDown={onKeyDown}
       >

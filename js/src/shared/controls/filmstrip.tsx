@@ -44,11 +44,11 @@ export function Filmstrip({ store, className, onChange }: FilmstripProps) {
         strip.current.scrollLeft = left - (clientWidth - width) / 2;
     }
   }, [present, filter, open]);
-  if (images.value < 2) return null;
-
   const entries = Array.from({ length: images.value }, (_, i) => store.album.entry(i)).filter(
     (entry) => store.canShow(entry.image) || entry.image === present,
   );
+  // One image alone, or one that was saved alone, needs no choice.
+  if (entries.length < 2) return null;
   const shown = entries.filter((entry) => passes(entry, filter));
   const go = (to: number) => store.canShow(to) && onChange(to);
   const step = (by: number) => {
@@ -149,8 +149,7 @@ function Frame({ entry, chosen, first, className, onChoose }: FrameProps) {
     >
       <SheetThumb tile={tile} />
       <Verdict right={right} />
-      <span class="xw-film-name">{name || image + 1}</span>
-      <small>{number}</small>
+      <span class="xw-film-name">{name || image + 1}</span> <small>{number}</small>
     </button>
   );
 }

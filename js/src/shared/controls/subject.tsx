@@ -42,8 +42,8 @@ export function Subject(props: SubjectProps) {
             {model && <>{model} · </>}
             <b>{method}</b>
             {sentence && <> {sentence}</>}
-            {saved && <> · saved {saved.date}</>}
           </span>
+          {saved && <span class="xw-saved"> · saved {saved.date}</span>}
           <HelpButton of={method} help={help} />
         </p>
       </div>

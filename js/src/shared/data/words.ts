@@ -4,6 +4,7 @@
  */
 import type { Help, OverlayStyle } from "../types.ts";
 import { isSigned } from "./colormaps.ts";
+import { formatPercent } from "./format.ts";
 
 export const help = {
   class: { help: "Which class is explained: the model's first choice, or any other." },
@@ -15,6 +16,37 @@ export const help = {
   },
   overlay: {
     help: "The map in colours, or lines around its strongest 5, 10 and 20 % of pixels, smoothed a little.",
+  },
+  layer: {
+    help: "Where in the model to look: early layers know edges and colours, late ones parts and whole things.",
+  },
+  order: {
+    help: "By relevance: how much of the class flows through a concept. By activation: how much of it is in the image, wanted or not.",
+    paper: "Achtibat et al. 2023",
+    link: "arXiv:2206.03208",
+  },
+  references: {
+    help: "Images of the data set that show the concept best: those on which it matters most for their class (RelMax), or on which it is most active (ActMax).",
+    paper: "Achtibat et al. 2023",
+    link: "arXiv:2206.03208",
+  },
+  graph: {
+    help: "Which concepts of earlier layers this one is made of, on this image: the wider the line, the more relevance flows.",
+    paper: "Achtibat et al. 2023",
+    link: "arXiv:2206.03208",
+  },
+  flipping: {
+    help: "Patches are hidden in the order of a heatmap: most relevant first (MoRF), where the score should fall at once, or least relevant first (LeRF), where it should stay.",
+    paper: "Samek et al. 2017",
+    link: "doi:10.1109/TNNLS.2016.2599820",
+  },
+  hidden: {
+    help: "What stands where patches are hidden. A grey hole is itself something the model may react to; filling in from around is milder.",
+  },
+  followed: { help: "The class whose score is followed while patches are hidden." },
+  patch: { help: "The side of the square patches that are hidden together, in pixels." },
+  score: {
+    help: "What the curves follow: the class's number before the softmax (logit), or its share after it (probability).",
   },
   colours: { help: "All of these can be told apart by colour-blind readers." },
   scale: {
@@ -29,6 +61,14 @@ export const help = {
     link: "arXiv:2112.10161",
   },
 } satisfies Record<string, Help>;
+
+/** Of curves that end where they began: hiding the whole picture is no loss to the score. */
+export function hardlyChanges(share: number): string {
+  return `Hiding the whole picture changes the score by only ${formatPercent(share)}: these curves say little.`;
+}
+
+/** The label of a note that says what a picture must not be taken for, as xaiwidgets/words.py has it. */
+export const caution = "caution";
 
 const ends: Record<string, [high: string, low: string]> = {
   viridis: ["yellow", "dark purple"],

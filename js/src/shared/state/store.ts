@@ -98,6 +98,10 @@ export abstract class WidgetStore<State extends WidgetState> {
     return true;
   }
 
+  className(index: number): string {
+    return this.state.class_names.value[index] ?? `class ${index}`;
+  }
+
   /** What is being computed; without a kernel nothing is, whatever was saved. */
   readonly progress = computed<Status>(() => {
     const status = this.state.status.value;

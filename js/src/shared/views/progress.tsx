@@ -3,10 +3,12 @@ import { formatCount, formatDuration, formatNumber } from "../data/format.ts";
 import type { Progress } from "../types.ts";
 
 /** "640 of 3000 masks · largest s.e. 0.013 · 4 s left" */
-export function progressText({ state, done, total, unit, seconds_left, largest_error }: Progress): string {
+export function progressText(progress: Progress): string {
+  const { state, done, total, unit, seconds_left, largest_error, enough } = progress;
   const parts: string[] = [];
   const of = total && (state === "running" || done !== total) ? ` of ${formatCount(total)}` : "";
-  if (done || total) parts.push(`${formatCount(done ?? 0)}${of}${unit ? ` ${unit}` : ""}`);
+  const early = enough && state === "done" ? "good enough at " : "";
+  if (done || total) parts.push(`${early}${formatCount(done ?? 0)}${of}${unit ? ` ${unit}` : ""}`);
   if (largest_error != null && Number.isFinite(largest_error)) {
     parts.push(`largest s.e. ${formatNumber(largest_error, 2)}`);
   }
