@@ -48,6 +48,8 @@ class Answer:
     steps: Iterator[Any] | None = None
     notes: list[list[str]] = field(default_factory=list)
     """What the result has to say beside its picture."""
+    unit: str = ""
+    """What the score explained is counted in."""
 
 
 class Clock:
