@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 import xaiwidgets as xw
 from tests.contract import assert_close
-from tests.targets.nets import detector, images
+from tests.targets.nets import BLUE, RED, SIDE, THINGS, colour_detector, detector, images, two_things
 from xaiwidgets import ImageModel
 from xaiwidgets import targets as T
 from xaiwidgets.graph import GraphError
@@ -18,46 +18,10 @@ from xaiwidgets.model.outputs import detections
 from xaiwidgets.targets import TargetError, score_of
 from xaiwidgets.targets.scores import overlap
 
-NAMES = ("__background__", "red square", "blue square")
-RED, BLUE = (0, 0, 28, 28), (36, 36, 64, 64)
-SIDE = 64
-
-
-class ColourDetector(nn.Module):
-    """Finds the red and the blue thing of a picture: a box around what is coloured so, as sure as it fills its box. Its boxes depend on
-    the pixels' values, so it has no graph, as torchvision's detectors have none."""
-
-    def forward(self, x: Tensor) -> list[dict[str, Tensor]]:
-        return [self._detect(image) for image in x]
-
-    @staticmethod
-    def _detect(image: Tensor) -> dict[str, Tensor]:
-        boxes, scores, labels = [], [], []
-        for label, channel in ((1, 0), (2, 2)):
-            amount = (image[channel] - image.sum(0) / 2).clamp(min=0) * 2
-            places = (amount > 0.2).nonzero()
-            if len(places):
-                top, left, bottom, right = *places.amin(0).tolist(), *(places.amax(0) + 1).tolist()
-                boxes.append([float(left), float(top), float(right), float(bottom)])
-                scores.append(float(amount[top:bottom, left:right].mean().clamp(max=1)))
-                labels.append(label)
-        return {
-            "boxes": torch.tensor(boxes).reshape(-1, 4),
-            "scores": torch.tensor(scores),
-            "labels": torch.tensor(labels, dtype=torch.long),
-        }
-
-
-def two_things() -> Tensor:
-    picture = torch.zeros(1, 3, SIDE, SIDE)
-    for channel, (left, top, right, bottom) in ((0, RED), (2, BLUE)):
-        picture[:, channel, top:bottom, left:right] = 1.0
-    return picture
-
 
 @pytest.fixture(scope="module")
 def colours() -> ImageModel:
-    return ImageModel(ColourDetector().eval(), input_size=SIDE, channels=3, class_names=NAMES, mean=0, std=1)
+    return colour_detector()
 
 
 class TestQueries:
@@ -240,7 +204,7 @@ def test_a_detector_of_torchvisions() -> None:
     module = fasterrcnn_mobilenet_v3_large_320_fpn(
         weights=None, weights_backbone=None, num_classes=3, min_size=64, max_size=64, box_score_thresh=0.0
     )
-    model = ImageModel(module.eval(), input_size=64, class_names=NAMES, mean=0, std=1)
+    model = ImageModel(module.eval(), input_size=64, class_names=THINGS, mean=0, std=1)
     x = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     output = model.output(x)
     with torch.no_grad():

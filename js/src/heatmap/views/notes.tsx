@@ -3,7 +3,7 @@ import { computed } from "@preact/signals";
 import { useMemo } from "preact/hooks";
 import { FirstUse } from "../../shared/controls/first-use.tsx";
 import { useView } from "./context.ts";
-import { contentOf, type MapPane, panesOf, showsMap } from "./panes.ts";
+import { contentOf, type MapPane, panesOf, scaleSentence, showsMap } from "./panes.ts";
 import { sentenceOf } from "./words.ts";
 
 /** What the colours of all panes say; each sentence once. */
@@ -18,7 +18,7 @@ export function Sentence() {
             const content = contentOf(store, pane);
             return content ? [sentenceOf(store, pane, content.paint.colormap)] : [];
           });
-        return [...new Set(said)].join(" ");
+        return [...new Set([...said, scaleSentence(store)])].filter(Boolean).join(" ");
       }),
     [store],
   ).value;
@@ -38,11 +38,12 @@ export function Sentence() {
 export function Notes() {
   const { store } = useView();
   const panes = panesOf(store).filter(showsMap);
-  const byMethod = new Map(panes.map((pane) => [pane.method.name, pane]));
+  // All views of one answer have the same to say.
+  const answers = new Map(panes.map((pane) => [`${pane.method.name} ${pane.target}`, pane]));
   return (
     <div class="xw-all-notes">
-      {[...byMethod.values()].map((pane) => (
-        <MethodNotes key={pane.method.name} pane={pane} named={byMethod.size > 1} />
+      {[...answers].map(([key, pane]) => (
+        <MethodNotes key={key} pane={pane} named={answers.size > 1} />
       ))}
     </div>
   );
@@ -50,14 +51,14 @@ export function Notes() {
 
 function MethodNotes({ pane, named }: { pane: MapPane; named: boolean }) {
   const { store } = useView();
-  const { set } = store.result(pane.method);
+  const { set } = store.result(pane.method, pane.target);
   const lines = set?.notes ?? [];
   const first = lines.slice(0, 2).map(([label, text]) => `${label} ${text}`);
   if (lines.length === 0) return <p class="xw-notes-line" />;
   return (
     <details class="xw-notes">
       <summary class="xw-notes-line">
-        {named && `${pane.method.label}: `}
+        {named && pane.target === undefined && `${pane.method.label}: `}
         {first.join(" · ")}
         {lines.length > 2 && ` · ${lines.length - 2} more`}
       </summary>
