@@ -80,6 +80,7 @@ class ColourSegmenter(nn.Module):
         self.head = nn.Conv2d(3, 3, 1)
         with torch.no_grad():
             self.head.weight[:, :, 0, 0] = torch.tensor([[0.0, 0.0, 0.0], [4.0, -2.0, -2.0], [-2.0, -2.0, 4.0]])
+            assert self.head.bias is not None
             self.head.bias[:] = torch.tensor([0.5, 0.0, 0.0])
 
     def forward(self, x: Tensor) -> Tensor:

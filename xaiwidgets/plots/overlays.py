@@ -239,9 +239,7 @@ def _draw_mark(axis: Axes, mark: Mark, shown: tuple[int, int], pixels: tuple[int
         lines = [[(left, top), (right, top), (right, bottom), (left, bottom), (left, top)]]
         if mark.label:
             ground = {"facecolor": "white", "alpha": 0.85, "edgecolor": "none", "pad": 1.5}
-            axis.text(
-                left, top, mark.label, fontsize="x-small", va="bottom", bbox=ground, clip_on=True, parse_math=False
-            )
+            axis.text(left, top, mark.label, fontsize="x-small", va="top", bbox=ground, clip_on=True, parse_math=False)
     elif mark.inside is not None:
         across, down = shown[0] / mark.inside.shape[1], shown[1] / mark.inside.shape[0]
         lines = [[(x * across, y * down) for x, y in edge] for edge in _edges(mark.inside.cpu().numpy())]

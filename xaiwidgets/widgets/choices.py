@@ -20,8 +20,8 @@ NO_IMAGES = torch.empty(0)
 CLOSED = "the widget was closed, and its images and explanations are gone; make it again"
 
 
-_FEW = 50
-"""So many outputs of a regression are a choice."""
+_FEW = 16
+"""So many outputs of a regression are a choice; more, without names, are a representation."""
 
 
 class StateError(traitlets.TraitError, ValueError):
@@ -133,8 +133,9 @@ class Classes:
         if not self.classes and self.count is not None:
             # Targets stand after the classes, which need names of some kind then. A representation's numbers are no choice.
             values = self._model is not None and self._model.meaning == "values"
-            word, most = ("output", _FEW) if values else ("class", self.count)
-            self.classes = tuple(f"{word} {index}" for index in range(self.count)) if self.count <= most else ()
+            none = values and is_representation(self._model, self.count)
+            word, count = ("output" if values else "class"), 0 if none else self.count
+            self.classes = tuple(f"{word} {index}" for index in range(count))
         if name in self.classes:
             raise StateError(f"target {name!r} has the name of a class; give it another")
         self._named[name] = target
@@ -173,6 +174,11 @@ class ClassList(traitlets.List):
         if None in found:
             raise StateError(f"{self.name} has None; give classes or targets, by index or name")
         return super().validate(obj, list(dict.fromkeys(found)))
+
+
+def is_representation(model: ImageModel | None, count: int) -> bool:
+    """Whether so many plain values of a model are numbers of a vector, of which nobody asks for one."""
+    return count > _FEW and (model is None or not model.class_names)
 
 
 def check_image(image: int, images: int) -> int:

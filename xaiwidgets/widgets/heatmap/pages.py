@@ -161,7 +161,7 @@ class HeatmapPages(HeatmapState):
         comparing = self.show in (COMPARE, TARGETS)
         panes = []
         if comparing or self.show == SIDE_BY_SIDE:
-            panes.append(plots.Pane("Picture", self._pixels[self.image], marks=self._marks(None)))
+            panes.append(plots.Pane("Picture", self._pixels[self.image], marks=self._marks(self.target)))
         shown = [(question, answer) for question in self._shown() if (answer := self._answers.get(question))]
         for question, answer in shown:
             method = self._known[question.method]

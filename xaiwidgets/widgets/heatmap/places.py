@@ -58,7 +58,10 @@ class Places:
 
         table, marks = self._tables.get(image), []
         if found and table is not None:
-            marks += [Mark(inside=table == number) for number in table.unique().tolist()]
+            numbers, counts = table.unique(return_counts=True)
+            # The largest has its lines from the others, and would have the picture's edge as well.
+            order = counts.argsort(descending=True, stable=True)[1:]
+            marks += [Mark(inside=table == numbers[at]) for at in order.tolist()]
         if found:
             marks += [
                 Mark(box=box.box, label=f"{self._name(box.label)} {box.share:.0%}")
@@ -101,6 +104,8 @@ class Places:
             by_point = "point" in place
             target = T.region(None if by_point else chosen, where)
             (name,) = score_of(model, output, target, x).names
+            # Names stand above pictures and in lists, where there is little room.
+            name = name.replace(" around the point (", " at (").replace(" in the box (", " in (")
             if by_point and output.ndim == 4 and output.shape[1] > 1:
                 # The class that was pointed at, also in an image where another one is predicted there.
                 y, x_ = (where[1] * output.shape[2] // x.shape[2], where[0] * output.shape[3] // x.shape[3])

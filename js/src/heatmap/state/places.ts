@@ -46,7 +46,7 @@ export class Regions implements Size {
     return label === nothing ? null : label;
   }
 
-  /** The line around everything of a class; the picture's edge is none. */
+  /** The lines around everything of a class. */
   around(index: number): string {
     return this.remembered(`class ${index}`, () =>
       edges((cell) => this.labels[cell] === index, this.width, this.height),

@@ -28,7 +28,8 @@ export function marksOf(store: HeatmapStore, pane: Pane, pointed: { x: number; y
   const grid = regions ? ([picture.width / regions.width, picture.height / regions.height] as const) : null;
   const marks: Mark[] = [];
   if (store.state.found.value) {
-    for (const { index } of regions?.classes ?? [])
+    // The largest has its lines from the others, and would have the picture's edge as well.
+    for (const { index } of regions?.classes.slice(1) ?? [])
       marks.push({ kind: "found", path: regions!.around(index), scale: grid! });
     for (const { box, label, share } of boxes ?? [])
       marks.push({ ...around(box, "found"), label: store.boxLabel(label, share), at: [box[0], box[1]] });

@@ -18,7 +18,7 @@ export function Sentence() {
             const content = contentOf(store, pane);
             return content ? [sentenceOf(store, pane, content.paint.colormap)] : [];
           });
-        return [...new Set([...said, scaleSentence(store)])].filter(Boolean).join(" ");
+        return [...new Set(said)].filter(Boolean).join(" ");
       }),
     [store],
   ).value;
@@ -27,12 +27,25 @@ export function Sentence() {
       <p class="xw-sentence" title={sentences}>
         {sentences}
       </p>
+      <Scales />
       <FirstUse name="heatmap">
-        Move over the picture to read values, click to pin one; Ctrl or ⌘ and the wheel zoom, dragging moves.
-        Every “?” says what something is.
+        {store.places.value
+          ? "Move over the picture to read values, click to ask about what is there; Ctrl or ⌘ and the wheel zoom. Every “?” says what something is."
+          : "Move over the picture to read values, click to pin one; Ctrl or ⌘ and the wheel zoom, dragging moves. Every “?” says what something is."}
       </FirstUse>
     </>
   );
+}
+
+/** Whether what is compared may be compared by its colours. */
+function Scales() {
+  const { store } = useView();
+  const said = scaleSentence(store);
+  return said ? (
+    <p class="xw-sentence xw-scales" title={said}>
+      {said}
+    </p>
+  ) : null;
 }
 
 export function Notes() {
