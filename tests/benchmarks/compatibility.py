@@ -13,10 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 import xaiwidgets as xw
 from tests.benchmarks.harness import machine
+from tests.lrp.zoo import randomise
 from tests.model.zoo import CLASSIFIERS, DENSE, DETECTORS, ENCODERS, MODELS, build
 from xaiwidgets import targets as T
 
@@ -27,13 +28,22 @@ WORKS = "works"
 
 def model_of(name: str) -> tuple[xw.ImageModel, Any]:
     """A bare `ImageModel` of one of the zoo's modules, at a small size, and what is asked of it."""
-    module: Any = build(name)
+    module: Any = lively(build(name))
     model = xw.ImageModel(module)
     if name in SIZES or name in DENSE or name in DETECTORS:
         size = getattr(getattr(module, "config", None), "image_size", None)
         small = SIZES.get(name, 64)
         model = xw.ImageModel(module, input_size=small if size is None or name in SIZES else size)
     return model, target_of(name, model)
+
+
+def lively(module: nn.Module) -> nn.Module:
+    """Random weights through which values pass: what many begin with dies out on the way, or leaves parts at zero."""
+    torch.manual_seed(0)
+    for part in module.modules():
+        if isinstance(part, nn.Linear | nn.Conv2d | nn.ConvTranspose2d):
+            nn.init.kaiming_normal_(part.weight, nonlinearity="linear")
+    return randomise(module)
 
 
 def target_of(name: str, model: xw.ImageModel) -> Any:
@@ -98,7 +108,7 @@ def cell(method: str, model: xw.ImageModel, x: Tensor, target: Any) -> str:
 def refusal(error: Exception) -> str:
     """One line of an error."""
     line = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
-    return re.sub(r"\s+", " ", f"{type(error).__name__}: {line}").replace("|", "/")[:220]
+    return re.sub(r"\s+", " ", f"{type(error).__name__}: {line}").replace("|", "/")[:400]
 
 
 def row(name: str) -> dict[str, str]:
@@ -111,6 +121,11 @@ def row(name: str) -> dict[str, str]:
     return {method: cell(method, model, x, target) for method in METHODS}
 
 
+def mark(said: str, notes: dict[str, int]) -> str:
+    """A cell of the table: ✓, or the number of the note that says why not."""
+    return "✓" if said == WORKS else f"– [{notes.setdefault(said, len(notes) + 1)}]"
+
+
 def page(rows: dict[str, dict[str, str]]) -> str:
     """The table in Markdown, refusals as numbered notes beneath it."""
     notes: dict[str, int] = {}
@@ -118,10 +133,7 @@ def page(rows: dict[str, dict[str, str]]) -> str:
     lines = [f"| model | class | answers | {' | '.join(METHODS)} |", "|---" * (3 + len(METHODS)) + "|"]
     for name, cells in rows.items():
         kind = next(kind for kind, members in kinds.items() if name in members)
-        marks = [
-            "✓" if cells[method] == WORKS else f"– [{notes.setdefault(cells[method], len(notes) + 1)}]"
-            for method in METHODS
-        ]
+        marks = [mark(cells[method], notes) for method in METHODS]
         lines.append(f"| {name} | `{type(build(name)).__name__}` | {kind} | {' | '.join(marks)} |")
     said = [f"{number}. {note}" for note, number in notes.items()]
     whole = sum(all(value == WORKS for value in cells.values()) for cells in rows.values())

@@ -74,6 +74,9 @@ def test_it_knows_what_shows(model: ImageModel) -> None:
     module, spec = load_clip()
     assert weights_path().stat().st_size < 1_000_000
     assert spec.accuracy["colour alone"] > 0.95
+    # The recipe as it stands is the one that made the weights.
+    made = {"seed": 0, "images": training.IMAGES}
+    assert {name: spec.training[name] for name in made} == made
     found = training.evaluate(module, images=200, seed=9)
     # Measured when it was trained, on other pictures.
     for name, share in found.items():

@@ -145,7 +145,7 @@ def test_rows_that_are_lost() -> None:
 MEANINGS: list[tuple[str, Callable[[], ImageModel], str, Callable[[Tensor], Tensor]]] = [
     ("several classes", classifier, "softmax", lambda z: z.softmax(1)),
     ("log-softmax", lambda: classifier(5, nn.LogSoftmax(1)), "softmax", lambda z: z.exp()),
-    ("one logit", lambda: classifier(1), "sigmoid", torch.sigmoid),
+    ("one logit", lambda: classifier(1, scores="sigmoid"), "sigmoid", torch.sigmoid),
     ("several labels", lambda: classifier(5, scores="sigmoid"), "sigmoid", torch.sigmoid),
     ("ends in softmax", lambda: classifier(5, nn.Softmax(1)), "probabilities", lambda z: z),
     ("ends in sigmoid", lambda: classifier(5, nn.Sigmoid()), "probabilities", lambda z: z),
@@ -199,6 +199,20 @@ class TestMeaning:
         torch.testing.assert_close(found.deletion["heat"][:, -1], none, atol=1e-5, rtol=1e-4)
         enough = sufficiency(net, x, heat, fractions=[0.25], **how)
         torch.testing.assert_close(enough.full, grey, atol=1e-5, rtol=1e-4)
+
+
+def test_one_score_without_names_is_said_to_be_a_guess_once() -> None:
+    net = classifier(1)
+    with pytest.warns(UserWarning, match=r"Sequential gives one score, .* scores='sigmoid', or give scores='values'"):
+        assert net.meaning == "sigmoid"
+    assert net.predict(images()).meaning == "sigmoid"  # and no second time: a warning is an error here
+    assert "scores='sigmoid' (guessed)" in repr(net)
+    for said in (
+        classifier(1, scores="sigmoid"),
+        classifier(1, scores="values"),
+        classifier(1, class_names=("a", "b")),
+    ):
+        assert said.meaning in ("sigmoid", "values")
 
 
 def test_one_logit_between_two_names() -> None:

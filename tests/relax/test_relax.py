@@ -46,6 +46,8 @@ def test_every_formula(small: ImageModel) -> None:
         close(result.standard_error[row], slow.standard_error, 1e-6)
         close(result.mean_similarity[row], s.mean())
         close(result.relative_importance[row], slow.importance - s.mean())
+        clear = (result.importance[row] - result.mean_similarity[row]).abs() > 2 * result.standard_error[row]
+        assert torch.equal(result.beyond_error()[row], result.relative_importance[row] * clear)
         for quantile in (0.0, 0.1, 0.25, 0.5, 0.9, 1.0):
             own = result.u_relax(quantile)[row]
             close(own, slow.u_relax(quantile))

@@ -10,6 +10,10 @@ from torch import Tensor, nn
 from xaiwidgets import ImageModel
 
 NAMES = ("background", "road", "sky", "car")
+THINGS = ("__background__", "red square", "blue square")
+"""Of pictures of a red and a blue square, and where these are in `two_things`."""
+RED, BLUE = (0, 0, 28, 28), (36, 36, 64, 64)
+SIDE = 64
 
 
 class Segmenter(nn.Module):
@@ -40,6 +44,64 @@ class Detector(nn.Module):
         centres = torch.tensor([[0.25, 0.25], [0.75, 0.25], [0.25, 0.75], [0.75, 0.75]])
         boxes = torch.cat([centres, torch.full((4, 2), 0.5)], 1)
         return {"logits": self.head(tokens), "pred_boxes": boxes.expand(x.shape[0], 4, 4)}
+
+
+class ColourDetector(nn.Module):
+    """Finds the red and the blue thing of a picture: a box around what is coloured so, as sure as it fills its box. Its boxes depend on
+    the pixels' values, so it has no graph, as torchvision's detectors have none."""
+
+    def forward(self, x: Tensor) -> list[dict[str, Tensor]]:
+        return [self._detect(image) for image in x]
+
+    @staticmethod
+    def _detect(image: Tensor) -> dict[str, Tensor]:
+        boxes, scores, labels = [], [], []
+        for label, channel in ((1, 0), (2, 2)):
+            amount = (image[channel] - image.sum(0) / 2).clamp(min=0) * 2
+            places = (amount > 0.2).nonzero()
+            if len(places):
+                top, left, bottom, right = *places.amin(0).tolist(), *(places.amax(0) + 1).tolist()
+                boxes.append([float(left), float(top), float(right), float(bottom)])
+                scores.append(float(amount[top:bottom, left:right].mean().clamp(max=1)))
+                labels.append(label)
+        return {
+            "boxes": torch.tensor(boxes).reshape(-1, 4),
+            "scores": torch.tensor(scores),
+            "labels": torch.tensor(labels, dtype=torch.long),
+        }
+
+
+class ColourSegmenter(nn.Module):
+    """Maps (N, 3, H, W) of `THINGS`: at each place of what colour its surroundings are; made by hand, so that all is known."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.blur = nn.AvgPool2d(3, 1, 1)
+        self.head = nn.Conv2d(3, 3, 1)
+        with torch.no_grad():
+            self.head.weight[:, :, 0, 0] = torch.tensor([[0.0, 0.0, 0.0], [4.0, -2.0, -2.0], [-2.0, -2.0, 4.0]])
+            assert self.head.bias is not None
+            self.head.bias[:] = torch.tensor([0.5, 0.0, 0.0])
+
+    def forward(self, x: Tensor) -> Tensor:
+        maps: Tensor = self.head(self.blur(x))
+        return maps
+
+
+def two_things() -> Tensor:
+    """(1, 3, 64, 64): a red square in the upper left corner, a blue one in the lower right."""
+    picture = torch.zeros(1, 3, SIDE, SIDE)
+    for channel, (left, top, right, bottom) in ((0, RED), (2, BLUE)):
+        picture[:, channel, top:bottom, left:right] = 1.0
+    return picture
+
+
+def colour_detector() -> ImageModel:
+    return ImageModel(ColourDetector().eval(), input_size=SIDE, channels=3, class_names=THINGS, mean=0, std=1)
+
+
+def colour_segmenter() -> ImageModel:
+    return ImageModel(ColourSegmenter().eval(), input_size=SIDE, class_names=THINGS, mean=0, std=1)
 
 
 def segmenter(**options: Any) -> ImageModel:

@@ -310,7 +310,7 @@ class TestEvaluation:
         ("model", "message"),
         [
             (segmenter, r"needs scores of at least two, .*; Segmenter gives \(N, 4, 8, 8\): measure it with"),
-            (lambda: classifier(1), r"Sequential gives \(N, 1\)"),
+            (lambda: classifier(1, scores="sigmoid"), r"Sequential gives \(N, 1\)"),
             (lambda: classifier(4, scores="values"), r"Sequential gives plain values \(N, 4\)"),
         ],
     )

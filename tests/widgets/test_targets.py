@@ -95,7 +95,7 @@ class TestOverlay:
 
     def test_what_scores_mean(self, opened: Any) -> None:
         for model, said in (
-            (classifier(1), "class 0, probability {:.1%}"),
+            (classifier(1, scores="sigmoid"), "class 0, probability {:.1%}"),
             (classifier(1, class_names=("cat", "dog")), "{}, probability {:.1%}"),
             (classifier(4, nn.Softmax(1)), "class {}, probability {:.1%}"),
             (classifier(1, scores="values"), "output 0, score {:.4g}"),
@@ -173,7 +173,7 @@ class TestConcepts:
 
     def test_the_probability_is_what_the_scores_mean(self, opened: Any) -> None:
         x = images()
-        for model in (classifier(1), classifier(4, scores="sigmoid"), classifier(4, nn.Softmax(1))):
+        for model in (classifier(1, scores="sigmoid"), classifier(4, scores="sigmoid"), classifier(4, nn.Softmax(1))):
             w = opened(RecordedBrowser, CRP(model), x, layer="0")
             assert w.of("focus")[-1]["probability"] == pytest.approx(
                 float(model.predict(x[:1]).probabilities.max()), rel=1e-4

@@ -76,7 +76,13 @@ class _Cam(BaselineExplainer):
             for step, value in graph.steps(x.detach().requires_grad_(), graph.output, attached=True):
                 if step == index:
                     found = value
-            (gradient,) = torch.autograd.grad(score.slope(value).sum(), found)
+            (gradient,) = torch.autograd.grad(score.slope(value).sum(), found, allow_unused=True)
+        if gradient is None:
+            others = ", ".join(map(repr, [other for other in self.layers(x) if other != name][-3:])) or "none"
+            raise ValueError(
+                f"layer={name!r} of {self.model.name} has no gradient to {score.names[0]}: what follows is detached, or only picks "
+                f"places by it; name another, such as {others}"
+            )
         if len(found) != len(x):
             raise ValueError(f"layer={name!r} of {self.model.name} sees windows of the image; name another")
         found, gradient = (space.map(part.detach()).float() for part in (found, gradient))

@@ -32,6 +32,8 @@ __all__ = ["PHRASES", "evaluate", "main", "train"]
 
 BATCH: Final = 64
 RATE: Final = 4e-3
+IMAGES: Final = 24_000
+"""What the shipped weights saw: enough to find what a phrase names by its colour, while shapes alone stay hard."""
 PHRASES: Final = (
     *(f"the {colour} {shape}" for colour in COLOURS for shape in SHAPES),
     *(f"a {shape}" for shape in SHAPES),
@@ -46,7 +48,7 @@ def told(scenes: Sequence[Scene]) -> list[float]:
     return [float(phrase in true) for phrase in PHRASES]
 
 
-def train(*, seed: int = 0, images: int = 40_000, progress: bool = True) -> tuple[ShapesClip, dict[str, object]]:
+def train(*, seed: int = 0, images: int = IMAGES, progress: bool = True) -> tuple[ShapesClip, dict[str, object]]:
     """Train from scratch; returns the module in eval mode and a plain-data record of how it was made.
 
     Raises ValueError for less than two batches of images.
@@ -118,7 +120,7 @@ def evaluate(module: ShapesClip, *, images: int = 1000, seed: int = 0) -> dict[s
     return {name: round(count / images, 4) for name, count in hits.items()}
 
 
-def make(folder: Path, *, seed: int = 0, images: int = 40_000, progress: bool = True) -> DemoSpec:
+def make(folder: Path, *, seed: int = 0, images: int = IMAGES, progress: bool = True) -> DemoSpec:
     """Train, store and test; the shares are those of the stored half-precision weights."""
     module, record = train(seed=seed, images=images, progress=progress)
     rounded = ShapesClip()
@@ -133,7 +135,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m xaiwidgets.demo.train_clip", description="Train shapes-clip.")
     parser.add_argument("--out", type=Path, default=weights_path().parent, help="folder for the weights")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--images", type=int, default=40_000)
+    parser.add_argument("--images", type=int, default=IMAGES)
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args(arguments)
     torch.set_num_threads(options.threads)

@@ -191,6 +191,8 @@ def _program(trial: Trial, name: str, hooks: bool, single: bool) -> torch.export
 
 ONE_SIZE = "it only works at one batch size"
 
+WITHOUT_GRAPH = "RISE and Occlusion need no graph: they explain it as it is."
+
 CHATTER = ("torch.fx.experimental.symbolic_shapes", "torch._subclasses.fake_tensor", "torch.export._trace")
 
 
@@ -248,7 +250,8 @@ def _explain(error: Exception, trial: Trial, name: str) -> str:
         )
     else:
         reason = "torch.export cannot trace it"
-    return f"{name} cannot become a graph: {reason}. torch.export says: {first}"
+    # Detectors, with their suppression of boxes, are the most of these.
+    return f"{name} cannot become a graph: {reason}. {WITHOUT_GRAPH} torch.export says: {first}"
 
 
 def _without_dead_steps(

@@ -40,6 +40,7 @@ class Answers(ABC):
     _meaning: Meaning | None
     _boxes: Any
     _warned: bool
+    _told_of_one: bool
 
     @abstractmethod
     def validate(self, x: Any, argument: str = "x") -> Tensor:
@@ -60,7 +61,17 @@ class Answers(ABC):
         """What the scores mean: "softmax", "sigmoid", "probabilities" or "values"; guessed where nobody said."""
         if self._meaning is not None:
             return self._meaning
-        return self._guess(export=True)
+        found = self._guess(export=True)
+        if found == "sigmoid" and len(self.class_names or ()) != 2 and not self._told_of_one:
+            # One number that tells no two names apart may as well be a regression's, and every probability shown would be wrong.
+            self._told_of_one = True
+            warnings.warn(
+                f"{self.name} gives one score, which is taken for the logit of one class: its probability is the sigmoid. Say so with "
+                "scores='sigmoid', or give scores='values' where it is a plain number",
+                UserWarning,
+                stacklevel=3,
+            )
+        return found
 
     def output(self, x: Tensor, *, precision: Precision = "float32") -> Tensor:
         """What the model answers to each image, (N, …), float32, without autograd graph: the tensor that ``output`` names."""

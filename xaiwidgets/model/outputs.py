@@ -33,7 +33,7 @@ class Selection:
         name: of the model, for errors.
 
     Attributes:
-        detects: whether the last call found a list of detections, which come as (N, `DETECTIONS`, 6); see `detections`.
+        detects: whether the last call found a list of detections, which come as (N, `DETECTIONS`, 6 or more); see `detections`.
 
     Raises:
         TypeError: given is nothing of the kind.
@@ -144,14 +144,16 @@ def described(returned: Any) -> str:
 def detections(found: Sequence[Mapping[str, Tensor]], most: int = DETECTIONS) -> Tensor:
     """Detections of N images as one tensor (N, most, 6): left, top, right, bottom in pixels, score, label; the highest scores first.
 
-    Rows beyond an image's own are zero, with the label −1.
+    Where each image has "probabilities" (K, classes) as well, these stand after the label: (N, most, 6 + classes). Rows beyond an
+    image's own are zero, with the label −1.
     """
     rows = []
     for image in found:
         boxes, scores, labels = image["boxes"], image["scores"], image["labels"]
         best = scores.argsort(descending=True, stable=True)[:most]
-        table = torch.cat([boxes, scores[:, None], labels[:, None].to(boxes.dtype)], 1)[best]
-        empty = table.new_zeros(most - len(table), 6)
+        more = [image["probabilities"].to(boxes.dtype)] if "probabilities" in image else []
+        table = torch.cat([boxes, scores[:, None], labels[:, None].to(boxes.dtype), *more], 1)[best]
+        empty = table.new_zeros(most - len(table), table.shape[1])
         empty[:, 5] = -1
         rows.append(torch.cat([table, empty]))
     return torch.stack(rows)

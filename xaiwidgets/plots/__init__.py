@@ -19,13 +19,13 @@ from xaiwidgets.plots.gae import gae
 from xaiwidgets.plots.heatmaps import explanation, heatmaps, picture
 from xaiwidgets.plots.masking import relax
 from xaiwidgets.plots.measures import insertion_deletion, localisation, randomisation, sufficiency
-from xaiwidgets.plots.overlays import Look, Pane, overlays
+from xaiwidgets.plots.overlays import Look, Mark, Pane, overlays
 from xaiwidgets.plots.pieces import Picture
 from xaiwidgets.plots.ranking import ranking
 from xaiwidgets.plots.references import references
 
 __all__ = [
-    "FIGURES", "Look", "Pane", "Picture", "concepts", "flipping", "heatmaps", "overlays", "picture", "plot", "relax",
+    "FIGURES", "Look", "Mark", "Pane", "Picture", "concepts", "flipping", "heatmaps", "overlays", "picture", "plot", "relax",
 ]  # fmt: skip
 
 OVER_PICTURES: dict[str, Callable[..., Figure]] = {

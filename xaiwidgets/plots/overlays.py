@@ -26,7 +26,7 @@ from torch.nn import functional as F
 from xaiwidgets.plots.pieces import SIDE, Picture
 from xaiwidgets.plots.pixels import drawn, paled
 
-__all__ = ["Look", "Pane", "composed", "draw_pane", "outlined", "overlays"]
+__all__ = ["Look", "Mark", "Pane", "composed", "draw_pane", "outlined", "overlays"]
 
 COLORMAPS = {
     "viridis": "viridis",
@@ -46,7 +46,25 @@ _GROUND = 164 / 255
 _SHARES = (0.2, 0.1, 0.05)
 _WIDTHS = {0.2: 0.8, 0.1: 1.4, 0.05: 2.2}
 
+_LINE = (17 / 255, 20 / 255, 24 / 255)
+"""Of lines around parts of a picture, and around values that have no sign."""
+
 Image = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Mark:
+    """A part of a picture that lines go around.
+
+    Attributes:
+        inside: (h, w), true inside, over the whole picture; or `box`: left, top, right, bottom in pixels of it.
+        label: what stands at a box. strong: the part that is asked about.
+    """
+
+    inside: Tensor | None = None
+    box: tuple[float, float, float, float] | None = None
+    label: str = ""
+    strong: bool = False
 
 
 @dataclass(frozen=True)
@@ -59,6 +77,7 @@ class Pane:
         span: the values at the two ends of the colours.
         signed: whether zero is in the middle of the colours.
         hidden: (H, W), true where the map is not shown, or faded.
+        marks: the parts that lines go around.
     """
 
     title: str
@@ -68,6 +87,7 @@ class Pane:
     signed: bool = False
     unit: str = ""
     hidden: Tensor | None = None
+    marks: tuple[Mark, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -119,6 +139,8 @@ def draw_pane(figure: Figure, axis: Axes, pane: Pane, look: Look) -> None:
     left, top, size = look.part
     axis.set_xlim(left * width, (left + size) * width)
     axis.set_ylim((top + size) * height, top * height)
+    for mark in pane.marks:
+        _draw_mark(axis, mark, (width, height), (pane.pixels.shape[2], pane.pixels.shape[1]))
     if pane.values is None:
         return
     if look.overlay == "outlines":
@@ -200,7 +222,7 @@ def outlined(values: Tensor, signed: bool) -> list[tuple[float, int, NDArray[np.
 def _draw_outlines(axis: Axes, pane: Pane, look: Look) -> None:
     assert pane.values is not None
     name = look.fitting(pane.signed)
-    ends = {1: _at(name, 0.92), -1: _at(name, 0.08)} if pane.signed else {1: np.array([17, 20, 24]) / 255}
+    ends = {1: _at(name, 0.92), -1: _at(name, 0.08)} if pane.signed else {1: np.array(_LINE)}
     lines = [(share, ends[sign], _edges(which)) for share, sign, which in outlined(pane.values, pane.signed)]
     for halo in (True, False):
         for share, colour, edges in lines:
@@ -208,6 +230,23 @@ def _draw_outlines(axis: Axes, pane: Pane, look: Look) -> None:
             axis.add_collection(LineCollection(edges, linewidths=width, colors=[shown], capstyle="projecting"))
     said = " · ".join(f"{share:.0%}" for share in reversed(_SHARES))
     axis.set_xlabel(f"outlines: strongest {said} of the pixels", fontsize="small")
+
+
+def _draw_mark(axis: Axes, mark: Mark, shown: tuple[int, int], pixels: tuple[int, int]) -> None:
+    """``shown``: width and height of what is drawn; ``pixels``: those of the picture."""
+    lines: list[list[tuple[float, float]]] = []
+    if mark.box is not None:
+        left, top, right, bottom = (side * shown[i % 2] / pixels[i % 2] for i, side in enumerate(mark.box))
+        lines = [[(left, top), (right, top), (right, bottom), (left, bottom), (left, top)]]
+        if mark.label:
+            ground = {"facecolor": "white", "alpha": 0.85, "edgecolor": "none", "pad": 1.5}
+            axis.text(left, top, mark.label, fontsize="x-small", va="top", bbox=ground, clip_on=True, parse_math=False)
+    elif mark.inside is not None:
+        across, down = shown[0] / mark.inside.shape[1], shown[1] / mark.inside.shape[0]
+        lines = [[(x * across, y * down) for x, y in edge] for edge in _edges(mark.inside.cpu().numpy())]
+    width = 2.2 if mark.strong else 0.9
+    for extra, colour in ((1.6, (1, 1, 1, 0.8)), (0, _LINE)):
+        axis.add_collection(LineCollection(lines, linewidths=width + extra, colors=[colour], capstyle="projecting"))
 
 
 def _edges(inside: NDArray[np.bool_]) -> list[list[tuple[float, float]]]:

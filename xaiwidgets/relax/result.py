@@ -57,6 +57,18 @@ class RelaxResult(Result):
         """Importance above that of a pixel that makes no difference, (N, H, W): positive where showing it helps."""
         return self.importance - self.mean_similarity[:, None, None]
 
+    def beyond_error(self, errors: float = 2.0) -> Tensor:
+        """`relative_importance` where it is larger than so many of its standard errors, else 0, (N, H, W): what few masks leave to
+        chance is not counted.
+
+        Raises:
+            ValueError: a negative number, or none.
+        """
+        if not errors >= 0:
+            raise ValueError(f"errors={errors} must be a number from 0")
+        relative = self.relative_importance
+        return torch.where(relative.abs() > errors * self.standard_error, relative, 0.0)
+
     def u_relax(self, quantile: float = 0.5) -> Tensor:
         """Importance where the uncertainty is among the lowest ``quantile`` of the image's pixels, else 0, (N, H, W).
 

@@ -26,23 +26,32 @@ from torch import Tensor
 
 from xaiwidgets.errors import unknown
 from xaiwidgets.targets.asking import entries, is_classes, said, score_of, target_of, told
+from xaiwidgets.targets.found import Found, class_count, found_boxes, gives_boxes, gives_maps, predicted_classes
 from xaiwidgets.targets.kinds import Box, Class, Region, Similarity, Value, number
 from xaiwidgets.targets.regions import region_weights
 from xaiwidgets.targets.score import Score, TargetError, together
+from xaiwidgets.targets.segments import around
 from xaiwidgets.targets.target import Answering, Fixed, Function, Target
 
 __all__ = [
     "Answering",
     "Fixed",
+    "Found",
     "Function",
     "Score",
     "Target",
     "TargetError",
+    "around",
     "box",
     "class_",
+    "class_count",
     "entries",
+    "found_boxes",
     "function",
+    "gives_boxes",
+    "gives_maps",
     "is_classes",
+    "predicted_classes",
     "region",
     "region_weights",
     "said",
@@ -103,8 +112,10 @@ def similarity(vector: Any, kind: Literal["cosine", "dot"] = "cosine", *, name: 
 def box(which: Any = None, target: Any = None) -> Target:
     """The score of a box that a detector finds.
 
-    Of queries or anchors (N, queries, classes) it is the class's logit of one query. Of a list of detections, as torchvision's
-    detectors give, it is D-RISE's score: the largest IoU × score of a detection of the class, which needs forward passes only.
+    Of queries or anchors (N, queries, classes) it is the class's logit of one query; what counts probabilities (RISE, curves) takes the
+    class's, and where boxes stand beside classes, as YOLO gives them, D-RISE's score: the largest IoU × cosine of class probabilities ×
+    objectness of any anchor. Of a list of detections, as torchvision's detectors give, it is D-RISE's score as well, which needs forward
+    passes only: RISE and Occlusion. Detections that have "probabilities" (K, classes) are compared by these, others by their label.
 
     Args:
         which: number of the query, anchor or detection; a box (left, top, right, bottom) in pixels, matched with the model's own by

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from xaiwidgets.targets.queries import columns_of, detection_of, query_of
+from xaiwidgets.targets.queries import columns_of, detection_of, one_of, query_of
 from xaiwidgets.targets.regions import region_weights
 from xaiwidgets.targets.score import Score, TargetError
 from xaiwidgets.targets.scores import (
@@ -253,18 +253,26 @@ class Box(Target):
         numbers = {key: torch.cat([part[key] for _, part in parts]) for key in first}
         if asked.model.detects:
             return DetectionScore(names, numbers)
-        return QueryScore(names, numbers, (columns_of(asked).axis,))
+        return QueryScore(names, numbers, (columns_of(asked), asked.model.probabilities))
 
     def _row(self, asked: Asked, row: int) -> tuple[str, dict[str, Tensor]]:
         device = asked.output.device
         if asked.model.detects:
-            box, label = detection_of(asked, self, row)
+            box, label, classes = detection_of(asked, self, row)
             sides = tuple(round(side) for side in box.tolist())
             numbers = {"boxes": box[None], "labels": torch.tensor([label], device=device)}
+            numbers |= {} if classes is None else {"classes": classes[None]}
             return f"{asked.model.class_name(label)} in the box {sides}", numbers
         query, column = query_of(asked, self, row)
-        name = asked.model.class_name(column - columns_of(asked).first)
+        columns = columns_of(asked)
+        name = asked.model.class_name(column - columns.first)
         numbers = {"query": torch.tensor([query], device=device), "column": torch.tensor([column], device=device)}
+        if columns.first:
+            table = columns.table(asked.output)
+            shares = columns.classes_of(table, asked.model.probabilities)[0, query]
+            if self.target is not None:  # of a class that somebody named: that class, and no other
+                shares = one_of(column - columns.first, shares)
+            numbers |= {"boxes": columns.corners(table)[0, query, None], "classes": shares[None]}
         return f"{name} of box {query}", numbers
 
     def __str__(self) -> str:

@@ -13,7 +13,7 @@ from xaiwidgets.targets.score import TargetError
 from xaiwidgets.targets.scores import overlap
 from xaiwidgets.targets.target import Asked
 
-__all__ = ["Columns", "columns_of", "detection_of", "query_of"]
+__all__ = ["Columns", "columns_of", "corners_of", "detection_of", "one_of", "query_of"]
 
 
 class Columns(NamedTuple):
@@ -26,6 +26,33 @@ class Columns(NamedTuple):
     axis: int
     first: int
     classes: int
+
+    def table(self, output: Tensor) -> Tensor:
+        """An output as (N, queries, columns)."""
+        return output if self.axis == 2 else output.transpose(1, 2)
+
+    def corners(self, table: Tensor) -> Tensor:
+        """The boxes that stand in a table (…, queries, columns), (…, queries, 4): left, top, right, bottom."""
+        centre, half = table[..., :2], table[..., 2:4] / 2
+        return torch.cat([centre - half, centre + half], -1)
+
+    def classes_of(self, table: Tensor, probabilities: Any) -> Tensor:
+        """The probabilities of the classes in a table (N, queries, columns), (N, queries, classes).
+
+        Args:
+            probabilities: takes scores of classes alone. Beside boxes each class is for itself, whatever it takes them for.
+        """
+        scores = table[..., self.first : self.first + self.classes]
+        return probabilities(scores) if self.first == 0 else _likely(scores)
+
+    def objectness(self, table: Tensor) -> Tensor:
+        """How sure each box of a table (…, queries, columns) is that there is anything, (…, queries); one where nothing says so."""
+        return _likely(table[..., 4]) if self.first == 5 else torch.ones_like(table[..., 0])
+
+
+def _likely(scores: Tensor) -> Tensor:
+    """Probabilities of what is or is not: as they are, where all are such already, as exported heads give them; else of logits."""
+    return scores if bool(((scores >= 0) & (scores <= 1)).all()) else scores.sigmoid()
 
 
 def columns_of(asked: Asked) -> Columns:
@@ -42,23 +69,48 @@ def columns_of(asked: Asked) -> Columns:
 
 def query_of(asked: Asked, target: Any, row: int) -> tuple[int, int]:
     """The query and the column of one image's output (1, …)."""
-    axis, first, classes = columns_of(asked)
-    table = asked.output[0] if axis == 2 else asked.output[0].T
+    columns = columns_of(asked)
+    first, classes = columns.first, columns.classes
+    table = columns.table(asked.output)[0]
     scores = table[:, first : first + classes]
     index = None if target.target is None else asked.model.class_index(target.target, classes, asked.argument)
     named = scores if asked.model.class_names is None else scores[:, : len(asked.model.class_names)]
     if _is_box(target.which):
-        query = _matching(asked, target, table[:, :4] if first else None)
+        query = _matching(asked, target)
     elif target.which is None:
-        query = int((named.amax(1) if index is None else scores[:, index]).argmax())
+        surest = named.amax(1) if index is None else scores[:, index]
+        if first == 5:  # a class of a box that is nothing is none, however sure
+            surest = _likely(surest) * columns.objectness(table)
+        query = int(surest.argmax())
     else:
         query = _number(target, len(table), asked, "queries")
     return query, first + (int(named[query].argmax()) if index is None else index)
 
 
-def detection_of(asked: Asked, target: Any, row: int) -> tuple[Tensor, int]:
-    """The box (4,) and label that are meant, of one image's detections (1, K, 6)."""
+def one_of(index: int, like: Tensor) -> Tensor:
+    """Probabilities (classes,) that are all at one class."""
+    found = torch.zeros_like(like)
+    found[index] = 1.0
+    return found
+
+
+def detection_of(asked: Asked, target: Any, row: int) -> tuple[Tensor, int, Tensor | None]:
+    """The box (4,), the label and the class probabilities (classes,) that are meant, of one image's detections (1, K, 6 + classes);
+    None where detections say their label alone."""
     table = asked.output[0]
+    box, label, number = _detection(asked, target, row, table)
+    if table.shape[1] == 6:
+        return box, label, None
+    if label >= table.shape[1] - 6:
+        raise TargetError(
+            f"{asked.argument}={target} is class {label}; detections have probabilities of {table.shape[1] - 6} classes"
+        )
+    own = number is not None and target.target is None
+    return box, label, table[number, 6:] if own else one_of(label, table[0, 6:])
+
+
+def _detection(asked: Asked, target: Any, row: int, table: Tensor) -> tuple[Tensor, int, int | None]:
+    """Box, label, and the number of the detection, where it is one of the model's."""
     there = int((table[:, 5] >= 0).sum())
     label = None if target.target is None else _label(asked, target)
     if _is_box(target.which):
@@ -69,8 +121,9 @@ def detection_of(asked: Asked, target: Any, row: int) -> tuple[Tensor, int]:
                 raise TargetError(
                     f"{asked.argument}={target}: {asked.model.name} detects nothing in that box of image {row}; name its class too"
                 )
-            label = int(table[int(alike.argmax()), 5])
-        return box, label
+            number = int(alike.argmax())
+            return box, int(table[number, 5]), number
+        return box, label, None
     if there == 0:
         raise TargetError(
             f"{asked.argument}={target}: {asked.model.name} detects nothing in image {row}; give a box (left, top, right, bottom) "
@@ -85,7 +138,7 @@ def detection_of(asked: Asked, target: Any, row: int) -> tuple[Tensor, int]:
         number = int(alike[0])
     else:
         number = _number(target, there, asked, "detections")
-    return table[number, :4], int(table[number, 5]) if label is None else label
+    return table[number, :4], int(table[number, 5]) if label is None else label, number
 
 
 def _label(asked: Asked, target: Any) -> int:
@@ -112,20 +165,23 @@ def _box(target: Any, asked: Asked) -> Tensor:
     return box
 
 
-def _matching(asked: Asked, target: Any, own: Tensor | None) -> int:
-    """The query whose box overlaps most with the one given. ``own``: boxes that stand in the output itself, centre and size in pixels."""
-    box = _box(target, asked)
-    if own is not None:
-        centre, half = own[:, :2], own[:, 2:] / 2
-        boxes = torch.cat([centre - half, centre + half], 1)
-    else:
-        found = None if asked.x is None else asked.model.boxes(asked.x)
-        if found is None:
-            raise TargetError(
-                f"{asked.argument}={target} is to be matched with the model's boxes, and {asked.model.name} gives none that are known; "
-                "give the number of the query, or ImageModel(…, boxes=) where they are"
-            )
-        boxes = found[0]
+def corners_of(asked: Asked) -> Tensor | None:
+    """The boxes of one image's queries, (queries, 4), in the output itself or beside it; None where they are not known."""
+    columns = columns_of(asked)
+    if columns.first:
+        return columns.corners(columns.table(asked.output)[0])
+    found = None if asked.x is None else asked.model.boxes(asked.x)
+    return None if found is None else found[0]
+
+
+def _matching(asked: Asked, target: Any) -> int:
+    """The query whose box overlaps most with the one given."""
+    box, boxes = _box(target, asked), corners_of(asked)
+    if boxes is None:
+        raise TargetError(
+            f"{asked.argument}={target} is to be matched with the model's boxes, and {asked.model.name} gives none that are known; "
+            "give the number of the query, or ImageModel(…, boxes=) where they are"
+        )
     alike = overlap(boxes, box.to(boxes))
     if float(alike.max()) == 0:
         raise TargetError(

@@ -28,11 +28,13 @@ class Score(ABC):
         names: what is explained of each image, in words.
         classes: (N,) the class of each image, where s is a class's score; else None.
         note: what an account of relevance has to say of where it began; mostly nothing.
+        unit: what s is counted in: maps of two scores may share a scale where it is the same; "" where nobody knows.
     """
 
     names: tuple[str, ...]
     classes: Tensor | None = None
     note: str = ""
+    unit: str = ""
 
     def __len__(self) -> int:
         return len(self.names)
@@ -210,6 +212,7 @@ class Several(Score):
     def __init__(self, scores: Sequence[Score]) -> None:
         self.scores = tuple(scores)
         self.names = tuple(name for score in scores for name in score.names)
+        self.unit = shared_unit(scores)
         self.note = " ".join(dict.fromkeys(score.note for score in scores if score.note))
 
     def of(self, rows: Rows) -> Several:
@@ -239,6 +242,7 @@ class Combined(Score):
 
     def __init__(self, parts: Sequence[tuple[float, Score]], names: tuple[str, ...]) -> None:
         self.parts, self.names = tuple(parts), names
+        self.unit = shared_unit([score for _, score in parts])
         self.note = " ".join(dict.fromkeys(score.note for _, score in parts if score.note))
 
     def of(self, rows: Rows) -> Combined:
@@ -253,6 +257,12 @@ class Combined(Score):
 
     def start(self, output: Tensor, begin: Begin = "logit") -> Tensor:
         return torch.stack([weight * score.start(output, begin) for weight, score in self.parts]).sum(0)
+
+
+def shared_unit(scores: Sequence[Score]) -> str:
+    """The unit of several scores; "" where they have several."""
+    units = {score.unit for score in scores}
+    return units.pop() if len(units) == 1 else ""
 
 
 def together(scores: Sequence[Score]) -> Score:

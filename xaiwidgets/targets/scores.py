@@ -22,6 +22,8 @@ class ClassScore(Score):
             score.
     """
 
+    unit = "logit"
+
     classes: Tensor
 
     def __init__(self, model: Any, classes: Tensor) -> None:
@@ -59,6 +61,8 @@ class RegionScore(Indexed):
     Numbers: ``index`` (N,), the class; ``weights`` (N, H, W), of the maps' size.
     """
 
+    unit = "logit of pixels"
+
     def __call__(self, output: Tensor) -> Tensor:
         maps = output[:, None] if output.ndim == 3 else output
         index = self.numbers["index"].to(output.device)[:, None, None, None].expand(-1, 1, *maps.shape[2:])
@@ -66,15 +70,36 @@ class RegionScore(Indexed):
 
 
 class QueryScore(Indexed):
-    """One class's logit of one query or anchor, of outputs (n, queries, columns); or (n, columns, queries), where ``same`` is (1,).
+    """One class's logit of one query or anchor, of outputs (n, queries, columns), or (n, columns, queries).
 
-    Numbers: ``query`` and ``column``, (N,).
+    Its probability is the class's; where boxes stand beside the classes, how much of the box is still found (D-RISE, Petsiuk et al.,
+    CVPR 2021, equations 3 and 4): the largest IoU × cosine of class probabilities × objectness of all anchors, as a masked picture may
+    have it found by another one. Where nothing says how sure an anchor is that there is anything, its likeliest class does: classes
+    that are each for themselves are alike in all anchors that find nothing.
+
+    Numbers: ``query`` and ``column``, (N,); ``boxes`` (N, 4) and ``classes`` (N, classes), those of the query with the class asked
+    for. same: (`Columns`, what makes probabilities of scores).
     """
 
+    unit = "logit"
+
     def __call__(self, output: Tensor) -> Tensor:
-        output = output.transpose(1, 2) if self.same == (1,) else output
-        rows = torch.arange(len(output), device=output.device)
-        return output[rows, self.numbers["query"].to(output.device), self.numbers["column"].to(output.device)]
+        table = self.same[0].table(output)
+        rows = torch.arange(len(table), device=table.device)
+        return table[rows, self.numbers["query"].to(table.device), self.numbers["column"].to(table.device)]
+
+    def probability(self, output: Tensor) -> Tensor:
+        columns, probabilities = self.same
+        table = columns.table(output)
+        shares = columns.classes_of(table, probabilities)
+        if "boxes" not in self.numbers:
+            rows = torch.arange(len(table), device=table.device)
+            query, column = (self.numbers[name].to(table.device) for name in ("query", "column"))
+            found: Tensor = shares[rows, query, column - columns.first]
+            return found
+        sure = columns.objectness(table) if columns.first == 5 else shares.amax(2)
+        alike = F.cosine_similarity(shares, self.numbers["classes"].to(shares)[:, None], dim=2)
+        return (overlap(columns.corners(table), self.numbers["boxes"].to(table)[:, None]) * alike * sure).amax(1)
 
 
 class ValueScore(Indexed):
@@ -99,6 +124,10 @@ class SimilarityScore(Indexed):
     """
 
     @property
+    def unit(self) -> str:  # type: ignore[override]
+        return "dot product" if self.same == ("dot",) else "cosine"
+
+    @property
     def note(self) -> str:  # type: ignore[override]
         if self.same == ("dot",):
             return ""
@@ -120,14 +149,22 @@ class SimilarityScore(Indexed):
 
 
 class DetectionScore(Indexed):
-    """How much of a box a list of detections (n, K, 6) still holds: the largest IoU × score of a detection of its class (D-RISE,
-    Petsiuk et al., CVPR 2021, equation 3, with a detection's class probabilities all at its label).
+    """How much of a box a list of detections still holds (D-RISE, Petsiuk et al., CVPR 2021, equations 3 and 4).
 
-    Numbers: ``boxes`` (N, 4), left, top, right, bottom; ``labels`` (N,).
+    Of detections (n, K, 6 + classes) with their class probabilities it is the largest IoU × cosine of these; the paper leaves the
+    objectness out where a detector has none. Of (n, K, 6), which say the label alone, a detection's probabilities are all at its label,
+    and its score stands for what the cosine would say of it: the largest IoU × [same label] × score.
+
+    Numbers: ``boxes`` (N, 4), left, top, right, bottom; ``labels`` (N,); ``classes`` (N, classes) where detections have probabilities.
     """
+
+    unit = "detection"
 
     def __call__(self, output: Tensor) -> Tensor:
         alike = overlap(output[..., :4], self.numbers["boxes"].to(output)[:, None])
+        if "classes" in self.numbers:
+            same = F.cosine_similarity(output[..., 6:], self.numbers["classes"].to(output)[:, None], dim=2)
+            return (alike * same * (output[..., 5] >= 0)).amax(1)
         same = output[..., 5] == self.numbers["labels"].to(output)[:, None]
         return (alike * same * output[..., 4]).amax(1)
 

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 
 from xaiwidgets.model import ImageModel
 from xaiwidgets.plots.pixels import drawable
-from xaiwidgets.widgets.choices import Classes
+from xaiwidgets.widgets.choices import Classes, is_representation
 from xaiwidgets.widgets.wire import Packet
 
 __all__ = ["Album", "labels_of"]
@@ -158,6 +158,8 @@ def _said(model: ImageModel | None, x: Tensor) -> tuple[str, Tensor] | None:
         with model.lock:
             prediction = model.predict(x, top=1)
     except ValueError:
+        return None
+    if prediction.meaning == "values" and is_representation(model, prediction.scores.shape[1]):
         return None
     return ("value" if prediction.meaning == "values" else "probability"), prediction.probabilities
 

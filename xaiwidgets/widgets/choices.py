@@ -12,7 +12,7 @@ from torch import Tensor
 
 from xaiwidgets.errors import unknown, whole
 from xaiwidgets.model import ImageModel
-from xaiwidgets.targets import Target, score_of, target_of, told
+from xaiwidgets.targets import Target, class_count, score_of, target_of, told
 
 # What a closed widget has in place of images. Made here: a widget may be collected in the middle of an export, whose modes would
 # take a tensor that is made then for one of the model's.
@@ -20,8 +20,8 @@ NO_IMAGES = torch.empty(0)
 CLOSED = "the widget was closed, and its images and explanations are gone; make it again"
 
 
-_FEW = 50
-"""So many outputs of a regression are a choice."""
+_FEW = 16
+"""So many outputs of a regression are a choice; more, without names, are a representation."""
 
 
 class StateError(traitlets.TraitError, ValueError):
@@ -43,6 +43,11 @@ class Classes:
         """Names of the classes, where they have any, and of the targets, by index."""
         return (*self.classes, *self._named)
 
+    @property
+    def named(self) -> dict[str, Any]:
+        """The targets by name, in the order of their indices, which follow those of the classes."""
+        return dict(self._named)
+
     @cached_property
     def count(self) -> int | None:
         """How many classes there are, asked of the model, which may have names for some only; None without a model, and where the model
@@ -51,7 +56,7 @@ class Classes:
             return None
         with self._model.lock:
             output = self._model.output(self._x[:1])
-        return self._model.class_scores(output).shape[1] if output.ndim == 2 else None
+            return class_count(self._model, output)
 
     def asked(self, index: int | None) -> Any:
         """What an explainer is told of an index: a class, or a target; None stays."""
@@ -71,8 +76,9 @@ class Classes:
             found = told(None, score_of(self._model, self._model.output(x), None, x))
         return int(found) if isinstance(found, Tensor) else found
 
-    def explained(self, x: Tensor, target: int | None, against: int | None) -> list[str]:
-        """What is explained of one image, in words, and the model's answer to it: ["class explained", "star, probability 99.5%"]."""
+    def explained(self, x: Tensor, target: int | None, against: int | None) -> tuple[list[str], str]:
+        """What is explained of one image, in words, and the model's answer to it: ["class explained", "star, probability 99.5%"]; and
+        what its score is counted in."""
         assert self._model is not None
         model, named = self._model, self.is_named(target)
         with model.lock:
@@ -86,7 +92,7 @@ class Classes:
         rival = self.names[against] if against is not None and self.is_named(against) else None
         if against is not None:
             said += f" against {rival or model.class_name(against)}"
-        return ["class explained" if score.classes is not None else "explained", said]
+        return ["class explained" if score.classes is not None else "explained", said], score.unit
 
     def index(self, argument: str, value: Any) -> int | None:
         """A class by its index or name, or a target, by name or itself; None stays. Of targets by name (a dict) the first.
@@ -127,8 +133,9 @@ class Classes:
         if not self.classes and self.count is not None:
             # Targets stand after the classes, which need names of some kind then. A representation's numbers are no choice.
             values = self._model is not None and self._model.meaning == "values"
-            word, most = ("output", _FEW) if values else ("class", self.count)
-            self.classes = tuple(f"{word} {index}" for index in range(self.count)) if self.count <= most else ()
+            none = values and is_representation(self._model, self.count)
+            word, count = ("output" if values else "class"), 0 if none else self.count
+            self.classes = tuple(f"{word} {index}" for index in range(count))
         if name in self.classes:
             raise StateError(f"target {name!r} has the name of a class; give it another")
         self._named[name] = target
@@ -150,6 +157,28 @@ class ClassChoice(traitlets.Int):
         if classes.names and list(classes.names) != obj.class_names:
             obj.class_names = list(classes.names)
         return index
+
+
+class ClassList(traitlets.List):
+    """Classes and targets, kept as indices, of a widget that has its `Classes` in ``_classes``; names may be given."""
+
+    def __init__(self) -> None:
+        super().__init__(traitlets.Int(), [])
+
+    def validate(self, obj: Any, value: Any) -> Any:
+        if not isinstance(value, list | tuple):
+            raise StateError(
+                f"{self.name} is {type(value).__name__}; give a list of classes or targets, by index or name"
+            )
+        found = [obj._classes.index(self.name, entry) for entry in value]
+        if None in found:
+            raise StateError(f"{self.name} has None; give classes or targets, by index or name")
+        return super().validate(obj, list(dict.fromkeys(found)))
+
+
+def is_representation(model: ImageModel | None, count: int) -> bool:
+    """Whether so many plain values of a model are numbers of a vector, of which nobody asks for one."""
+    return count > _FEW and (model is None or not model.class_names)
 
 
 def check_image(image: int, images: int) -> int:

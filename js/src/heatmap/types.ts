@@ -22,8 +22,13 @@ export interface HeatmapState extends WidgetState {
   /** Share of the map's range: masks end where standard errors are no larger. */
   enough: number;
   selection: { x: number; y: number } | null;
+  /** Whether what the model finds (regions, boxes) is drawn. */
+  found: boolean;
+  /** Targets that are shown beside each other; none: those that have a name. */
+  beside: number[];
   // What Python says; the browser only reads these.
   methods: Method[];
+  targets: NamedTarget[];
   snapshot: unknown;
 }
 
@@ -45,6 +50,8 @@ export const initialState: HeatmapState = {
   parameters: {},
   enough: 0.03,
   selection: null,
+  found: true,
+  beside: [],
   theme: "auto",
   picture: "grey",
   overlay: "colours",
@@ -52,14 +59,52 @@ export const initialState: HeatmapState = {
   images: 1,
   methods: [],
   class_names: [],
+  targets: [],
   status: { state: "idle" },
   title: "",
   snapshot: null,
 };
 
-/** `show` for all views of one method beside each other, and for one picture a method. */
+/** `show` for all views of one method beside each other, for one picture a method, and for one a target. */
 export const sideBySide = "side_by_side";
 export const compare = "compare";
+export const besideTargets = "targets";
+
+/** Left, top, right, bottom in pixels of the picture; right and bottom lie beyond. */
+export type Box = [left: number, top: number, right: number, bottom: number];
+
+/** Where a target is; nothing for nowhere in particular. */
+export interface Place {
+  box?: Box;
+  point?: [x: number, y: number];
+}
+
+/** A target beside the classes, which has an index after theirs. */
+export interface NamedTarget {
+  index: number;
+  name: string;
+  /** By the number of the image; empty where it can be asked of every image. */
+  places: Record<string, Place>;
+}
+
+/** A box that a detector finds. */
+export interface FoundBox {
+  number: number;
+  box: Box;
+  /** Its class. */
+  label: number;
+  /** Its probability. */
+  share: number;
+}
+
+/** What can be pointed at in an image. The buffer: the class at each place, 255 for none, where there are regions. */
+export interface PlacesMessage {
+  type: "places";
+  image: number;
+  drawn: boolean;
+  boxes: FoundBox[] | null;
+  regions: { shape: [height: number, width: number]; shares: Record<string, number> } | null;
+}
 
 export type ParameterValue = number | string | boolean;
 export type Parameters = Record<string, ParameterValue>;
@@ -132,6 +177,8 @@ export interface MapsMessage extends Question {
   shared_range?: Record<string, [number, number]>;
   /** What the result has to say beside its picture. */
   notes?: Note[];
+  /** What the score explained is counted in. */
+  unit?: string;
   final?: boolean;
 }
 

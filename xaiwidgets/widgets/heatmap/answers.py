@@ -54,6 +54,8 @@ class Answer:
     """Whether it was good enough before all masks were seen."""
     notes: list[list[str]] = field(default_factory=list)
     """What the result has to say beside its picture."""
+    unit: str = ""
+    """What the score explained is counted in."""
 
 
 class Clock:

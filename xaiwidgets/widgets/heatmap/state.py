@@ -5,7 +5,7 @@ from __future__ import annotations
 import traitlets
 
 from xaiwidgets.widgets.base import Widget, bundle
-from xaiwidgets.widgets.choices import ClassChoice
+from xaiwidgets.widgets.choices import ClassChoice, ClassList
 
 __all__ = ["HeatmapState"]
 
@@ -21,6 +21,8 @@ _DRAWING = (
     "zoom",
     "selection",
     "enough",
+    "found",
+    "beside",
 )
 
 
@@ -45,6 +47,10 @@ class HeatmapState(Widget):
     """Masks end where the largest standard error is this share of the importance's range; 0: where all of them were seen."""
     selection = traitlets.Any(None).tag(sync=True)
     """The pinned pixel as {"x": column, "y": row}, or None."""
+    found = traitlets.Bool(True).tag(sync=True)
+    """Whether what the model itself finds is drawn: the regions of a segmentation, the boxes of a detector."""
+    beside = ClassList().tag(sync=True)
+    """The classes and targets that ``show="targets"`` holds beside each other; where none are chosen, those that have a name."""
     # What is asked.
     image = traitlets.Int(0, min=0).tag(sync=True)
     method = traitlets.Unicode("").tag(sync=True)
@@ -55,6 +61,8 @@ class HeatmapState(Widget):
     images = traitlets.Int(1).tag(sync=True)
     methods = traitlets.List(traitlets.Dict()).tag(sync=True)
     class_names = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    targets = traitlets.List(traitlets.Dict()).tag(sync=True)
+    """Targets that somebody named or pointed at: {"index", "name", "places"}, the place of each in the images that it was asked of."""
     snapshot = traitlets.Bytes(b"").tag(sync=True)
 
     view_traits = (*_DRAWING, "image", "method", "against", "parameters")

@@ -26,6 +26,7 @@ from xaiwidgets.widgets.heatmap.methods import (
     steps_of,
 )
 from xaiwidgets.widgets.heatmap.pages import HeatmapPages
+from xaiwidgets.widgets.heatmap.places import Place, Places, place_of
 from xaiwidgets.widgets.jobs import Job
 from xaiwidgets.widgets.wire import picture_packet, snapshot
 
@@ -92,6 +93,8 @@ class HeatmapOverlay(HeatmapPages):
         self._known = known
         self._n_masks = whole_or_none("n_masks", n_masks, 1)
         self._classes = Classes(self._model, x)
+        self._places = Places(self._model if any(method.classes for method in known.values()) else None, x)
+        self._asked: dict[int, dict[str, Place]] = {}
         target = self._classes.index("target", target)
         known_labels = labels_of(labels, self._classes, len(x))
         self._answers: OrderedDict[Question, Answer] = OrderedDict()
@@ -107,7 +110,9 @@ class HeatmapOverlay(HeatmapPages):
         self.images = len(x)
         self.methods = [method.spec() for method in known.values()]
         self.class_names = list(self._classes.names)
+        self._list_targets()
         self.target = target
+        self.observe(self._list_targets, names="class_names")
         self.observe(self._ask_again, names=list(_QUESTION))
         self.compute()
 
@@ -159,6 +164,29 @@ class HeatmapOverlay(HeatmapPages):
         question = self._read(content)
         self._post(picture_packet(question.image, self._pixels[question.image]))
         self._compute(question, content.get("id"))
+
+    def _on_ask(self, content: dict[str, Any]) -> None:
+        """A person pointed at something: it becomes a target by name, and is explained."""
+        image = check_image(int(content["image"]), len(self._x))
+        chosen = None if self._classes.is_named(self.target) else self.target
+        name, target, place = self._places.asked(image, content, chosen)
+        index = self._classes.index("target", {name: target})
+        assert index is not None
+        self._asked.setdefault(index, {})[str(image)] = place
+        self.class_names = list(self._classes.names)
+        self._list_targets()
+        if self.beside and index not in self.beside:
+            self.beside = [*self.beside, index]
+        with self.hold_trait_notifications():
+            self.image, self.target = image, index
+
+    def _list_targets(self, _: Any = None) -> None:
+        """Say which targets there are beside the classes, and where they are."""
+        said = []
+        for index, (name, target) in enumerate(self._classes.named.items(), len(self._classes.classes)):
+            everywhere = dict.fromkeys(map(str, range(len(self._x))), place) if (place := place_of(target)) else {}
+            said.append({"index": index, "name": name, "places": self._asked.get(index, everywhere)})
+        self.targets = said
 
     def _on_more(self, content: dict[str, Any]) -> None:
         self.more()
@@ -299,8 +327,7 @@ class HeatmapOverlay(HeatmapPages):
     def _missing(self, images: Sequence[int]) -> Iterator[None]:
         self._kept = max(_KEPT_ANSWERS, 2 * len(images) * len(self._shown()))
         for image in images:
-            for name in self._shown():
-                question = self._question(name, image)
+            for question in self._shown(image):
                 answer = self._answers.get(question)
                 if answer is None or not answer.final:
                     self._working = question
@@ -333,6 +360,15 @@ class HeatmapOverlay(HeatmapPages):
             }
         self.status = said
 
+    def _introduce(self, image: int) -> Iterator[None]:
+        """What can be pointed at in the image, before what all widgets tell of it."""
+        packet = self._places.packet(image)
+        if packet is not None and id(packet) not in self._told:
+            self._told.add(id(packet))
+            self._post(packet)
+            yield
+        yield from super()._introduce(image)
+
     def close(self) -> None:
         """Stop, free everything, and remove the widget from the page."""
         super().close()
@@ -341,3 +377,4 @@ class HeatmapOverlay(HeatmapPages):
         self._answers = OrderedDict()
         self._x = self._pixels = NO_IMAGES
         self._classes = Classes(None, self._x)
+        self._places = Places(None, self._x)

@@ -9,19 +9,21 @@ export interface MapSet {
   maps: ReadonlyMap<string, HeatMap>;
   sharedRange: Record<string, [number, number]>;
   notes: Note[];
+  /** What the score explained is counted in; maps of one unit may share a scale. */
+  unit: string;
   final: boolean;
 }
 
 export function decodeMaps(
-  message: Pick<MapsMessage, "maps" | "shared_range" | "notes" | "final">,
+  message: Pick<MapsMessage, "maps" | "shared_range" | "notes" | "unit" | "final">,
   buffers: Bytes[],
 ): MapSet {
   const maps = new Map<string, HeatMap>();
   message.maps.forEach((header, i) => {
     maps.set(header.name, new HeatMap(header, buffers[i]!));
   });
-  const { shared_range = {}, notes = [], final = true } = message;
-  return { maps, sharedRange: shared_range, notes, final };
+  const { shared_range = {}, notes = [], unit = "", final = true } = message;
+  return { maps, sharedRange: shared_range, notes, unit, final };
 }
 
 /** The value range that the colours span. */

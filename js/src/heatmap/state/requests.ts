@@ -2,15 +2,22 @@
 import type { ReadonlySignal } from "@preact/signals";
 import type { Picture } from "../../shared/data/picture.ts";
 import type { WidgetStore } from "../../shared/state/store.ts";
-import { compare, type HeatmapState, type Method, type Question } from "../types.ts";
+import { besideTargets, compare, type HeatmapState, type Method, type Question } from "../types.ts";
 
 /** The part of the widget's state that decides what to ask. */
 export interface Asking extends WidgetStore<HeatmapState> {
   readonly method: ReadonlySignal<Method | null>;
   readonly picture: ReadonlySignal<Picture | null>;
-  question(method: Method): Question;
-  /** Whether the method's answer to the present question is here, and complete. */
-  knows(method: Method): boolean;
+  /** What is on screen: methods, and the target of each where it is not the present one. */
+  readonly shown: ReadonlySignal<readonly Shown[]>;
+  question(method: Method, target?: number | null): Question;
+  /** Whether the answer is here, and complete. */
+  knows(shown: Shown): boolean;
+}
+
+export interface Shown {
+  method: Method;
+  target?: number | null;
 }
 
 const typingPause = 250; // ms; a parameter slider asks when it rests
@@ -29,9 +36,9 @@ export class Requests {
     this.timer = setTimeout(() => this.ask(), pause);
   }
 
-  /** A complete result arrived: while comparing, it is the next method's turn. */
+  /** A complete result arrived: while comparing, it is the next one's turn. */
   answered(): void {
-    if (this.store.state.show.peek() === compare) this.askSoon(0);
+    if ([compare, besideTargets].includes(this.store.state.show.peek())) this.askSoon(0);
   }
 
   dispose(): void {
@@ -40,26 +47,24 @@ export class Requests {
 
   private ask(): void {
     if (!this.store.canCompute.peek()) return;
-    const { show, methods } = this.store.state;
-    const current = this.store.method.peek();
-    const wanted = show.peek() === compare ? methods.peek() : current ? [current] : [];
-    const missing = wanted.find((method) => !this.store.knows(method)) ?? this.pictureless(current);
+    const wanted = this.store.shown.peek();
+    const missing = wanted.find((shown) => !this.store.knows(shown)) ?? this.pictureless(wanted[0]);
     if (missing) this.send(missing);
   }
 
   /** An answer brings its picture along, which may be missing alone; asked for once an image, not in circles. */
-  private pictureless(method: Method | null): Method | null {
+  private pictureless(shown: Shown | undefined): Shown | undefined {
     const image = this.store.state.image.peek();
-    if (this.store.picture.peek() || this.pictureAsked === image) return null;
+    if (this.store.picture.peek() || this.pictureAsked === image) return undefined;
     this.pictureAsked = image;
-    return method;
+    return shown;
   }
 
-  private send(method: Method): void {
+  private send({ method, target }: Shown): void {
     const { store } = this;
     // Python's own view of the state must not lag behind the question.
     store.committer.flush();
-    store.host.send({ type: "compute", id: this.nextId++, ...store.question(method) });
+    store.host.send({ type: "compute", id: this.nextId++, ...store.question(method, target) });
     store.expectAnswer();
   }
 }

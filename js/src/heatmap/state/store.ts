@@ -5,6 +5,7 @@
  * one view knows (hover, open menus) lives in the components.
  */
 import { batch, computed, signal } from "@preact/signals";
+import { formatProbability } from "../../shared/data/format.ts";
 import { decodePicture, type Picture, pictureBytes } from "../../shared/data/picture.ts";
 import { type Bytes, parseSnapshot, toBase64 } from "../../shared/data/wire.ts";
 import type { Host, Message } from "../../shared/state/host.ts";
@@ -12,17 +13,24 @@ import type { RecordedMessage } from "../../shared/state/standin.ts";
 import { type StoreOptions, WidgetStore } from "../../shared/state/store.ts";
 import {
   type BriefPrediction,
+  besideTargets,
+  compare,
+  type FoundBox,
   type HeatmapState,
   initialState,
   type MapsMessage,
   type Method,
   type ParameterValue,
   type PictureMessage,
+  type Place,
+  type PlacesMessage,
   type Question,
 } from "../types.ts";
 import { decodeMaps, MapCache, type MapSet, questionKey } from "./maps.ts";
-import { Requests } from "./requests.ts";
+import { decodePlaces, type Places, type Pointed } from "./places.ts";
+import { Requests, type Shown } from "./requests.ts";
 
+const mostTargets = 6; // beside each other
 const mostPictures = 64; // kept in the browser; Python sends one again with every answer
 
 export class HeatmapStore extends WidgetStore<HeatmapState> {
@@ -31,6 +39,7 @@ export class HeatmapStore extends WidgetStore<HeatmapState> {
   readonly resultVersion = signal(0);
   readonly requests: Requests;
 
+  private readonly found = signal<ReadonlyMap<number, Places & { message: RecordedMessage }>>(new Map());
   private readonly cache = new MapCache();
   private readonly lastShown = new Map<string, { image: number; set: MapSet }>();
 
@@ -47,6 +56,74 @@ export class HeatmapStore extends WidgetStore<HeatmapState> {
 
   readonly picture = computed<Picture | null>(() => this.pictures.value.get(this.state.image.value) ?? null);
 
+  /** What can be pointed at in the image. */
+  readonly places = computed<Places | null>(() => this.found.value.get(this.state.image.value) ?? null);
+
+  /** Targets that have a name and can be asked of the image, and whatever else was put beside them. */
+  readonly listed = computed<readonly number[]>(() => {
+    const { targets, beside, image } = this.state;
+    const named = targets.value
+      .filter(({ places }) => Object.keys(places).length === 0 || String(image.value) in places)
+      .map(({ index }) => index);
+    return [...new Set([...named, ...beside.value])];
+  });
+
+  /** The targets that stand beside each other: those chosen, else all that are listed. */
+  readonly compared = computed<readonly (number | null)[]>(() => {
+    const { beside, target } = this.state;
+    const chosen = (beside.value.length ? beside.value : this.listed.value).slice(0, mostTargets);
+    return chosen.length ? chosen : [target.value];
+  });
+
+  readonly shown = computed<readonly Shown[]>(() => {
+    const { show, methods } = this.state;
+    const method = this.method.value;
+    if (show.value === compare) return methods.value.map((each) => ({ method: each }));
+    if (!method) return [];
+    if (show.value !== besideTargets || !method.classes) return [{ method }];
+    return this.compared.value.map((target) => ({ method, target }));
+  });
+
+  /** Where a target is in the image. */
+  placeOf(target: number | null): Place {
+    const { targets, image } = this.state;
+    return targets.value.find(({ index }) => index === target)?.places[image.value] ?? {};
+  }
+
+  /** Whether the target is this box. */
+  isAsked({ box, label }: FoundBox): boolean {
+    const { target } = this.state;
+    const place = target.value === null ? undefined : this.placeOf(target.value).box;
+    const named = target.value === null ? "" : this.className(target.value);
+    return (
+      place?.every((side, i) => Math.abs(side - box[i]!) < 0.01) === true &&
+      named.startsWith(this.className(label))
+    );
+  }
+
+  boxLabel(label: number, share: number): string {
+    return `${this.className(label)} ${formatProbability(share)}`;
+  }
+
+  /** Asks about a place of the image: it becomes a target, which has a name. */
+  askAbout(pointed: Pointed): void {
+    this.committer.flush();
+    this.host.send({ type: "ask", image: this.state.image.peek(), ...pointed });
+    this.expectAnswer();
+  }
+
+  /** Chooses what stands side by side. */
+  compare(targets: readonly number[]): void {
+    this.set("beside", [...targets]);
+    if (this.state.show.peek() === besideTargets) this.requests.askSoon(0);
+  }
+
+  /** Shows the targets side by side, or one picture again. */
+  together(on: boolean): void {
+    this.set("show", on ? besideTargets : (this.method.peek()?.views[0]?.name ?? ""));
+    this.requests.askSoon(0);
+  }
+
   setParameter(method: string, name: string, value: ParameterValue): void {
     const { parameters } = this.state;
     const of = { ...parameters.peek()[method], [name]: value };
@@ -57,28 +134,37 @@ export class HeatmapStore extends WidgetStore<HeatmapState> {
   /** Changes what is asked about, and asks unless the answer is known. */
   ask(change: Partial<Pick<HeatmapState, "image" | "method" | "target" | "against">>): void {
     batch(() => {
+      // What was pointed at in one image is not in another.
+      const { image, targets, target } = this.state;
+      const places = targets.peek().find(({ index }) => index === target.peek())?.places ?? {};
+      const leaves = change.image !== undefined && change.image !== image.peek();
+      if (leaves && Object.keys(places).length > 0 && !(String(change.image) in places))
+        this.set("target", null);
       for (const [name, value] of Object.entries(change)) this.set(name as "image", value as number);
     });
     this.requests.askSoon(0);
   }
 
-  question(method: Method): Question {
-    const { image, target, against, parameters } = this.state;
+  /** What is asked of a method: about the present target where none is given. */
+  question(method: Method, target?: number | null): Question {
+    const { image, against, parameters } = this.state;
     return {
       image: image.value,
       method: method.name,
-      target: method.classes ? target.value : null,
+      target: !method.classes ? null : target === undefined ? this.state.target.value : target,
       against: method.classes ? against.value : null,
       // Only what was changed: Python knows its defaults, and asks itself in the same words.
       parameters: parameters.value[method.name] ?? {},
     };
   }
 
-  /** The result to show for a method, and whether it answers the present question. */
-  result(method: Method): { set: MapSet | null; current: boolean } {
+  /** The result to show, and whether it answers the present question. */
+  result(method: Method, target?: number | null): { set: MapSet | null; current: boolean } {
     this.resultVersion.value; // read, so that whoever asks hears of new results
-    const question = this.question(method);
+    const question = this.question(method, target);
     const exact = this.cache.get(questionKey(question, method.classes));
+    // Beside others, a target's picture is its own or none.
+    if (target !== undefined) return { set: exact ?? null, current: exact !== undefined };
     if (exact) {
       this.lastShown.set(method.name, { image: question.image, set: exact });
       return { set: exact, current: true };
@@ -89,8 +175,8 @@ export class HeatmapStore extends WidgetStore<HeatmapState> {
     return { set: set ?? null, current: false };
   }
 
-  knows(method: Method): boolean {
-    return this.cache.get(questionKey(this.question(method), method.classes))?.final === true;
+  knows({ method, target }: Shown): boolean {
+    return this.cache.get(questionKey(this.question(method, target), method.classes))?.final === true;
   }
 
   override hasContent(): boolean {
@@ -108,6 +194,8 @@ export class HeatmapStore extends WidgetStore<HeatmapState> {
         buffers: [toBase64(pictureBytes(picture))],
       });
     }
+    for (const [of, { message }] of this.found.value)
+      if (images === "all" || of === image) messages.push(message);
     for (const [question, set] of this.cache.all) {
       if (images === "this" && question.image !== image) continue;
       const maps = [...set.maps.values()];
@@ -124,6 +212,7 @@ export class HeatmapStore extends WidgetStore<HeatmapState> {
           maps: headers,
           shared_range: set.sharedRange,
           notes: set.notes,
+          unit: set.unit,
           final: true,
         },
         buffers: maps.map(({ bytes }) => toBase64(bytes)),
@@ -186,11 +275,13 @@ export class HeatmapStore extends WidgetStore<HeatmapState> {
     this.cache.clear();
     this.lastShown.clear();
     this.pictures.value = new Map();
+    this.found.value = new Map();
   }
 
   protected override receive(message: Message, buffers: Bytes[]): void {
     if (message.type === "picture") this.receivePicture(message as unknown as PictureMessage, buffers);
     else if (message.type === "maps") this.receiveMaps(message as unknown as MapsMessage, buffers);
+    else if (message.type === "places") this.receivePlaces(message as unknown as PlacesMessage, buffers);
   }
 
   private receivePicture(message: PictureMessage, [bytes]: Bytes[]): void {
@@ -200,6 +291,12 @@ export class HeatmapStore extends WidgetStore<HeatmapState> {
     pictures.set(message.image, decodePicture(message, bytes));
     if (pictures.size > mostPictures) pictures.delete(pictures.keys().next().value!);
     this.pictures.value = pictures;
+  }
+
+  private receivePlaces(message: PlacesMessage, buffers: Bytes[]): void {
+    const places = decodePlaces(message, buffers);
+    const recorded = { content: { ...message }, buffers: buffers.map(toBase64) };
+    this.found.value = new Map(this.found.peek()).set(message.image, { ...places, message: recorded });
   }
 
   private receiveMaps(message: MapsMessage, buffers: Bytes[]): void {

@@ -13,10 +13,14 @@ export interface Hover {
 export interface ViewContext {
   store: HeatmapStore;
   hover: Signal<Hover | null>;
+  /** Whether a click on the picture asks about what is there, where that can be asked; else it pins the pixel. */
+  asking: Signal<boolean>;
+  /** The first corner of a box that is drawn by keys. */
+  corner: Signal<{ x: number; y: number } | null>;
 }
 
 export function newContext(store: HeatmapStore): ViewContext {
-  return { store, hover: signal(null) };
+  return { store, hover: signal(null), asking: signal(true), corner: signal(null) };
 }
 
 export const [ViewProvider, useView] = viewContext<ViewContext>("heatmap widget");

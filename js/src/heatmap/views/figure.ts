@@ -13,6 +13,7 @@ import {
 import { element, type Figure, newFigure, serialised } from "../../shared/drawing/svg.ts";
 import type { HeatmapStore } from "../state/store.ts";
 import { overlayOf } from "./draw.ts";
+import { drawMarks, marksOf } from "./marks.ts";
 import { contentOf, type Pane, panesOf, showsMap, unitOf } from "./panes.ts";
 import { classText, inWords } from "./words.ts";
 
@@ -69,6 +70,7 @@ function drawPane(
   const top = text.caption + 8;
   const box = { y: top, width: side, height: tall, preserveAspectRatio: "none" };
   element(group, "image", { ...box, href: overlayImage(overlay, side, tall) });
+  drawMarks(group, store, marksOf(store, pane, null), { y: top, width: side, height: tall });
   const legend = element(group, "g", { transform: `translate(0, ${top + tall + legendGap})` });
   drawLegend(legend, overlay, { width: side, id, size: text.tick });
 }
@@ -81,7 +83,8 @@ function makingOf(store: HeatmapStore, panes: readonly Pane[]): string[] {
     const settings = inWords(store, method);
     return settings ? `${method.label} (${settings})` : method.label;
   });
-  const explained = methods.some(({ classes }) => classes) ? [`class ${classText(store)}`] : [];
+  const beside = panes.some(({ target }) => target !== undefined);
+  const explained = methods.some(({ classes }) => classes) && !beside ? [`class ${classText(store)}`] : [];
   const place = images.value > 1 ? [`image ${image.value + 1} of ${images.value}`] : [];
   return [...(model_name.value ? [model_name.value] : []), ...made, ...explained, ...place];
 }

@@ -2,6 +2,8 @@
 import { clamp } from "../../shared/data/numbers.ts";
 import { clampViewport, panBy, type Viewport, wholePicture, zoomAround } from "../../shared/data/viewport.ts";
 import { arrows } from "../../shared/drawing/keys.ts";
+import { boxOf } from "../state/places.ts";
+import type { HeatmapStore } from "../state/store.ts";
 
 type Point = { x: number; y: number };
 
@@ -39,4 +41,20 @@ export function pinKey(
     x: clamp(pinned.x + direction[0] * step, 0, width - 1),
     y: clamp(pinned.y + direction[1] * step, 0, height - 1),
   };
+}
+
+/** Enter at the pin asks about the region there, B at two pins after each other about the box between; false for other keys. */
+export function askKey(
+  { key }: KeyboardEvent,
+  store: HeatmapStore,
+  corner: { value: Point | null },
+): boolean {
+  const pin = store.state.selection.peek();
+  if (!pin || !store.places.peek()?.drawn || !store.canCompute.peek()) return false;
+  const first = corner.value;
+  if (key === "Enter") store.askAbout({ point: [pin.x, pin.y] });
+  else if (key !== "b" && key !== "B") return false;
+  else if (first) store.askAbout({ box: boxOf(first, pin) });
+  corner.value = key === "Enter" || first ? null : pin;
+  return true;
 }

@@ -4,8 +4,9 @@ import { Opacity } from "../../shared/controls/opacity.tsx";
 import { Segmented } from "../../shared/controls/segmented.tsx";
 import { help } from "../../shared/data/words.ts";
 import { Messages } from "../../shared/views/messages.tsx";
-import { compare, type Method, sideBySide } from "../types.ts";
+import { besideTargets, compare, type Method, sideBySide } from "../types.ts";
 import { Announcer } from "./announcer.tsx";
+import { FoundPlaces, NamedTargets } from "./asking.tsx";
 import { Colours } from "./colours.tsx";
 import { useView } from "./context.ts";
 import { UncertaintyFilter } from "./filter.tsx";
@@ -59,7 +60,13 @@ function Panel({ method }: { method: Method }) {
     <div class="xw-panel">
       {!comparing && <ViewChoice method={method} />}
       <div class="xw-parts">
-        {shown.some((each) => each.classes) && <Classes contrast={shown.some((each) => each.contrast)} />}
+        {shown.some((each) => each.classes) && (
+          <>
+            <Classes contrast={shown.some((each) => each.contrast)} />
+            <FoundPlaces />
+            <NamedTargets />
+          </>
+        )}
         <Opacity
           label="Opacity"
           value={store.state.opacity}
@@ -80,7 +87,7 @@ function Panel({ method }: { method: Method }) {
 function ViewChoice({ method }: { method: Method }) {
   const { store } = useView();
   const { show } = store.state;
-  if (method.views.length < 2) return null;
+  if (method.views.length < 2 || show.value === besideTargets) return null;
   const choices = method.views.map(({ name, label }) => ({ value: name, label }));
   choices.push({ value: sideBySide, label: "Side by side" });
   const value = show.value === sideBySide ? sideBySide : (shownView(method, show.value)?.name ?? "");

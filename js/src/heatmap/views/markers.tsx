@@ -44,6 +44,9 @@ export function Markers({ pane, content }: { pane: Pane; content: Content }) {
   const pin = pinned ? place(pinned) : null;
   const point = over ? place(over) : null;
   const own = over?.pane === pane.key;
+  const picture = store.picture.value;
+  const region =
+    over && picture ? (store.places.value?.regions?.classAt(over.x, over.y, picture) ?? null) : null;
   const reading = over && own && now ? readPixel(pane, now, over.x, over.y) : null;
   return (
     <>
@@ -61,6 +64,7 @@ export function Markers({ pane, content }: { pane: Pane; content: Content }) {
           <b>{reading.value}</b>
           <span>{reading.place}</span>
           {reading.sureness && <span>{reading.sureness}</span>}
+          {region !== null && <span>predicted: {store.className(region)}</span>}
         </div>
       )}
     </>

@@ -10,15 +10,16 @@ import { pictureKeys } from "../../shared/drawing/keys.ts";
 import { aspectOf } from "../../shared/drawing/place.ts";
 import { useView } from "./context.ts";
 import { keepPaneDrawn } from "./draw.ts";
-import { pinKey, zoomKey } from "./keys.ts";
+import { askKey, pinKey, zoomKey } from "./keys.ts";
 import { PaneLegend } from "./legend.tsx";
 import { Markers, PointValue } from "./markers.tsx";
 import { copyReading } from "./numbers.ts";
 import { contentOf, type Pane, showsMap, unitOf } from "./panes.ts";
+import { PlaceLayer } from "./places.tsx";
 import { readPixel } from "./reading.ts";
 
 export function PaneView({ pane }: { pane: Pane }) {
-  const { store, hover } = useView();
+  const { store, hover, asking, corner } = useView();
   const frame = useRef<HTMLDivElement>(null);
   const canvas = useRef<HTMLCanvasElement>(null);
   // One signal a pane: the canvas, the tooltip and the colour bar all read the same content.
@@ -62,6 +63,8 @@ export function PaneView({ pane }: { pane: Pane }) {
     const map = content.peek()?.paint.map ?? store.picture.peek();
     const zoom = zoomKey(event, store.state.zoom.peek());
     const pin = map && pinKey(event, store.state.selection.peek(), store.state.zoom.peek(), map);
+    const asked = asking.peek() ? askKey(event, store, corner) : false;
+    if (asked) return true;
     const at = hover.peek() ?? store.state.selection.peek();
     const reading = at && content.peek() ? readPixel(pane, content.peek()!, at.x, at.y) : null;
     if (event.key === "c" && reading) copyReading(store, reading.value);
@@ -87,11 +90,16 @@ export function PaneView({ pane }: { pane: Pane }) {
         data-zoomed={store.state.zoom.value[0] > 1}
         role="application"
         aria-roledescription="heatmap"
-        aria-label={`${pane.label}. Plus and minus zoom, arrows move, zero resets, Enter reads the middle pixel, C copies what is read.`}
+        aria-label={`${pane.label}. Plus and minus zoom, arrows move, zero resets, Enter reads the middle pixel, C copies what is read.${
+          store.places.value?.drawn
+            ? " Enter again asks about the region there, B at two corners about a box."
+            : ""
+        }`}
         tabIndex={0}
         onKeyDown={onKeyDown}
       >
         <canvas ref={canvas} class="xw-canvas" />
+        <PlaceLayer pane={pane} />
         <Markers pane={pane} content={content} />
         <ZoomChip viewport={store.state.zoom.value} onChange={(viewport) => store.set("zoom", viewport)} />
         {showsMap(pane) && !current && <Waiting empty={empty} picture={picture !== null} />}

@@ -4,7 +4,7 @@ import type { HeatMap } from "../../shared/data/picture.ts";
 import type { Paint } from "../../shared/drawing/painter.ts";
 import { colorRange } from "../state/maps.ts";
 import type { HeatmapStore } from "../state/store.ts";
-import { compare, type Method, type Note, sideBySide, type View } from "../types.ts";
+import { besideTargets, compare, type Method, type Note, sideBySide, type View } from "../types.ts";
 
 /** One picture on screen: under a map of a method, or, without a view, as it is. */
 export interface Pane {
@@ -12,6 +12,8 @@ export interface Pane {
   label: string;
   method: Method;
   view: View | null;
+  /** What it explains, where that is not the present target. */
+  target?: number | null;
 }
 
 /** A pane that shows a map. */
@@ -38,6 +40,19 @@ export function panesOf(store: HeatmapStore): Pane[] {
       const view = one.views[0];
       return view ? [{ key: one.name, label: `${one.label}: ${view.label}`, method: one, view }] : [];
     });
+    return [plain, ...each];
+  }
+  if (show.value === besideTargets && method.classes) {
+    const view = method.views[0];
+    const each = view
+      ? store.compared.value.map((target) => ({
+          key: `target ${target}`,
+          label: target === null ? view.label : store.className(target),
+          method,
+          view,
+          target,
+        }))
+      : [];
     return [plain, ...each];
   }
   const views = show.value === sideBySide ? method.views : [shownView(method, show.value)].filter((v) => !!v);
@@ -67,16 +82,15 @@ export function showsMap(pane: Pane): pane is MapPane {
 export function contentOf(store: HeatmapStore, pane: Pane): PaneContent | null {
   if (!showsMap(pane)) return null;
   const { method, view } = pane;
-  const { set, current } = store.result(method);
+  const { set, current } = store.result(method, pane.target);
   const map = set?.maps.get(view.map);
   if (!set || !map) return null;
-  const { scale, fixed_range, clip, colormap, threshold, filter_mode } = store.state;
-  const settings = { scale: scale.value, fixed_range: fixed_range.value, clip: clip.value };
+  const { colormap, threshold, filter_mode } = store.state;
   const filter = (method.filter && set.maps.get(method.filter)) || null;
   return {
     paint: {
       map,
-      range: colorRange(view, method, set, map, settings),
+      range: rangeOf(store, pane, set.unit, map),
       colormap: fittingColormap(colormap.value, view.kind),
       filter: view.filtered ? filter : null,
       threshold: threshold.value,
@@ -87,4 +101,32 @@ export function contentOf(store: HeatmapStore, pane: Pane): PaneContent | null {
     notes: set.notes,
     current,
   };
+}
+
+/** The values that the colours of a pane span; targets side by side share one scale where their scores are of one unit. */
+function rangeOf(store: HeatmapStore, pane: MapPane, unit: string, own: HeatMap): [number, number] {
+  const { scale, fixed_range, clip } = store.state;
+  const settings = { scale: scale.value, fixed_range: fixed_range.value, clip: clip.value };
+  const targets = pane.target === undefined ? [undefined] : store.compared.value;
+  const ranges = targets.flatMap((target) => {
+    const { set } = store.result(pane.method, target);
+    const map = set?.maps.get(pane.view.map);
+    if (!set || !map || (map !== own && set.unit !== unit)) return [];
+    return [colorRange(pane.view, pane.method, set, map, settings)];
+  });
+  return [Math.min(...ranges.map(([low]) => low)), Math.max(...ranges.map(([, high]) => high))];
+}
+
+/** What is said of the scales of pictures that are compared; "" where one is shown. */
+export function scaleSentence(store: HeatmapStore): string {
+  const { show, scale } = store.state;
+  const shown = store.shown.value;
+  if (shown.length < 2 || scale.value === "fixed") return "";
+  if (show.value === compare) return "Each method has a scale of its own.";
+  const units = new Set(
+    shown.flatMap(({ method, target }) => store.result(method, target).set?.unit ?? []).filter(Boolean),
+  );
+  if (units.size > 1)
+    return `Pictures share a scale where their scores are counted alike (${[...units].join(", ")}).`;
+  return `One scale for all${units.size ? ` (of the ${[...units][0]})` : ""}: equal colours are equal numbers.`;
 }

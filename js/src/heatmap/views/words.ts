@@ -36,8 +36,10 @@ export function classText(store: HeatmapStore): string {
 }
 
 /** What the colours of a pane say. */
-export function sentenceOf(store: HeatmapStore, { view }: MapPane, colormap: string): string {
-  const named = (text = "") => text.replace("{class}", classText(store));
+export function sentenceOf(store: HeatmapStore, { view, target }: MapPane, colormap: string): string {
+  // One sentence for all targets that are side by side.
+  const explained = target === undefined ? classText(store) : "what stands above it";
+  const named = (text = "") => text.replace("{class}", explained);
   if (!view.high || !view.low) return "";
   return colourSentence(colormap, named(view.high), named(view.low), store.state.overlay.value);
 }
