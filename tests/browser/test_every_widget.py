@@ -38,7 +38,7 @@ def show(chromium: Browser, made: dict[str, dict[str, Any]]) -> Iterator[Show]:
     opened = []
 
     def start(name: str, width: int = 1200, height: int = 900, dark: bool = False, **traits: Any) -> StandIn:
-        scheme = "dark" if dark else "light"
+        scheme: Any = "dark" if dark else "light"
         context = chromium.new_context(viewport={"width": width, "height": height}, color_scheme=scheme)
         opened.append((context, found := open_real(context.new_page(), name, made[name], **traits)))
         return found

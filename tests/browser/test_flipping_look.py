@@ -286,6 +286,7 @@ def test_other_shapes_keep_their_proportions(size: tuple[int, int], open_page: O
 def test_curves_end_where_all_is_grey_and_say_so(viewer: FlippingViewer, standing: Callable[..., Page]) -> None:
     viewer.snapshot = viewer._snapshot()
     page = standing(state_of(viewer))
+    expect(page.locator(".xw-all-grey")).to_have_count(2)
     ends = page.evaluate(
         """() => [...document.querySelectorAll(".xw-panel-chart")].map((panel) => {
             const grey = panel.querySelector(".xw-all-grey line").getBoundingClientRect().x;

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -66,11 +67,11 @@ def test_a_score_that_hiding_does_not_move(overlay: Overlay, small: ImageModel, 
 
 
 def test_a_score_that_did_not_reach_the_pixels(overlay: Overlay, small: ImageModel, images: Tensor) -> None:
-    with torch.no_grad():
-        # All of the score comes from a bias.
-        last = [module for module in small.module.modules() if isinstance(module, nn.Linear)][-1]
-        last.bias += 1000.0
-    w = overlay(LRP(small), images, target=1)
+    module = copy.deepcopy(small.module)
+    # All of the score comes from a bias.
+    last = [part for part in module.modules() if isinstance(part, nn.Linear)][-1]
+    last.bias.data.fill_(1000.0)
+    w = overlay(LRP(ImageModel(module, mean=(0.0,) * 3, std=(1.0,) * 3)), images, target=1)
     [said] = cautions(w)
     assert said == w.result.conservation.warning
     assert said.startswith("Only ")

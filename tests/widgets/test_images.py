@@ -54,7 +54,7 @@ def test_what_the_model_says_is_told_once_and_of_all(widget: Recorder, cnn: Imag
     assert page["classes"] == predicted.argmax(1).tolist()
     assert page["labels"] == LABELS
     assert page["shares"] == pytest.approx(predicted.amax(1).tolist(), abs=1e-4)
-    widget.image = 2  # type: ignore[attr-defined]
+    widget.image = 2
     widget.hear(type="ask", id=1, want={"kind": "focus", "image": 2, "target": None, "against": None})
     until(lambda: [entry["image"] for entry in widget.of("prediction")] == [0, 2])
     assert widget.wait(60)

@@ -38,7 +38,9 @@ export function ProgressBar({ progress }: { progress: Progress }) {
       >
         <span class={share === null ? "xw-unknown" : ""} style={{ width: `${(share ?? 0.3) * 100}%` }} />
       </div>
-      <span class="xw-progress-text">{text}</span>
+      <span class="xw-progress-text" title={text}>
+        {text}
+      </span>
     </div>
   );
 }
