@@ -236,7 +236,8 @@ def test_refuses_what_the_index_is_not_of(crp: CRP, index: ReferenceIndex, tiny:
     index.check(crp, Pictures(LENGTH))
     # What changes no weight: an attribute of a layer, a hook that takes part. A hook that looks on is nothing.
     changed = copy.deepcopy(crp.model)
-    conv, relu = list(changed.module.children())[:2]
+    layers: list[Any] = list(changed.module.children())
+    conv, relu = layers[:2]
     relu.register_forward_hook(lambda part, given, output: None)
     index.check(CRP(changed))
     handle = relu.register_forward_hook(lambda part, given, output: output * 2)
@@ -244,7 +245,7 @@ def test_refuses_what_the_index_is_not_of(crp: CRP, index: ReferenceIndex, tiny:
         index.check(CRP(changed))
     handle.remove()
     index.check(CRP(changed))
-    conv.padding = (0, 0)
+    conv.padding_mode = "circular"
     with pytest.raises(ValueError, match="another model"):
         index.check(CRP(changed))
     with pytest.raises(ValueError, match="a data set of 44 samples"):
