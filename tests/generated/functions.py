@@ -233,10 +233,7 @@ PRODUCTS: dict[str, Function] = {
     "tanh": lambda own, x: x.tanh(),
     "erf": lambda own, x: torch.erf(x),
     "over its norm": lambda own, x: F.normalize(x, dim=1),
-    # Of one channel the deviation is zero, where it has no derivative.
-    "over its deviation": lambda own, x: (
-        (x - x.mean(1, keepdim=True)) / (x.std(1, keepdim=True, correction=0) + 1) if x.shape[1] > 1 else x
-    ),
+    "over its deviation": lambda own, x: (x - x.mean(1, keepdim=True)) / (x.std(1, keepdim=True, correction=0) + 1),
     "rsqrt of its mean square": lambda own, x: x * torch.rsqrt(x.pow(2).mean(1, keepdim=True) + 0.1),
     "over another": lambda own, x: x / (1 + x.flip(1).abs()),
     "clamp": lambda own, x: x.clamp(-0.5, 0.5),

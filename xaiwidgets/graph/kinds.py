@@ -81,7 +81,7 @@ TABLE: dict[str, str] = {
         cdist pdist pairwise_distance embedding one_hot affine_grid_generator quantile nanquantile
     """,
     "size": """
-        sym_size floordiv truediv mod zeros ones full arange empty new_zeros new_ones new_full zeros_like ones_like full_like
+        sym_size floordiv truediv mod zeros ones full arange empty new_zeros new_ones new_full new_empty zeros_like ones_like full_like
         empty_like fill zero
     """,
 }
