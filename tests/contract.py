@@ -7,6 +7,9 @@ class TestMine(ExplainerContract):
 
 from __future__ import annotations
 
+import copy
+import inspect
+import pickle
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -116,6 +119,16 @@ class ExplainerContract:
         grey = ImageModel(module, input_size=(12, 20), channels=1)
         result = self.explainer(grey)(torch.randn(2, 1, 12, 20, generator=torch.Generator().manual_seed(0)))
         assert result.heatmap.shape == (2, 12, 20)
+
+    def test_it_travels(self, small: ImageModel, images: Tensor) -> None:
+        """By pickle and as a copy, before and after it was used."""
+        explain = self.explainer(small)
+        if inspect.isfunction(explain):
+            pytest.skip("a function within a test")
+        again = pickle.loads(pickle.dumps(explain))
+        expected = explain(images).heatmap
+        for other in (again, pickle.loads(pickle.dumps(explain)), copy.deepcopy(explain)):
+            assert_close(other(images).heatmap, expected, 1e-6)
 
     def test_input_is_left_alone(self, small: ImageModel, images: Tensor) -> None:
         before = images.clone()

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+import tests.generated.attention
 import tests.generated.functions
 import tests.generated.layers  # noqa: F401 - they fill the registry
 from tests.generated.drawing import REGISTRY, Call, Chooser, Chosen, Draw, Kind

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import threading
 import time
@@ -233,6 +234,20 @@ def test_refuses_what_the_index_is_not_of(crp: CRP, index: ReferenceIndex, tiny:
     with pytest.raises(ValueError, match=r"another model \(Sequential; this is other\)"):
         index.check(CRP(other))
     index.check(crp, Pictures(LENGTH))
+    # What changes no weight: an attribute of a layer, a hook that takes part. A hook that looks on is nothing.
+    changed = copy.deepcopy(crp.model)
+    layers: list[Any] = list(changed.module.children())
+    conv, relu = layers[:2]
+    relu.register_forward_hook(lambda part, given, output: None)
+    index.check(CRP(changed))
+    handle = relu.register_forward_hook(lambda part, given, output: output * 2)
+    with pytest.raises(ValueError, match="another model"):
+        index.check(CRP(changed))
+    handle.remove()
+    index.check(CRP(changed))
+    conv.padding_mode = "circular"
+    with pytest.raises(ValueError, match="another model"):
+        index.check(CRP(changed))
     with pytest.raises(ValueError, match="a data set of 44 samples"):
         index.check(crp, Pictures(12))
     assert contents(index.path) == before

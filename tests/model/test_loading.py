@@ -141,6 +141,12 @@ class TestCheckpoints:
         torch.save(state, tmp_path / "b.pt")
         torch.save({"state_dict": state, "epoch": 3}, tmp_path / "c.pth")
         torch.save({"model": {f"module.{key}": value for key, value in state.items()}}, tmp_path / "d.pt")
+        torch.save({"model_state_dict": state, "optimizer_state_dict": {"lr": 0.1}}, tmp_path / "e.pt")
+        lightning = {f"model.{key}": value for key, value in state.items()} | {"criterion.weight": torch.ones(3)}
+        torch.save({"state_dict": lightning, "pytorch-lightning_version": "2.5", "epoch": 1}, tmp_path / "f.ckpt")
+        torch.save({f"_orig_mod.{key}": value for key, value in state.items()}, tmp_path / "g.pt")
+        torch.save({"net": {f"module.model.{key}": value for key, value in state.items()}}, tmp_path / "h.pt")
+        save_file({f"model.{key}": value for key, value in state.items()}, tmp_path / "i.safetensors")
         for path in sorted(tmp_path.iterdir()):
             assert self.same(self.open(path), state), path.name
             assert not self.open(path).module.training

@@ -64,7 +64,9 @@ def applied(call: Function, inputs: Sequence[Any], tangents: Sequence[Tensor | N
             rows.append(
                 torch.zeros_like(result) if flat else torch.autograd.grad(total, u, retain_graph=True, **UNUSED)[0]
             )
-    return torch.stack(rows).detach()
+    found = torch.stack(rows).detach()
+    # Where torch cuts a derivative off, as that of the deviation of equal entries, it finds 0 · ∞ on the way back.
+    return found.masked_fill_(found.isnan(), 0.0)
 
 
 def affine(call: Function, inputs: Sequence[Any], tangents: Sequence[Tensor | None]) -> Tensor:

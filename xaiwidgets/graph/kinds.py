@@ -1,5 +1,5 @@
 """The operations the engine knows, by kind, and what else is known of them. Adding one is adding its ATen name to a row of `TABLE`;
-to that of `AT_ZERO` too where it is element-wise and not zero at zero.
+to `SHIFTED` too where it is element-wise and not zero at zero.
 
 What a kind means for relevance (a composite may say otherwise for any of them):
 
@@ -27,10 +27,12 @@ from __future__ import annotations
 
 import math
 
-from xaiwidgets.graph.linear import is_linear
-from xaiwidgets.graph.operation import Operation
+import torch
 
-__all__ = ["AT_ZERO", "KEEPS_SIGN", "KINDS", "NEVER_NEGATIVE", "TABLE", "is_elementwise", "kind_of", "offset_of"]
+from xaiwidgets.graph.linear import is_linear
+from xaiwidgets.graph.operation import Operation, Value
+
+__all__ = ["KEEPS_SIGN", "KINDS", "NEVER_NEGATIVE", "SHIFTED", "TABLE", "is_elementwise", "kind_of", "offset_of"]
 
 TABLE: dict[str, str] = {
     "linear": """
@@ -80,20 +82,17 @@ TABLE: dict[str, str] = {
         cdist pdist pairwise_distance embedding one_hot affine_grid_generator quantile nanquantile
     """,
     "size": """
-        sym_size floordiv truediv mod zeros ones full arange empty new_zeros new_ones new_full zeros_like ones_like full_like
+        sym_size floordiv truediv mod zeros ones full arange empty new_zeros new_ones new_full new_empty zeros_like ones_like full_like
         empty_like fill zero
     """,
 }
 
-AT_ZERO: dict[str, float] = {
-    **dict.fromkeys(["sigmoid", "hardsigmoid", "special_expit"], 0.5),
-    **dict.fromkeys(["exp", "exp2", "cos", "cosh", "erfc", "sinc"], 1.0),
-    "softplus": math.log(2),
-    "log_sigmoid": -math.log(2),
-    "logsigmoid": -math.log(2),
-    "acos": math.pi / 2,
-}
-"""The value at zero of element-wise operations where it is not zero: a constant that keeps its share of relevance."""
+SHIFTED = frozenset({
+    "sigmoid", "hardsigmoid", "special_expit", "exp", "exp2", "cos", "cosh", "erfc", "sinc", "softplus", "log_sigmoid", "logsigmoid",
+    "acos",
+})  # fmt: skip
+"""Element-wise operations that are not zero at zero: c + f(x), whose constant keeps its share of relevance. Those made of straight
+pieces (`clamp`, `threshold`) are not meant: where they change with the image they are the image."""
 
 NEVER_NEGATIVE = frozenset(
     {"relu", "relu6", "sigmoid", "hardsigmoid", "softmax", "abs", "square", "exp", "linalg_vector_norm"}
@@ -132,5 +131,10 @@ def is_elementwise(operation: Operation) -> bool:
 
 
 def offset_of(operation: Operation) -> float | None:
-    """The constant in an element-wise step, its value at zero; None where there is none."""
-    return AT_ZERO.get(operation.target)
+    """The constant in an element-wise step, its value at zero with its own arguments; None where there is none."""
+    of_exponent = operation.target in {"pow", "float_power"} and not isinstance(operation.args[0], Value)
+    if operation.target not in SHIFTED and not of_exponent:
+        return None
+    args, kwargs = operation.arguments([torch.zeros((), dtype=torch.float64)])
+    value = float(operation.function(*args, **kwargs))
+    return value if math.isfinite(value) and value else None

@@ -20,6 +20,8 @@ from torch import Tensor, nn
 
 from xaiwidgets.crp.explainer import CRP
 from xaiwidgets.errors import unknown, whole, whole_or_none
+from xaiwidgets.graph import Graph, Value
+from xaiwidgets.graph.operation import rewrite
 from xaiwidgets.index.data import Samples
 
 __all__ = ["TARGETS", "check_same", "difference", "explainer_fingerprint", "make_request"]
@@ -87,7 +89,7 @@ def explainer_fingerprint(crp: CRP, x: Tensor) -> Request:
         _hashes[graph] = _weights_hash(crp.model.module)
     # Functions among a module's parts are shown with their address, which differs between processes.
     module = re.sub(r" at 0x[0-9a-fA-F]+", "", repr(crp.model.module))
-    model = f"{module} {crp.model.mean} {crp.model.std}"
+    model = f"{module} {crp.model.mean} {crp.model.std} {_steps(graph)}"
     return {
         "model": {"name": crp.model.name, "structure": _hash(model)},
         "weights": _hashes[graph],
@@ -163,6 +165,16 @@ def _layer(name: str, concept: Any) -> Request:
         # Where a concept has no space of its own, positions are places in the layer's value.
         "space": list(getattr(concept, "shape", ()) if space is None else space),
     }
+
+
+def _steps(graph: Graph) -> str:
+    """What the graph does but for its weights: a change of an attribute, or of a hook that takes part, shows here."""
+
+    def plain(leaf: Any) -> str:
+        return f"%{leaf.index}" if isinstance(leaf, Value) else str(getattr(leaf, "shape", leaf))
+
+    steps = [f"{o.target}{rewrite((o.args, o.kwargs), plain)}" for o in graph.operations]
+    return re.sub(r"device\([^)]*\)", "device", "\n".join(steps))
 
 
 def _weights_hash(module: nn.Module) -> str:

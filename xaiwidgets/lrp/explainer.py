@@ -63,8 +63,14 @@ class LRP:
         self._prepared: Propagator | None = None
 
     def __getstate__(self) -> dict[str, Any]:
-        """Without what was prepared: workers of an executor export for themselves."""
-        return vars(self) | {"_prepared": None}
+        """Without what was prepared, and without a composite that its name tells: workers of an executor make both for themselves."""
+        named = {"composite": None} if isinstance(self._given, str) else {}
+        return vars(self) | {"_prepared": None} | named
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        if isinstance(self._given, str):
+            self.composite = composite_for(self.model, self._given, self.parameters)
 
     # Some rules take derivatives, which a caller's inference mode has none of.
     @torch.inference_mode(False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
@@ -100,7 +101,8 @@ def _load_weights(module: nn.Module, path: Path) -> None:
             f"checkpoint={str(path)!r} cannot be read as plain weights ({type(error).__name__}); "
             "save module.state_dict(), best with safetensors.torch.save_file"
         ) from error
-    state, own = _unwrapped(state, path), module.state_dict()
+    own = module.state_dict()
+    state = _unwrapped(state, path, own)
     if state.keys() != own.keys() and hasattr(module, "save_pretrained"):
         state = _renamed(module, state)
     missing = [key for key in own if key not in state]
@@ -127,11 +129,26 @@ def _renamed(module: Any, state: dict[str, Tensor]) -> dict[str, Tensor]:
     return dict(read.state_dict()) if fits else state
 
 
-def _unwrapped(state: Any, path: Path) -> dict[str, Tensor]:
-    """The state dict itself: training scripts wrap it in a dict, and data-parallel ones prefix its keys."""
-    for wrapper in ("state_dict", "model"):
-        if isinstance(state, dict) and isinstance(state.get(wrapper), dict):
-            state = state[wrapper]
+WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "state_dict_ema", "model_ema")
+"""The names under which training scripts keep a state dict beside optimisers and epochs."""
+PREFIXES = ("module.", "model.", "net.", "_orig_mod.")
+"""What data-parallel training, Lightning and `torch.compile` put before every name."""
+
+
+def _unwrapped(state: Any, path: Path, own: Collection[str]) -> dict[str, Tensor]:
+    """The state dict itself, by the names of the module (`own`) wherever taking a common prefix off leads to them."""
+    while isinstance(state, dict):
+        wrapper = next((name for name in WRAPPERS if isinstance(state.get(name), dict)), None)
+        if wrapper is None:
+            break
+        state = state[wrapper]
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
         raise ValueError(f"checkpoint={str(path)!r} holds no state dict of tensors; save module.state_dict()")
-    return {key.removeprefix("module."): value for key, value in state.items()}
+    found = state
+    while found and not any(key in own for key in found):
+        prefix = next((prefix for prefix in PREFIXES if any(key.startswith(prefix) for key in found)), None)
+        if prefix is None:
+            return state
+        # Lightning keeps losses and metrics beside the model, under names of their own.
+        found = {key.removeprefix(prefix): value for key, value in found.items() if key.startswith(prefix)}
+    return found

@@ -41,27 +41,45 @@ def fill_noise(image: Tensor, generator: torch.Generator) -> Tensor:
     return noise * image.std((2, 3), keepdim=True) + image.mean((2, 3), keepdim=True)
 
 
-FILLS: Mapping[str, Fill] = {
-    "zero": lambda image, generator: image.new_zeros(()),
-    "mean": lambda image, generator: image.mean((2, 3), keepdim=True),
-    "blur": fill_blur,
-    "noise": fill_noise,
-}
-SIMILARITIES: Mapping[str, Similarity] = {
-    "cosine": lambda h, reference: F.cosine_similarity(h, reference[None], dim=1),
-    "dot": lambda h, reference: h @ reference,
-    "l2": lambda h, reference: -torch.linalg.vector_norm(h - reference, dim=1),
-}
-# Keeps a pixel that no mask has shown yet at zero in place of NaN.
-_TINY = 1e-12
-AGGREGATES: Mapping[str, Aggregate] = {
-    # RELAX, equation 4: the mean similarity of the masks that show a pixel.
-    "mean": lambda weighted, weight, count, keep: weighted / weight.clamp_min(_TINY),
-    # MUPPET's WeightedSumAggregator.
-    "sum": lambda weighted, weight, count, keep: weighted,
-    # RISE, equation 6: by the expected number of masks that show a pixel.
-    "expected": lambda weighted, weight, count, keep: weighted / (count * keep),
-}
+def fill_zero(image: Tensor, generator: torch.Generator) -> Tensor:
+    return image.new_zeros(())
+
+
+def fill_mean(image: Tensor, generator: torch.Generator) -> Tensor:
+    return image.mean((2, 3), keepdim=True)
+
+
+def cosine(h: Tensor, reference: Tensor) -> Tensor:
+    return F.cosine_similarity(h, reference[None], dim=1)
+
+
+def dot(h: Tensor, reference: Tensor) -> Tensor:
+    return h @ reference
+
+
+def negative_distance(h: Tensor, reference: Tensor) -> Tensor:
+    return -torch.linalg.vector_norm(h - reference, dim=1)
+
+
+def mean(weighted: Tensor, weight: Tensor, count: int, keep: float) -> Tensor:
+    """RELAX, equation 4: the mean similarity of the masks that show a pixel; zero where none did yet."""
+    return weighted / weight.clamp_min(1e-12)
+
+
+def total(weighted: Tensor, weight: Tensor, count: int, keep: float) -> Tensor:
+    """MUPPET's WeightedSumAggregator."""
+    return weighted
+
+
+def expected(weighted: Tensor, weight: Tensor, count: int, keep: float) -> Tensor:
+    """RISE, equation 6: by the expected number of masks that show a pixel."""
+    return weighted / (count * keep)
+
+
+# Functions with names, so that who holds them can be pickled.
+FILLS: Mapping[str, Fill] = {"zero": fill_zero, "mean": fill_mean, "blur": fill_blur, "noise": fill_noise}
+SIMILARITIES: Mapping[str, Similarity] = {"cosine": cosine, "dot": dot, "l2": negative_distance}
+AGGREGATES: Mapping[str, Aggregate] = {"mean": mean, "sum": total, "expected": expected}
 
 
 def part(argument: str, choice: Any, known: Mapping[str, Any]) -> Any:

@@ -189,7 +189,7 @@ def _size(x: Any) -> Any:
 class AbsNorm(AbsFactor):
     """(x c(x) + |x| |c(|x|)|) ⊙ s with c the gain over the deviation, which is held constant: that of x, and for |x| its own.
 
-    A batch norm has the same statistics for both, which leaves 2(xc)⁺ ⊙ s.
+    A batch norm and an RMS norm have the same statistics for both, which leaves 2(xc)⁺ ⊙ s.
     """
 
     def __init__(self, operation: Operation, place: Surroundings, epsilon: float) -> None:
@@ -199,7 +199,7 @@ class AbsNorm(AbsFactor):
     def factor(self, at: Site) -> Tensor:
         x = at.inputs[0]
         product = x * norm_scale(at)[0]
-        if self.light or self.positive:
+        if self.positive or at.operation.target in {"batch_norm", "rms_norm"}:
             return product.clamp_(min=0)
         magnitude = x.abs()
         scale, _ = norm_scale(replace(at, inputs=(magnitude, *at.inputs[1:])))
