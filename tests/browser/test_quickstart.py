@@ -39,9 +39,9 @@ def quickstart(chromium, lab: Lab) -> Iterator[Notebook]:  # type: ignore[no-unt
     context = chromium.new_context(viewport={"width": 1300, "height": 1600}, accept_downloads=True)
     found = Notebook.open(context.new_page(), lab, "quickstart.ipynb")
     found.run_all()
-    expect(found.page.locator(".xw-heatmap")).to_be_visible(timeout=60_000)
+    expect(found.page.locator(".xw-heatmap").first).to_be_visible(timeout=60_000)
     found.wait_until_run()
-    found.page.locator(".xw-heatmap").scroll_into_view_if_needed()
+    found.page.locator(".xw-heatmap").first.scroll_into_view_if_needed()
     yield found
     errors = found.errors
     context.close()
