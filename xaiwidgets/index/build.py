@@ -23,6 +23,7 @@ from xaiwidgets.index.request import Request
 from xaiwidgets.index.storage import Folder, packed
 from xaiwidgets.index.topk import KINDS, POOLS, Scores, in_memory, merge
 from xaiwidgets.lrp.starts import class_starts
+from xaiwidgets.targets import found_boxes, predicted_classes, score_of
 from xaiwidgets.workers import AHEAD, Crew
 
 __all__ = ["Plan", "run"]
@@ -67,15 +68,15 @@ class Plan:
         propagator = known.propagator
         labels = None if self.request["targets"] == "predicted" else self._labels(part, items)
         record = propagator.record(x, keep=layers)
-        classes = labels or [(int(best),) for best in record.output.argmax(1)]
+        classes = self._classes(record.output, x, labels)
         # A line is an explanation: by sample, then by class.
         lines = [(image, place) for image, own in enumerate(classes) for place in range(len(own))]
         image, place = torch.tensor(lines, dtype=torch.long).reshape(-1, 2).unbind(1)
         kept = self._pooled(known, {name: record.values[propagator.index(name)] for name in layers})
         found = {"activation": [values[image] for values in kept]}
         rows = []
-        for row in range(max(len(own) for own in classes)):
-            begin = self._start(record.output, [own[row] if row < len(own) else None for own in classes])
+        for row in range(max(map(len, classes))):
+            begin = self._start(record.output, x, [own[row] if row < len(own) else None for own in classes])
             down = propagator.down(record, {"output": begin}, layers)
             rows.append(self._pooled(known, {name: down[name][0] for name in layers}))
         found["relevance"] = [torch.stack(v)[place, image] for v in zip(*rows, strict=True)] or [
@@ -107,8 +108,32 @@ class Plan:
             found.append(classes_of(label, index, self.request["classes"], self.crp.model.class_names))
         return found
 
-    def _start(self, output: Tensor, classes: Sequence[int | None]) -> Tensor:
-        """Relevance at the output (1, N, classes); none for images that have no such class."""
+    def _classes(self, output: Tensor, x: Tensor, labels: list[tuple[int, ...]] | None) -> list[tuple[int, ...]]:
+        """The classes to explain of each image: its labels, else what is predicted. Of a map these are the classes predicted in it,
+        labelled or not, as a class that is predicted nowhere has no pixel to explain; of a detector, those of its boxes."""
+        model = self.crp.model
+        if output.ndim == 2:
+            return labels or [(int(best),) for best in output.argmax(1)]
+        predicted = predicted_classes(model, output)
+        if predicted is not None:
+            there = [set(image.unique().tolist()) - {-1} for image in predicted]
+            if labels is None:
+                return [tuple(sorted(own)) for own in there]
+            return [tuple(label for label in own if label in found) for own, found in zip(labels, there, strict=True)]
+        if labels is not None:
+            return labels
+        found = [found_boxes(model, output[row : row + 1], x[row : row + 1]) for row in range(len(output))]
+        return [tuple(sorted({box.label for box in boxes or ()})) for boxes in found]
+
+    def _start(self, output: Tensor, x: Tensor, classes: Sequence[int | None]) -> Tensor:
+        """Relevance at the output (1, N, …); none for images that have no such class."""
+        if output.ndim != 2:
+            parts = []
+            for row, entry in enumerate(classes):
+                own = output[row : row + 1]
+                score = None if entry is None else score_of(self.crp.model, own, entry, x[row : row + 1])
+                parts.append(torch.zeros_like(own) if score is None else score.start(own, self.crp.start))  # type: ignore[arg-type]
+            return torch.cat(parts)[None]
         target = torch.tensor([0 if entry is None else entry for entry in classes], device=output.device)
         there = torch.tensor([entry is not None for entry in classes], device=output.device)
         return class_starts(output, target[None], self.crp.start) * there[:, None]

@@ -138,7 +138,8 @@ class ReferenceIndex:
             class_top: samples kept of each concept and class; default: as `top`, but 10 where there are more than 100 classes.
             batch: images at once; default: the explainer's. Part of what the index is: the last bits of scores may depend on it.
             shard: images after which results are written; what a kill loses at most. The result does not depend on it.
-            targets: explain the "label", or the "predicted" class.
+            targets: explain the "label", or the "predicted" class. Of maps each class that is predicted in an image is explained where it
+                is, of labels those among them; of queries a class's surest one.
             shares: score by the share in the layer, divided by the sum of magnitudes over its concepts, as zennit-crp's default.
             workers: processes that read the data set, when there is no executor.
         """

@@ -23,6 +23,8 @@ from xaiwidgets.errors import unknown, whole, whole_or_none
 from xaiwidgets.graph import Graph, Value
 from xaiwidgets.graph.operation import rewrite
 from xaiwidgets.index.data import Samples
+from xaiwidgets.model import ImageModel
+from xaiwidgets.targets import class_count, gives_maps
 
 __all__ = ["TARGETS", "check_same", "difference", "explainer_fingerprint", "make_request"]
 
@@ -59,8 +61,7 @@ def make_request(
         targets = "predicted"
     first = samples.take([0])
     known = crp.known(first)
-    scores = crp.model.scores(first)
-    classes = scores.shape[1]
+    classes = _count(crp.model, first)
     names = crp.model.class_names or getattr(samples.dataset, "classes", None) or ()
     if class_top is None:
         class_top = top if classes <= _MANY_CLASSES else min(top, _FEW_EACH)
@@ -79,6 +80,24 @@ def make_request(
         "shares": bool(shares),
         "device": first.device.type,
     }
+
+
+def _count(model: ImageModel, x: Tensor) -> int:
+    """How many classes a sample can be explained for."""
+    output = model.output(x)
+    if output.ndim == 2:
+        return model.scores(x).shape[1]
+    plain = gives_maps(model, output) and model.meaning == "values"
+    # Of queries a last column may stand for "nothing", which has no name.
+    count = len(model.class_names or ()) if output.ndim == 3 else None
+    found = None if plain or model.detects else count or class_count(model, output)
+    if found is None:
+        shape = ", ".join(["N", *map(str, output.shape[1:])])
+        raise ValueError(
+            f"{model.name} gives ({shape}), which has no classes; an index needs scores (N, classes), maps (N, classes, H, W) or queries "
+            "(N, queries, classes)"
+        )
+    return found
 
 
 def explainer_fingerprint(crp: CRP, x: Tensor) -> Request:
