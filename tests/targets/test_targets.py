@@ -203,6 +203,7 @@ def nothing(out: Tensor) -> Any:
         (classifier, lambda out: 3, r"gives int; return a tensor of one number an image"),
         (classifier, lambda out: out.argmax(1), "gives int64; return floating-point numbers"),
         (classifier, lambda out: out[:, 0] / 0, "gives .*inf for row 0; it must be finite for every output"),
+        (classifier, lambda out: out[:, 0] * float("nan"), "gives nan for row 0; it must be finite for every output"),
         (classifier, lambda out: out[:, 9], r"raises IndexError: .*It is called with the output \(N, 5\)"),
         (classifier, lambda out: out[:, 0] - out[:, 0].mean(), r"for the first image alone and .* among 2; let every row"),
         (segmenter, "lawn", "target='lawn' is not known; choose from 'background'"),
