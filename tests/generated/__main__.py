@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TypeVar
 
-from tests.generated.drawing import TALLY
+from tests.generated.drawing import REGISTRY, TALLY
 from tests.generated.laws import hold
 from tests.generated.networks import network
 
@@ -32,7 +32,11 @@ def main() -> int:
         def choose(options: Sequence[T], chance: random.Random = chance) -> T:
             return chance.choice(list(options))
 
-        found = network(choose, chance.randint(1, arguments.pieces), linear=arguments.linear or chance.random() < 0.5)
+        linear = arguments.linear or chance.random() < 0.5
+        # Each kind has its turn to come first, whatever dimensions it needs.
+        kinds = [kind.name for kind in REGISTRY.values() if kind.linear or not linear]
+        first = kinds[number % len(kinds)]
+        found = network(choose, chance.randint(1, arguments.pieces), linear=linear, first=first)
         if arguments.only and not any(arguments.only in " ".join(entry) for entry in found.chosen):
             continue
         try:

@@ -230,9 +230,12 @@ class AbsMatrixProduct(AbsRule):
         places = places_of(at)
         shares: list[Tensor | None] = []
         for number, wanted in enumerate(at.wanted):
+            if not wanted:  # a size among the arguments
+                shares.append(None)
+                continue
             place = places[number]
-            parts = [formula.transposed(s, half, place) * half[place] for half in halves] if wanted else []
-            shares.append(parts[0] + parts[1] if parts else None)
+            plus, minus = (formula.transposed(s, half, place) * half[place] for half in halves)
+            shares.append(plus + minus)
         return shares
 
 
