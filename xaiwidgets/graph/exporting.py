@@ -175,11 +175,16 @@ def _program(trial: Trial, name: str, hooks: bool, single: bool) -> torch.export
     with torch.no_grad(), _silence():
         try:
             x = trial.x[:1] if single else trial.x
+            module = _copy(trial, hooks)
+            stand = trial.stands[module]
             try:
-                return trace(_copy(trial, hooks), x, any_batch=not single)
+                with stand.inside():
+                    return trace(Outer(module, stand.modules) if stand.modules else module, x, any_batch=not single)
             except KeepsTensors:
                 trial.put_back()
-                return trace(Outer(_copy(trial, hooks)), x, any_batch=not single)
+                module = _copy(trial, hooks)
+                with trial.stands[module].inside():
+                    return trace(Outer(module, {}), x, any_batch=not single)
         except GraphError:
             raise
         except Exception as error:
