@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-__all__ = ["HookWatch", "without_global_hooks"]
+__all__ = ["GLOBAL", "HookWatch", "without_global_hooks"]
 
 FORWARD = ("_forward_pre_hooks", "_forward_hooks")
 GLOBAL = ("_global_forward_pre_hooks", "_global_forward_hooks")

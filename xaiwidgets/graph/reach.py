@@ -42,6 +42,8 @@ LONG = 4096  # entries of a container whose entries are followed
 APART = frozenset(
     ["torch", "numpy", "lightning", "pytorch_lightning", "logging", "threading", "tqdm", "PIL", "matplotlib"]
 )
+CALLS = (types.FunctionType, types.MethodType, functools.partial)
+GENERATORS = (torch.Generator, np.random.RandomState, np.random.Generator, random.Random)
 GLOBALS = ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS")
 LIBRARIES = tuple(
     {
@@ -253,14 +255,9 @@ class Reach:
             self._hold(value, deep)
         elif isinstance(value, tuple | frozenset):
             self._follow(value, deep)
-        elif isinstance(value, types.FunctionType):
-            self._function(value, deep)
-        elif isinstance(value, types.MethodType):
-            self._follow((value.__func__, value.__self__), deep)
-        elif isinstance(value, functools.partial):
-            self._hold(value.keywords, deep)
-            self._follow((value.func, *value.args), deep)
-        elif isinstance(value, torch.Generator | np.random.RandomState | np.random.Generator | random.Random):
+        elif isinstance(value, CALLS):
+            self._call(value, deep)
+        elif isinstance(value, GENERATORS):
             self.generators.append(value)
         elif isinstance(value, type):
             self._class(value, deep)
@@ -269,6 +266,15 @@ class Reach:
             self._visit(value.__wrapped__, deep)
         elif not isinstance(value, types.ModuleType) and (hasattr(value, "__dict__") or slots_of(value)):
             self._object(value, deep)
+
+    def _call(self, value: Any, deep: int) -> None:
+        if isinstance(value, types.FunctionType):
+            self._function(value, deep)
+        elif isinstance(value, types.MethodType):
+            self._follow((value.__func__, value.__self__), deep)
+        else:
+            self._hold(value.keywords, deep)
+            self._follow((value.func, *value.args), deep)
 
     def _follow(self, values: Any, deep: int) -> None:
         self._waiting.extend((value, deep) for value in values)

@@ -15,7 +15,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from xaiwidgets.graph.copying import Copier, unwrapped
 from xaiwidgets.graph.hooks import HookWatch, without_global_hooks
-from xaiwidgets.graph.operation import converted, rewrite
+from xaiwidgets.graph.operation import GraphError, converted, rewrite
 from xaiwidgets.graph.outside import Outside, Stand
 from xaiwidgets.graph.reach import Reach
 
@@ -74,6 +74,25 @@ class Trial:
         except Exception:  # as it does on two
             return None
 
+    def refuse_odd_answers(self) -> None:
+        """Raise `GraphError` where the answer is no floating-point tensor with one entry for each image."""
+        name = type(unwrapped(self.module)).__name__
+        answer = self.answers[0] if self.answers else None
+        if not isinstance(answer, Tensor):
+            return
+        if not answer.is_floating_point():
+            kind = str(answer.dtype).removeprefix("torch.")
+            raise GraphError(
+                f"{name} gives numbers of {kind}, through which nothing can be explained: let it return scores of floats, such as "
+                "those that argmax or rounding was applied to."
+            )
+        shape, images = tuple(answer.shape), BATCHES[0]
+        if not shape or (shape[0] != images and [tuple(entry.shape) for entry in self.answers[1:]] in ([], [shape])):
+            raise GraphError(
+                f"{name} gives shape {shape} for {images} images, which is not one answer for each: let the first axis of what it "
+                "returns be that of the images, (N, …)."
+            )
+
     def faithful(self, reach: Reach) -> bool:
         """Whether the copy answers as the module does, which is asked only where that leaves no trace: it has no hooks, writes
         nothing down and is in evaluation mode."""
@@ -96,7 +115,13 @@ class Trial:
     def _private(self, copier: Copier) -> nn.Module:
         copy: nn.Module = copier(unwrapped(self.module))
         self.stands[copy] = Stand(self.outside, copier)
-        return copy.eval()
+        try:
+            return copy.eval()
+        except NotImplementedError as error:  # as programs say that torch.export made
+            raise GraphError(
+                f"{type(unwrapped(self.module)).__name__} has no evaluation mode ({error}), as what torch.export makes: give the "
+                "torch.nn.Module it was made from."
+            ) from error
 
     def parts(self, module: nn.Module) -> list[tuple[str, nn.Module]]:
         """All modules that take part in a copy, or in the module itself, by name: its own, and those that its code names."""

@@ -8,6 +8,7 @@ from typing import Any
 
 from PIL import Image
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from xaiwidgets.errors import whole
 
@@ -113,7 +114,13 @@ def ready(result: Any, channels: int) -> Tensor:
 
 
 def first_channels(module: nn.Module) -> int:
-    """The channels that the first convolution takes; 3 where there is none."""
+    """The channels that the first convolution takes; 3 where there is none.
+
+    Raises ValueError for a lazy module, which does not know yet.
+    """
+    lazy = next((name for name, value in module.named_parameters() if is_lazy(value)), None)
+    if lazy is not None:
+        raise ValueError(f"module has no weights yet: {lazy!r} is lazy; call it on images once, then give it")
     first = next((part for part in module.modules() if isinstance(part, nn.Conv2d)), None)
     return 3 if first is None else first.in_channels
 

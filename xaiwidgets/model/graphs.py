@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from xaiwidgets.graph import Graph, GraphError, export, own_bytes, sharing
+from xaiwidgets.graph.outside import Outside
 from xaiwidgets.model.state import Watch
 
 __all__ = ["Graphs"]
@@ -87,11 +88,13 @@ class Graphs:
         return self._watch
 
     def _export(self, watch: Watch, size: Size, device: torch.device) -> Graph:
-        if self._module.training:
+        beside = [] if self._module.training else Outside(self._module, watch.reach).training
+        if self._module.training or beside:
+            named = "".join(f": {name}, which its code names," for name in beside[:1])
             warnings.warn(
-                f"{self._name} is in training mode; it is explained in evaluation mode "
+                f"{self._name}{named} is in training mode; it is explained in evaluation mode "
                 "(the module itself stays as it is). "
-                "Call module.eval() to silence this.",
+                f"Call {beside[0] if beside else 'module'}.eval() to silence this.",
                 UserWarning,
                 stacklevel=5,
             )
