@@ -122,7 +122,7 @@ class Copier:
             twin.__dict__.setdefault("module", twin)  # where code reaches through the wrapper
             return twin
         # Not by the class: that of torch.fx makes another class, without `forward`.
-        twin: nn.Module = self._keep(value, object.__new__(value.__class__))
+        twin = self._keep(value, object.__new__(value.__class__))
         self._keep(vars(value), twin.__dict__)
         for name, entry in vars(value).items():
             # What `module.compile()` left calls the module it was made from.

@@ -88,8 +88,10 @@ class Graphs:
         return self._watch
 
     def _export(self, watch: Watch, size: Size, device: torch.device) -> Graph:
-        beside = [] if self._module.training else Outside(self._module, watch.reach).training
-        if self._module.training or beside:
+        # A program of torch.export has an `eval` of its own, which says that there is one mode only.
+        training = self._module.training and "eval" not in vars(self._module)
+        beside = [] if training else Outside(self._module, watch.reach).training
+        if training or beside:
             named = "".join(f": {name}, which its code names," for name in beside[:1])
             warnings.warn(
                 f"{self._name}{named} is in training mode; it is explained in evaluation mode "
