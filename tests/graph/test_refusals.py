@@ -47,7 +47,7 @@ class Branch(Net):
 
 class Cond(Net):
     def forward(self, x: Tensor) -> Tensor:
-        return torch.cond(x.sum() > 0, self.scores, lambda z: -self.scores(z), (x,))
+        return torch.cond(x.sum() > 0, lambda z: 2 * self.scores(z), lambda z: -self.scores(z), (x,))
 
 
 class Mapped(Net):

@@ -13,12 +13,13 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.fx
 from torch import Tensor, nn
 
 from xaiwidgets.graph.operation import GraphError
 from xaiwidgets.graph.reach import slots_of
 
-__all__ = ["Copier", "unwrapped"]
+__all__ = ["Copier", "has_one_mode", "unwrapped"]
 
 ATOMS = (
     type(None),
@@ -49,6 +50,11 @@ def unwrapped(module: nn.Module) -> nn.Module:
         if inner is None:
             return module
         module = inner
+
+
+def has_one_mode(module: nn.Module) -> bool:
+    """Whether this is a program that torch.export made: its `eval` and `train` are its own, and refuse."""
+    return isinstance(module, torch.fx.GraphModule) and "eval" in vars(module)
 
 
 def _inner(module: nn.Module) -> nn.Module | None:

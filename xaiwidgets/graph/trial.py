@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from xaiwidgets.graph.copying import Copier, unwrapped
+from xaiwidgets.graph.copying import Copier, has_one_mode, unwrapped
 from xaiwidgets.graph.hooks import HookWatch, without_global_hooks
 from xaiwidgets.graph.operation import GraphError, converted, rewrite
 from xaiwidgets.graph.outside import Outside, Stand
@@ -115,13 +115,11 @@ class Trial:
     def _private(self, copier: Copier) -> nn.Module:
         copy: nn.Module = copier(unwrapped(self.module))
         self.stands[copy] = Stand(self.outside, copier)
-        try:
-            return copy.eval()
-        except NotImplementedError as error:  # as programs say that torch.export made
+        if has_one_mode(copy):
             raise GraphError(
-                f"{type(unwrapped(self.module)).__name__} has no evaluation mode ({error}), as what torch.export makes: give the "
-                "torch.nn.Module it was made from."
-            ) from error
+                f"{type(copy).__name__} has no evaluation mode, as what torch.export makes: give the torch.nn.Module it was made from."
+            )
+        return copy.eval()
 
     def parts(self, module: nn.Module) -> list[tuple[str, nn.Module]]:
         """All modules that take part in a copy, or in the module itself, by name: its own, and those that its code names."""

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from xaiwidgets.graph import Graph, GraphError, export, own_bytes, sharing
+from xaiwidgets.graph.copying import has_one_mode
 from xaiwidgets.graph.outside import Outside
 from xaiwidgets.model.state import Watch
 
@@ -88,8 +89,7 @@ class Graphs:
         return self._watch
 
     def _export(self, watch: Watch, size: Size, device: torch.device) -> Graph:
-        # A program of torch.export has an `eval` of its own, which says that there is one mode only.
-        training = self._module.training and "eval" not in vars(self._module)
+        training = self._module.training and not has_one_mode(self._module)
         beside = [] if training else Outside(self._module, watch.reach).training
         if training or beside:
             named = "".join(f": {name}, which its code names," for name in beside[:1])

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 import torch
 from torch import Tensor, nn
 
+from xaiwidgets.graph.copying import has_one_mode
 from xaiwidgets.graph.everywhere import everywhere
 from xaiwidgets.graph.reach import Place, Reach
 
@@ -25,11 +26,10 @@ ADVANCE = 8  # readings that are paid for by the export
 @contextmanager
 def evaluating(module: nn.Module) -> Iterator[None]:
     """Evaluation mode for the time of a forward pass; every submodule gets its own mode back."""
-    modes = [(part, part.training) for part in module.modules() if part.training]
+    modes = [(part, part.training) for part in module.modules() if part.training and not has_one_mode(module)]
     try:
         if modes:
-            with suppress(NotImplementedError):  # of programs that torch.export made: they have one mode
-                module.eval()
+            module.eval()
         yield
     finally:
         for part, training in modes:
