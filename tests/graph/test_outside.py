@@ -75,7 +75,7 @@ def test_a_module_in_a_global(kind: type[nn.Module], x: Tensor) -> None:
     assert [name.split(".")[-1] for name in model.layers] == ["0", "5"]
     torch.testing.assert_close(LRP(model)(x, target=0).relevance, lrp(x, target=0).relevance)
     with torch.no_grad():
-        body[0].weight.neg_()
+        body[0].weight.neg_()  # type: ignore[operator]
     torch.testing.assert_close(model.scores(x), body(x).detach())
     torch.testing.assert_close(LRP(model)(x, target=0).relevance, lrp(x, target=0).relevance)
     assert len(seen) == 2  # the two calls above

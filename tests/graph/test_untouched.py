@@ -330,7 +330,7 @@ def test_hooks_on_all_modules_that_change_answers_are_refused(x: Tensor) -> None
         return output * 2
 
     total = float(TOTAL)
-    handle = torch.nn.modules.module.register_module_forward_hook(double)
+    handle = torch.nn.modules.module.register_module_forward_hook(double)  # type: ignore[arg-type]
     try:
         with pytest.raises(GraphError, match=r"answers otherwise with the hooks on all modules \(.*double\)"):
             model.check()
