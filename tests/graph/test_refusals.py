@@ -92,8 +92,13 @@ def test_modules_without_weights(x: Tensor) -> None:
     lazy = nn.Sequential(nn.LazyConv2d(4, 3), nn.Flatten())
     with pytest.raises(GraphError, match=r"Sequential has no weights yet: '0.weight' is lazy. Call it on images once"):
         export(lazy, x)
-    with pytest.raises(ValueError, match=r"module has no weights yet: '0.weight' is lazy; call it on images once"):
+    with pytest.raises(ValueError, match=r"module has no weights yet: its LazyConv2d is lazy; call it on images once"):
         ImageModel(lazy, input_size=8)
+    late = nn.Sequential(nn.Conv2d(3, 4, 3), nn.Flatten(), nn.LazyLinear(2)).eval()
+    model = ImageModel(late, input_size=8)
+    with pytest.raises(GraphError, match=r"'2.weight' is lazy"):
+        model.check()
+    torch.testing.assert_close(late(x).detach(), model.scores(x))
     lazy(x)
     assert ImageModel(lazy.eval(), input_size=8).channels == 3
 

@@ -32,7 +32,7 @@ from xaiwidgets.graph.spectral import real_detours
 from xaiwidgets.graph.tracing import KeepsTensors, Outer, trace
 from xaiwidgets.graph.trial import Trial, apart
 
-__all__ = ["export"]
+__all__ = ["export", "refuse_without_values"]
 
 # torch.export keeps global state while it traces, and the sizes of its results use that state.
 _export_lock = threading.Lock()
@@ -67,7 +67,7 @@ def export(
     if not isinstance(example, Tensor) or example.ndim < 2 or example.shape[0] < 1:
         shape = tuple(example.shape) if isinstance(example, Tensor) else type(example).__name__
         raise GraphError(f"example is {shape}: give one batch of inputs, (N, C, H, W) with N ≥ 1.")
-    _refuse_without_values(module)
+    refuse_without_values(module)
     reach = Reach(module) if reach is None else reach
 
     hooks = everywhere()
@@ -98,7 +98,8 @@ def export(
             hand_back()
 
 
-def _refuse_without_values(module: nn.Module) -> None:
+def refuse_without_values(module: nn.Module) -> None:
+    """Raise `GraphError` for a module with weights that are lazy still, or on the meta device."""
     name = type(module).__name__
     for place, value in [*module.named_parameters(), *module.named_buffers()]:
         if is_lazy(value):

@@ -116,12 +116,13 @@ def ready(result: Any, channels: int) -> Tensor:
 def first_channels(module: nn.Module) -> int:
     """The channels that the first convolution takes; 3 where there is none.
 
-    Raises ValueError for a lazy module, which does not know yet.
+    Raises ValueError for a lazy one, which does not know yet.
     """
-    lazy = next((name for name, value in module.named_parameters() if is_lazy(value)), None)
-    if lazy is not None:
-        raise ValueError(f"module has no weights yet: {lazy!r} is lazy; call it on images once, then give it")
     first = next((part for part in module.modules() if isinstance(part, nn.Conv2d)), None)
+    if first is not None and is_lazy(first.weight):
+        raise ValueError(
+            f"module has no weights yet: its {type(first).__name__} is lazy; call it on images once, then give it"
+        )
     return 3 if first is None else first.in_channels
 
 

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from xaiwidgets.graph import Graph, GraphError, export, own_bytes, sharing
 from xaiwidgets.graph.copying import has_one_mode
+from xaiwidgets.graph.exporting import refuse_without_values
 from xaiwidgets.graph.outside import Outside
 from xaiwidgets.model.state import Watch
 
@@ -85,7 +86,9 @@ class Graphs:
         if self._watch is None or self._watch.changed():
             self._graphs.clear()
             self._failures.clear()
-            self._watch = Watch(self._module, suspicious=self._watch is not None and self._watch.suspicious)
+            self._watch, suspicious = None, self._watch is not None and self._watch.suspicious
+            refuse_without_values(self._module)
+            self._watch = Watch(self._module, suspicious=suspicious)
         return self._watch
 
     def _export(self, watch: Watch, size: Size, device: torch.device) -> Graph:
