@@ -318,3 +318,25 @@ def test_hooks_on_all_modules_see_nothing(x: Tensor) -> None:
         assert len(called) == 6
     finally:
         handle.remove()
+
+
+def test_hooks_on_all_modules_that_change_answers_are_refused(x: Tensor) -> None:
+    model, kept = ImageModel(small(), input_size=8), list[Any]()
+    scores = model.scores(x)
+
+    def double(module: nn.Module, given: Any, output: Tensor) -> Tensor:
+        kept.append(output)
+        TOTAL.add_(1)
+        return output * 2
+
+    total = float(TOTAL)
+    handle = torch.nn.modules.module.register_module_forward_hook(double)  # type: ignore[arg-type]
+    try:
+        with pytest.raises(GraphError, match=r"answers otherwise with the hooks on all modules \(.*double\)"):
+            model.check()
+        assert kept == []
+        assert float(TOTAL) == total
+    finally:
+        handle.remove()
+    assert torch.equal(model.scores(x), scores)
+    assert model.check().ok

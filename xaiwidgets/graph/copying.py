@@ -13,11 +13,13 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.fx
 from torch import Tensor, nn
 
 from xaiwidgets.graph.operation import GraphError
+from xaiwidgets.graph.reach import slots_of
 
-__all__ = ["Copier", "unwrapped"]
+__all__ = ["Copier", "has_one_mode", "unwrapped"]
 
 ATOMS = (
     type(None),
@@ -48,6 +50,11 @@ def unwrapped(module: nn.Module) -> nn.Module:
         if inner is None:
             return module
         module = inner
+
+
+def has_one_mode(module: nn.Module) -> bool:
+    """Whether this is a program that torch.export made: its `eval` and `train` are its own, and refuse."""
+    return isinstance(module, torch.fx.GraphModule) and "eval" in vars(module)
 
 
 def _inner(module: nn.Module) -> nn.Module | None:
@@ -120,7 +127,8 @@ class Copier:
             twin = self._keep(value, self(inner))
             twin.__dict__.setdefault("module", twin)  # where code reaches through the wrapper
             return twin
-        twin = self._keep(value, value.__class__.__new__(value.__class__))
+        # Not by the class: that of torch.fx makes another class, without `forward`.
+        twin = self._keep(value, object.__new__(value.__class__))
         self._keep(vars(value), twin.__dict__)
         for name, entry in vars(value).items():
             # What `module.compile()` left calls the module it was made from.
@@ -177,11 +185,17 @@ class Copier:
             return self._keep(value, value)
         self._keep(value, value)  # a function may close over itself
         twins = [self(entry) for entry in inside]
-        if all(twin is entry for twin, entry in zip(twins, inside, strict=True)):
+        defaults, named = self(value.__defaults__), self(value.__kwdefaults__)
+        same = all(entry is named[name] for name, entry in (value.__kwdefaults__ or {}).items())
+        if (
+            same
+            and defaults is value.__defaults__
+            and all(twin is entry for twin, entry in zip(twins, inside, strict=True))
+        ):
             return value
         own_cells = tuple(self._keep(cell, types.CellType(twin)) for cell, twin in zip(cells, twins, strict=True))
-        own = types.FunctionType(value.__code__, value.__globals__, value.__name__, value.__defaults__, own_cells)
-        own.__kwdefaults__, own.__qualname__ = value.__kwdefaults__, value.__qualname__
+        own = types.FunctionType(value.__code__, value.__globals__, value.__name__, defaults, own_cells)
+        own.__kwdefaults__, own.__qualname__ = named, value.__qualname__
         own.__dict__.update(value.__dict__)
         return self._keep(value, own)
 
@@ -198,13 +212,17 @@ class Copier:
 
     def _object(self, value: Any) -> Any:
         """An object of any other class: its attributes copied; itself where it cannot be copied or is the libraries'."""
-        if type(value).__module__.split(".")[0] in FOREIGN or not hasattr(value, "__dict__"):
+        if type(value).__module__.split(".")[0] in FOREIGN or not (hasattr(value, "__dict__") or slots_of(value)):
             return self._keep(value, value)
         twin = self._keep(value, _shallow(value))
         if twin is not value and hasattr(twin, "__dict__"):
             self._keep(vars(value), twin.__dict__)
             for name, entry in vars(value).items():
                 twin.__dict__[name] = self(entry)
+        for name in slots_of(twin) if twin is not value else ():
+            entry = getattr(value, name)
+            if (own := self(entry)) is not entry:
+                object.__setattr__(twin, name, own)  # frozen dataclasses have slots too
         return twin
 
 

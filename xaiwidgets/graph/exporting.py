@@ -14,8 +14,11 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch._ops import HigherOrderOperator
+from torch.nn.parameter import is_lazy
 
 from xaiwidgets.graph.copying import unwrapped
+from xaiwidgets.graph.everywhere import everywhere, refuse_changed_answers
 from xaiwidgets.graph.fold import Steps, fold_batch_norms
 from xaiwidgets.graph.graph import Before, Graph
 from xaiwidgets.graph.inlining import inline_regions
@@ -29,10 +32,11 @@ from xaiwidgets.graph.spectral import real_detours
 from xaiwidgets.graph.tracing import KeepsTensors, Outer, trace
 from xaiwidgets.graph.trial import Trial, apart
 
-__all__ = ["export"]
+__all__ = ["export", "refuse_without_values"]
 
 # torch.export keeps global state while it traces, and the sizes of its results use that state.
 _export_lock = threading.Lock()
+FEW = 2**15  # images at once; kernels have bounds of their own, beyond that
 
 
 def export(
@@ -63,7 +67,10 @@ def export(
     if not isinstance(example, Tensor) or example.ndim < 2 or example.shape[0] < 1:
         shape = tuple(example.shape) if isinstance(example, Tensor) else type(example).__name__
         raise GraphError(f"example is {shape}: give one batch of inputs, (N, C, H, W) with N ≥ 1.")
+    refuse_without_values(module)
     reach = Reach(module) if reach is None else reach
+
+    hooks = everywhere()
 
     def finish(graph: Graph) -> Graph:
         return sharing(graph.to(graph.dtype, memory_format), like)
@@ -71,6 +78,8 @@ def export(
     with _export_lock, apart(reach, example.device), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         trial = Trial(module, example, reach, select)
+        trial.refuse_odd_answers()
+        refuse_changed_answers(trial, hooks)
         try:
             graph = _export(trial, finish, hooks=False)
             if not trial.faithful(reach):
@@ -87,6 +96,18 @@ def export(
         finally:
             trial.put_back()
             hand_back()
+
+
+def refuse_without_values(module: nn.Module) -> None:
+    """Raise `GraphError` for a module with weights that are lazy still, or on the meta device."""
+    name = type(module).__name__
+    for place, value in [*module.named_parameters(), *module.named_buffers()]:
+        if is_lazy(value):
+            raise GraphError(f"{name} has no weights yet: {place!r} is lazy. Call it on images once, then explain it.")
+        if value.is_meta:
+            raise GraphError(
+                f"{name} has no weights: {place!r} is on the meta device. Load them on a device that keeps values, such as 'cpu'."
+            )
 
 
 def _export(trial: Trial, finish: Callable[[Graph], Graph], *, hooks: bool) -> Graph:
@@ -116,7 +137,10 @@ def _graph(trial: Trial, finish: Callable[[Graph], Graph], *, hooks: bool, singl
             f"{name} returns a {getattr(structure.type, '__name__', structure.type)}, not one tensor: "
             "wrap the module so that it returns the one tensor to explain."
         )
+    if not single:
+        _refuse_bounded(program, name)
     inline_regions(program.graph_module)
+    _refuse_higher_order(program, name)
     try:
         reading = Reader(program).read()
     except ViewWritten:
@@ -136,6 +160,32 @@ def _graph(trial: Trial, finish: Callable[[Graph], Graph], *, hooks: bool, singl
     graph = finish(make())
     Proof(name, graph, program, trial, make).check()
     return graph
+
+
+def _refuse_bounded(program: torch.export.ExportedProgram, name: str) -> None:
+    """A branch on the batch size leaves a bound on it: what was traced is one side of the branch."""
+    images = set(program.graph_signature.user_inputs)
+    node = next(node for node in program.graph.nodes if node.op == "placeholder" and node.name in images)
+    size = node.meta["val"].shape[0]
+    bounds = program.range_constraints.get(size.node.expr) if isinstance(size, torch.SymInt) else None
+    if bounds is not None and bounds.upper < FEW:
+        raise GraphError(
+            f"{name} treats more than {bounds.upper} images at once another way than fewer: its code branches on the batch size. "
+            "Explain it with that branch taken out, so that each image's answer is one function of the image."
+        )
+
+
+def _refuse_higher_order(program: torch.export.ExportedProgram, name: str) -> None:
+    for node in program.graph.nodes:
+        branches = isinstance(node.target, HigherOrderOperator)
+        if branches or str(getattr(node.target, "__module__", "")).startswith(
+            ("torch._functorch", "torch._C._functorch")
+        ):
+            step = "torch.vmap or another function of torch.func" if not branches else f"torch.{node.target}"
+            raise GraphError(
+                f"{name} cannot become a graph: it calls {step}, which runs a function as one step. Write that step with "
+                f"tensor operations (torch.where for a branch, a batch axis for vmap). {WITHOUT_GRAPH}"
+            )
 
 
 def _folded(plain: Steps, size: tuple[int, ...]) -> Graph:
@@ -175,11 +225,16 @@ def _program(trial: Trial, name: str, hooks: bool, single: bool) -> torch.export
     with torch.no_grad(), _silence():
         try:
             x = trial.x[:1] if single else trial.x
+            module = _copy(trial, hooks)
+            stand = trial.stands[module]
             try:
-                return trace(_copy(trial, hooks), x, any_batch=not single)
+                with stand.inside():
+                    return trace(_traced(module, stand.modules), x, any_batch=not single)
             except KeepsTensors:
                 trial.put_back()
-                return trace(Outer(_copy(trial, hooks)), x, any_batch=not single)
+                module = _copy(trial, hooks)
+                with trial.stands[module].inside():
+                    return trace(Outer(module, {}), x, any_batch=not single)
         except GraphError:
             raise
         except Exception as error:
@@ -187,6 +242,11 @@ def _program(trial: Trial, name: str, hooks: bool, single: bool) -> torch.export
             raise (OneBatchSize if ONE_SIZE in said else GraphError)(said) from error
         finally:
             trial.put_back()
+
+
+def _traced(module: nn.Module, beside: dict[str, nn.Module]) -> nn.Module:
+    # Of a module of torch.fx, torch.export would describe the answer by the module's own code, whatever is taken of it.
+    return Outer(module, beside) if beside or isinstance(module, torch.fx.GraphModule) else module
 
 
 ONE_SIZE = "it only works at one batch size"
@@ -243,6 +303,8 @@ def _explain(error: Exception, trial: Trial, name: str) -> str:
         reason = "it uses `.data` of an activation, which leaves no trace: use the tensor itself, or .detach()"
     elif failure is not None:  # the model does not run at all on this input
         size, said = ", ".join(map(str, example.shape[1:])), str(failure).strip().rstrip(".!")
+        if isinstance(failure, TypeError) and "required positional argument" in said:
+            return f"{name} takes more than the images: {said}. Wrap it in a module whose forward(x) takes the images alone."
         return (
             f"x of shape (N, {size}) in {example.dtype} on {example.device} does not run through {name}: "
             f"{type(failure).__name__}: {said}. Give images of the size, channels, dtype and device it was built for "

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-__all__ = ["HookWatch", "without_global_hooks"]
+__all__ = ["GLOBAL", "HookWatch", "without_global_hooks"]
 
 FORWARD = ("_forward_pre_hooks", "_forward_hooks")
 GLOBAL = ("_global_forward_pre_hooks", "_global_forward_hooks")
@@ -17,36 +17,40 @@ Hook = tuple[str, str, int]
 """A hook by the name of its module, its kind, and torch's number for it."""
 
 
-def _hooks(module: nn.Module) -> list[tuple[Hook, dict[int, Any]]]:
+Parts = Iterable[tuple[str, nn.Module]]
+"""Modules by name, as `named_modules` gives them."""
+
+
+def _hooks(parts: Parts) -> list[tuple[Hook, dict[int, Any]]]:
     return [
         ((name, kind, key), vars(part)[kind])
-        for name, part in module.named_modules()
+        for name, part in parts
         for kind in FORWARD
         for key in vars(part).get(kind) or {}
     ]
 
 
 class HookWatch:
-    """Wraps the forward hooks of a module, which must be a copy, to find those that change something while it runs.
+    """Wraps the forward hooks of modules, which must be copies, to find those that change something while they run.
 
     A hook takes part when it returns something of its own, writes into what it is given, or gives its module other attributes or
     weights (as weight norm does).
     """
 
-    def __init__(self, module: nn.Module) -> None:
+    def __init__(self, parts: Parts) -> None:
         self.count = 0
         self.taking_part: set[Hook] = set()
-        for hook, hooks in _hooks(module):
+        for hook, hooks in _hooks(parts):
             hooks[hook[2]] = self._watched(hooks[hook[2]], hook)
             self.count += 1
 
-    def looking_on(self, module: nn.Module) -> list[tuple[int, int]]:
-        """The hooks of the module itself that take no part: each by the id of what holds it, and its key there."""
-        return [(id(hooks), hook[2]) for hook, hooks in _hooks(module) if hook not in self.taking_part]
+    def looking_on(self, parts: Parts) -> list[tuple[int, int]]:
+        """The hooks of the modules themselves that take no part: each by the id of what holds it, and its key there."""
+        return [(id(hooks), hook[2]) for hook, hooks in _hooks(parts) if hook not in self.taking_part]
 
-    def keep_only_these(self, module: nn.Module) -> None:
+    def keep_only_these(self, parts: Parts) -> None:
         """Take all hooks but those that take part from another copy."""
-        for hook, hooks in _hooks(module):
+        for hook, hooks in _hooks(parts):
             if hook not in self.taking_part:
                 del hooks[hook[2]]
 

@@ -196,7 +196,7 @@ def _outputs(trial: Trial, x: Tensor) -> list[tuple[str, Tensor]]:
 
         return hook
 
-    for name, part in module.named_modules():
+    for name, part in trial.parts(module):
         part.register_forward_hook(keep(name))
     trial.ask(module, x)
     return list(found.items())

@@ -7,7 +7,11 @@ keeps what every place held.
 
 from __future__ import annotations
 
+import dis
+import functools
+import random
 import site
+import sys
 import sysconfig
 import types
 from collections import deque
@@ -15,9 +19,10 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
-__all__ = ["Place", "Reach"]
+__all__ = ["Names", "Place", "Reach", "is_written"]
 
 Place = tuple[int, Any]
 """One entry of a holder: the holder's id, and a key, an index or None for the whole."""
@@ -37,6 +42,9 @@ LONG = 4096  # entries of a container whose entries are followed
 APART = frozenset(
     ["torch", "numpy", "lightning", "pytorch_lightning", "logging", "threading", "tqdm", "PIL", "matplotlib"]
 )
+CALLS = (types.FunctionType, types.MethodType, functools.partial)
+GENERATORS = (torch.Generator, np.random.RandomState, np.random.Generator, random.Random)
+GLOBALS = ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS")
 LIBRARIES = tuple(
     {
         *site.getsitepackages(),
@@ -115,7 +123,7 @@ def _fill(owner: Any, entries: dict[Any, Any]) -> None:
 
 
 class Names:
-    """Some names of a namespace: those of a function's globals that it uses, or a class's own attributes."""
+    """Some names of a namespace: those of a function's globals that it uses, a class's own attributes, an object's slots."""
 
     def __init__(self, space: Any, names: tuple[str, ...], owner: Any = None) -> None:
         self.space, self.names, self.owner = space, names, owner
@@ -128,6 +136,16 @@ class Names:
                 setattr(self.owner, name, value)
             else:
                 self.space[name] = value
+
+
+class _Slots:
+    """The namespace of an object that keeps its attributes in `__slots__`."""
+
+    def __init__(self, owner: Any) -> None:
+        self.owner = owner
+
+    def get(self, name: str) -> Any:
+        return getattr(self.owner, name, None)
 
 
 def _alike(now: Any, before: Any) -> bool:
@@ -147,16 +165,18 @@ class Reach:
         holders: by id of the container, namespace or cell.
         tensors: all that was met, parameters and buffers included. arrays: with what they held.
         modules: with their classes. classes: of the modules, with their `forward`. caches: functions under `functools.lru_cache`.
+        generators: of random numbers.
         volatile: places that a forward pass itself writes; they are not compared.
     """
 
-    def __init__(self, *roots: Any, deep: int = 2) -> None:
+    def __init__(self, *roots: Any, deep: int = 4) -> None:
         self.holders: dict[int, Holder] = {}
         self.tensors: dict[int, Tensor] = {}
         self.arrays: dict[int, tuple[np.ndarray, np.ndarray]] = {}
         self.classes: dict[type, Any] = {}
         self.modules: list[tuple[nn.Module, type]] = []
         self.caches: dict[int, Any] = {}
+        self.generators: list[Any] = []
         self.volatile: set[Place] = set()
         self._namespaces: set[int] = set()  # holders that are the attributes of an object
         self._seen: dict[int, Any] = {}
@@ -235,17 +255,26 @@ class Reach:
             self._hold(value, deep)
         elif isinstance(value, tuple | frozenset):
             self._follow(value, deep)
-        elif isinstance(value, types.FunctionType):
-            self._function(value, deep)
-        elif isinstance(value, types.MethodType):
-            self._follow((value.__func__, value.__self__), deep)
+        elif isinstance(value, CALLS):
+            self._call(value, deep)
+        elif isinstance(value, GENERATORS):
+            self.generators.append(value)
         elif isinstance(value, type):
             self._class(value, deep)
         elif hasattr(value, "cache_clear") and hasattr(value, "__wrapped__"):
             self.caches[id(value)] = value
             self._visit(value.__wrapped__, deep)
-        elif not isinstance(value, types.ModuleType) and hasattr(value, "__dict__"):
+        elif not isinstance(value, types.ModuleType) and (hasattr(value, "__dict__") or slots_of(value)):
             self._object(value, deep)
+
+    def _call(self, value: Any, deep: int) -> None:
+        if isinstance(value, types.FunctionType):
+            self._function(value, deep)
+        elif isinstance(value, types.MethodType):
+            self._follow((value.__func__, value.__self__), deep)
+        else:
+            self._hold(value.keywords, deep)
+            self._follow((value.func, *value.args), deep)
 
     def _follow(self, values: Any, deep: int) -> None:
         self._waiting.extend((value, deep) for value in values)
@@ -270,18 +299,21 @@ class Reach:
         self.modules.append((value, kind))
         if kind not in self.classes:
             self.classes[kind] = getattr(kind, "forward", None)
-            self._follow((base for base in kind.__mro__ if _is_written(base)), deep)
+            self._follow((base for base in kind.__mro__ if is_written(base)), deep)
 
     def _object(self, value: Any, deep: int) -> None:
         if deep > 0 and type(value).__module__.split(".")[0] not in APART:
-            self._hold(vars(value), deep - 1)
-            self._namespaces.add(id(vars(value)))
-            if _is_written(type(value)):
+            if hasattr(value, "__dict__"):
+                self._hold(vars(value), deep - 1)
+                self._namespaces.add(id(vars(value)))
+            if slots_of(value):
+                self._names(Names(_Slots(value), slots_of(value), value), deep - 1)
+            if is_written(type(value)):
                 self._follow([type(value)], deep - 1)
 
     def _class(self, value: type, deep: int) -> None:
         """A class that the person wrote: its attributes, and what its methods name."""
-        if not _is_written(value):
+        if not is_written(value):
             return
         names = tuple(name for name in vars(value) if not (name.startswith("__") and name != "__call__"))
         self._names(Names(vars(value), names, value), deep)
@@ -290,18 +322,25 @@ class Reach:
         for cell in value.__closure__ or ():
             self._hold(cell, deep)
         self._follow(value.__defaults__ or (), deep)
+        if value.__kwdefaults__:
+            self._hold(value.__kwdefaults__, deep)
         if _is_from_library(value.__code__.co_filename):
             return
-        used = tuple(sorted({name for name in _names_in(value.__code__) if name in value.__globals__}))
+        used = tuple(sorted(name for name in _global_names(value.__code__) if name in value.__globals__))
         self._names(Names(value.__globals__, used), deep)
+        files = [value.__globals__[name] for name in used]
+        files += [entry for cell in value.__closure__ or () for entry in _content(cell)]
+        for file in files:
+            if isinstance(file, types.ModuleType) and _is_own_file(file):
+                named = tuple(sorted({name for name in _names_in(value.__code__) if name in vars(file)}))
+                self._names(Names(vars(file), named), deep)
 
     def _names(self, names: Names, deep: int) -> None:
         self._seen[id(names)] = names
         self.holders[id(names)] = Holder(names)
         for value in self.holders[id(names)].kept:
             function = getattr(value, "__func__", getattr(value, "fget", value))  # static and class methods, properties
-            if not (isinstance(function, nn.Module) and names.owner is None):
-                self._waiting.append((function, deep))
+            self._waiting.append((function, deep))
 
 
 def _same_bytes(pair: tuple[np.ndarray, np.ndarray]) -> bool:
@@ -319,10 +358,40 @@ def _names_in(code: types.CodeType) -> Iterator[str]:
             yield from _names_in(constant)
 
 
-def _is_written(kind: type) -> bool:
+@functools.lru_cache(maxsize=4096)
+def _global_names(code: types.CodeType) -> frozenset[str]:
+    """The names that a code looks up among its globals; `co_names` has those of attributes as well."""
+    found = {step.argval for step in dis.get_instructions(code) if step.opname in GLOBALS}
+    nested = (constant for constant in code.co_consts if isinstance(constant, types.CodeType))
+    return frozenset(found).union(*map(_global_names, nested))
+
+
+def slots_of(value: Any) -> tuple[str, ...]:
+    """The names of an object's `__slots__` that hold something."""
+    found: list[str] = []
+    for kind in type(value).__mro__:
+        slots = vars(kind).get("__slots__", ())
+        for name in (slots,) if isinstance(slots, str) else slots:
+            own = name if not name.startswith("__") or name.endswith("__") else f"_{kind.__name__.lstrip('_')}{name}"
+            if own not in ("__dict__", "__weakref__") and hasattr(value, own):
+                found.append(own)
+    return tuple(found)
+
+
+def _is_own_file(module: types.ModuleType) -> bool:
+    """Whether a Python module is the person's, as opposed to a library's."""
+    file = getattr(module, "__file__", None)
+    if file is None:
+        return module.__name__.split(".")[0] not in sys.stdlib_module_names
+    return not _is_from_library(file)
+
+
+def is_written(kind: type) -> bool:
     """Whether a person wrote the class, as opposed to a library they installed."""
-    functions: Iterator[Callable[..., Any]] = (
-        value for value in vars(kind).values() if isinstance(value, types.FunctionType)
+    functions: Iterator[Any] = (
+        function
+        for value in vars(kind).values()
+        if isinstance(function := getattr(value, "__func__", getattr(value, "fget", value)), types.FunctionType)
     )
     return any(not _is_from_library(function.__code__.co_filename) for function in functions)
 

@@ -7,6 +7,7 @@ not fixed: without it older versions ask kernels that want numbers.
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -15,7 +16,7 @@ from torch._dispatch.python import enable_python_dispatcher as open_sizes
 
 __all__ = ["KeepsTensors", "Outer", "open_sizes", "trace"]
 
-_INSIDE = "inside"
+_INSIDE = "the_module_itself"
 _REFUSED = ("assigned during export", "arity mismatch", "Node type mismatch", "Node keys mismatch")
 
 
@@ -42,10 +43,12 @@ class KeepsTensors(Exception):
 
 
 class Outer(nn.Module):
-    """A module around another one, whose layers go by the names that they have in that one."""
+    """A module around another one, whose layers go by the names that they have in that one, and what it calls `beside` its own."""
 
-    def __init__(self, module: nn.Module) -> None:
+    def __init__(self, module: nn.Module, beside: Mapping[str, nn.Module]) -> None:
         super().__init__()
+        for name, part in beside.items():
+            self.add_module(name, part)
         self.add_module(_INSIDE, module)
 
     def forward(self, x: Tensor) -> Any:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import random
+import weakref
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,10 @@ import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from xaiwidgets.graph.copying import Copier, unwrapped
+from xaiwidgets.graph.copying import Copier, has_one_mode, unwrapped
 from xaiwidgets.graph.hooks import HookWatch, without_global_hooks
-from xaiwidgets.graph.operation import converted, rewrite
+from xaiwidgets.graph.operation import GraphError, converted, rewrite
+from xaiwidgets.graph.outside import Outside, Stand
 from xaiwidgets.graph.reach import Reach
 
 __all__ = ["BATCHES", "Trial", "Widened", "apart"]
@@ -43,9 +45,11 @@ class Trial:
         self.failure: Exception | None = None
         self.alone: Any = None
         self._copier = Copier()
-        self.copy = private(module, self._copier)
-        self.hooks = HookWatch(self.copy)
-        twins = Reach(self.copy)
+        self.outside = Outside(unwrapped(module), reach)
+        self.stands: weakref.WeakKeyDictionary[nn.Module, Stand] = weakref.WeakKeyDictionary()
+        self.copy = self._private(self._copier)
+        self.hooks = HookWatch(self.parts(self.copy))
+        twins = Reach(self.copy, self.stands[self.copy].modules)
         tensors = [(value, value.detach().clone()) for value in reach.tensors.values() if self._is_shared_state(value)]
         try:
             self.answers.append(self.ask(self.copy, self.x))
@@ -70,27 +74,66 @@ class Trial:
         except Exception:  # as it does on two
             return None
 
+    def refuse_odd_answers(self) -> None:
+        """Raise `GraphError` where the answer is no floating-point tensor with one entry for each image."""
+        name = type(unwrapped(self.module)).__name__
+        answer = self.answers[0] if self.answers else None
+        if not isinstance(answer, Tensor):
+            return
+        if not answer.is_floating_point():
+            kind = str(answer.dtype).removeprefix("torch.")
+            raise GraphError(
+                f"{name} gives numbers of {kind}, through which nothing can be explained: let it return scores of floats, such as "
+                "those that argmax or rounding was applied to."
+            )
+        shape, images = tuple(answer.shape), BATCHES[0]
+        if not shape or (shape[0] != images and [tuple(entry.shape) for entry in self.answers[1:]] in ([], [shape])):
+            raise GraphError(
+                f"{name} gives shape {shape} for {images} images, which is not one answer for each: let the first axis of what it "
+                "returns be that of the images, (N, …)."
+            )
+
     def faithful(self, reach: Reach) -> bool:
         """Whether the copy answers as the module does, which is asked only where that leaves no trace: it has no hooks, writes
         nothing down and is in evaluation mode."""
         module = unwrapped(self.module)
-        if self.hooks.count or reach.volatile or any(part.training for part in module.modules()):
+        training = self.outside.training or any(part.training for part in module.modules())
+        if self.hooks.count or reach.volatile or training:
             return True
-        answer, expected = self.ask(module, self.x[: BATCHES[-1]]), self.answers[-1]
+        # A module that runs on one image only has no other answer.
+        answer, expected = self.ask(module, self.x[: BATCHES[-1]]), self.answers[-1] if self.answers else self.alone
         size = float(expected.abs().nan_to_num(posinf=0.0).max()) if expected.numel() else 0.0
         return answer.shape == expected.shape and torch.allclose(answer, expected, 1e-3, 1e-5 * size, equal_nan=True)
 
     def fresh(self, *, hooks: bool = False, dtype: torch.dtype | None = None) -> nn.Module:
         """Another copy, in the state in which the module is; with all of its `hooks`, or those that take part."""
-        copy = private(self.module, Copier(dtype))
+        copy = self._private(Copier(dtype))
         if not hooks:
-            self.hooks.keep_only_these(copy)
+            self.hooks.keep_only_these(self.parts(copy))
         return copy
+
+    def _private(self, copier: Copier) -> nn.Module:
+        copy: nn.Module = copier(unwrapped(self.module))
+        self.stands[copy] = Stand(self.outside, copier)
+        if has_one_mode(copy):
+            raise GraphError(
+                f"{type(copy).__name__} has no evaluation mode, as what torch.export makes: give the torch.nn.Module it was made from."
+            )
+        return copy.eval()
+
+    def parts(self, module: nn.Module) -> list[tuple[str, nn.Module]]:
+        """All modules that take part in a copy, or in the module itself, by name: its own, and those that its code names."""
+        beside = self.stands[module].modules if module in self.stands else self.outside.modules
+        found, seen = list(module.named_modules()), set(module.modules())
+        for name, part in beside.items():
+            found.extend(part.named_modules(memo=seen, prefix=name))
+        return found
 
     @torch.no_grad()
     def ask(self, module: nn.Module, x: Tensor) -> Any:
         """What `select` takes of the module's answer, in memory of its own."""
-        answer = module(x.clone())
+        with self.stands[module].inside() if module in self.stands else nullcontext():
+            answer = module(x.clone())
         answer = answer if self.select is None else self.select(answer)
         return answer.detach().clone() if isinstance(answer, Tensor) else answer
 
@@ -107,7 +150,7 @@ class Trial:
             twin = self._copier.twin(value)
             if twin is not None and not twin.is_inference() and twin._version:
                 reach.volatile.add((number, None))
-        reach.volatile.update(self.hooks.looking_on(unwrapped(self.module)))
+        reach.volatile.update(self.hooks.looking_on(self.parts(unwrapped(self.module))))
 
     def put_back(self) -> None:
         """What the copies share with the module is again as it was; a trace leaves tensors without values there."""
@@ -140,17 +183,13 @@ def _images(example: Tensor) -> Tensor:
     return x.to(example)
 
 
-def private(module: nn.Module, copier: Copier) -> nn.Module:
-    copy: nn.Module = copier(unwrapped(module))
-    return copy.eval()
-
-
 @contextmanager
 def apart(reach: Reach, device: torch.device) -> Iterator[None]:
     """Runs and traces within leave no trace outside the module: random numbers go on where they were, functions forget what they
     cached meanwhile, and nobody's compiled code or hooks on all modules take part."""
     python, array = random.getstate(), np.random.get_state()  # noqa: NPY002 - what the person's code may draw from
     cached = counted(reach)
+    states = [(generator, state_of(generator)) for generator in reach.generators]
     devices = [device] if device.type == "cuda" else []
     with torch.random.fork_rng(devices), without_global_hooks(), torch.compiler.set_stance("force_eager"):
         try:
@@ -158,7 +197,26 @@ def apart(reach: Reach, device: torch.device) -> Iterator[None]:
         finally:
             random.setstate(python)
             np.random.set_state(array)  # noqa: NPY002
+            for generator, state in states:
+                set_state(generator, state)
             forget(cached)
+
+
+def state_of(generator: Any) -> Any:
+    """Where a generator of random numbers stands: one of torch, of numpy, or of Python."""
+    if isinstance(generator, np.random.Generator):
+        return generator.bit_generator.state
+    return generator.getstate() if isinstance(generator, random.Random) else generator.get_state()
+
+
+def set_state(generator: Any, state: Any) -> None:
+    """Put a generator back to where it stood."""
+    if isinstance(generator, np.random.Generator):
+        generator.bit_generator.state = state
+    elif isinstance(generator, random.Random):
+        generator.setstate(state)
+    else:
+        generator.set_state(state)
 
 
 def counted(reach: Reach) -> list[tuple[Any, int]]:

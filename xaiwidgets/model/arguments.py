@@ -8,6 +8,7 @@ from typing import Any
 
 from PIL import Image
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from xaiwidgets.errors import whole
 
@@ -113,8 +114,15 @@ def ready(result: Any, channels: int) -> Tensor:
 
 
 def first_channels(module: nn.Module) -> int:
-    """The channels that the first convolution takes; 3 where there is none."""
+    """The channels that the first convolution takes; 3 where there is none.
+
+    Raises ValueError for a lazy one, which does not know yet.
+    """
     first = next((part for part in module.modules() if isinstance(part, nn.Conv2d)), None)
+    if first is not None and is_lazy(first.weight):
+        raise ValueError(
+            f"module has no weights yet: its {type(first).__name__} is lazy; call it on images once, then give it"
+        )
     return 3 if first is None else first.in_channels
 
 

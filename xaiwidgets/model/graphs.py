@@ -13,6 +13,9 @@ import torch
 from torch import Tensor, nn
 
 from xaiwidgets.graph import Graph, GraphError, export, own_bytes, sharing
+from xaiwidgets.graph.copying import has_one_mode
+from xaiwidgets.graph.exporting import refuse_without_values
+from xaiwidgets.graph.outside import Outside
 from xaiwidgets.model.state import Watch
 
 __all__ = ["Graphs"]
@@ -83,15 +86,20 @@ class Graphs:
         if self._watch is None or self._watch.changed():
             self._graphs.clear()
             self._failures.clear()
-            self._watch = Watch(self._module, suspicious=self._watch is not None and self._watch.suspicious)
+            self._watch, suspicious = None, self._watch is not None and self._watch.suspicious
+            refuse_without_values(self._module)
+            self._watch = Watch(self._module, suspicious=suspicious)
         return self._watch
 
     def _export(self, watch: Watch, size: Size, device: torch.device) -> Graph:
-        if self._module.training:
+        training = self._module.training and not has_one_mode(self._module)
+        beside = [] if training else Outside(self._module, watch.reach).training
+        if training or beside:
+            named = "".join(f": {name}, which its code names," for name in beside[:1])
             warnings.warn(
-                f"{self._name} is in training mode; it is explained in evaluation mode "
+                f"{self._name}{named} is in training mode; it is explained in evaluation mode "
                 "(the module itself stays as it is). "
-                "Call module.eval() to silence this.",
+                f"Call {beside[0] if beside else 'module'}.eval() to silence this.",
                 UserWarning,
                 stacklevel=5,
             )

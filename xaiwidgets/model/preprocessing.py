@@ -111,6 +111,11 @@ class Preprocessing:
             raise ValueError(
                 f"{argument} is of {kind}; pixel values become what the model takes by model.prepare({argument})"
             )
+        if x.layout != torch.strided or x.is_meta:
+            kind = "on the meta device, without values" if x.is_meta else f"of layout {x.layout}"
+            raise ValueError(
+                f"{argument} is {kind}; give a dense tensor with values, as {argument}.to_dense() makes of a sparse one"
+            )
         x = x.detach().to(device, torch.float32)
         if x.is_inference() and not torch.is_inference_mode_enabled():
             x = x.clone()

@@ -9,6 +9,8 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor, nn
 
+from xaiwidgets.graph.copying import has_one_mode
+from xaiwidgets.graph.everywhere import everywhere
 from xaiwidgets.graph.reach import Place, Reach
 
 __all__ = ["Watch", "evaluating"]
@@ -24,7 +26,7 @@ ADVANCE = 8  # readings that are paid for by the export
 @contextmanager
 def evaluating(module: nn.Module) -> Iterator[None]:
     """Evaluation mode for the time of a forward pass; every submodule gets its own mode back."""
-    modes = [(part, part.training) for part in module.modules() if part.training]
+    modes = [(part, part.training) for part in module.modules() if part.training and not has_one_mode(module)]
     try:
         if modes:
             module.eval()
@@ -62,7 +64,7 @@ class Watch:
         small = [view for view in views if view.numel() <= SMALL]
         self._exact = _grouped([*small, *[view[::SAMPLED] for view in self._large]])
         self._easy = sum(view.numel() for view in self._large) <= EASY
-        self._places, self._values = self._where(), self._read()
+        self._places, self._values, self._everywhere = self._where(), self._read(), _numbers()
         self._digests, self._took = self._digest()
 
     def changed(self) -> bool:
@@ -74,7 +76,7 @@ class Watch:
             if self.reach.changed():
                 return True
             self.reach.keep()  # only what forward passes write
-        if self._where() != self._places:
+        if self._where() != self._places or self._everywhere != _numbers():
             return True
         exact = all(map(_same_bits, self._read(), self._values)) and all(_same_bits(*pair) for pair in self._odd)
         if exact and not self._large_changed():
@@ -140,6 +142,11 @@ class Watch:
             generator = torch.Generator().manual_seed(0)
             self._weights[key] = torch.rand(BLOCK, generator=generator).add_(0.5).to(wide)
         return torch.cat([wide[:whole].view(-1, BLOCK) @ self._weights[key], wide[whole:]])
+
+
+def _numbers() -> list[int]:
+    """Torch's numbers for the hooks on all modules."""
+    return [number for kind in everywhere() for number in kind]
 
 
 def _has_values(value: Tensor) -> bool:
