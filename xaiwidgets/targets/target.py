@@ -95,6 +95,11 @@ class Target(ABC):
         return Weighted(((1.0, self), (-1.0, _target(other))))
 
     def __mul__(self, weight: float) -> Target:
+        if isinstance(weight, Target) or not hasattr(weight, "__float__"):
+            raise TypeError(
+                f"a target is weighed with a number, not with {type(weight).__name__}; for anything else of the output give a function, "
+                "such as lambda out: out[:, 1] * out[:, 2]"
+            )
         return Weighted(((float(weight), self),))
 
     __rmul__ = __mul__
