@@ -82,8 +82,10 @@ class Answers(ABC):
         forward = self.forward_function(x, precision=precision)
         parts = [forward(part) for part in x.split(_SCORE_BATCH)]
         if parts[0].ndim < 1 or sum(len(part) for part in parts) != len(x):
+            shape = tuple(parts[0].shape)
+            came = f"{shape[0]} rows, {shape}," if shape else "one number"
             raise OutputError(
-                f"{self.name} gives an output of shape {tuple(parts[0].shape)} for {min(len(x), _SCORE_BATCH)} images; "
+                f"{self.name} gives {came} for {min(len(x), _SCORE_BATCH)} images; "
                 "it must give (N, …), one row an image"
             )
         found = some_numbers(torch.cat(parts), self.name)

@@ -82,8 +82,9 @@ class Selection:
         except Exception as error:
             if type(error).__module__.startswith("torch."):  # a trace's own errors, which say more where they are read
                 raise
+            reason = str(error).replace("FakeTensor", "Tensor")  # what a trace has in place of numbers
             raise OutputError(
-                f"output={self} of {self.name} raises {type(error).__name__}: {error}. It is called with what the module returns, "
+                f"output={self} of {self.name} raises {type(error).__name__}: {reason}. It is called with what the module returns, "
                 f"{described(returned)}; give a function of that which gives one tensor (N, …)"
             ) from error
 

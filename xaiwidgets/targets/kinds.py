@@ -211,7 +211,8 @@ class Similarity(Target):
         except (TypeError, ValueError, RuntimeError):
             if isinstance(self.vector, str):
                 raise TargetError(
-                    f"{asked.argument}: {self.vector!r} is a phrase; give T.similarity(model.text({self.vector!r}))"
+                    f"{asked.argument}={self}: {self.vector!r} is a phrase; give a vector ({asked.output.shape[1]},), such as "
+                    f"model.text({self.vector!r}) of a model that knows text"
                 ) from None
             raise TargetError(
                 f"{asked.argument}={self} is {type(self.vector).__name__}; give a vector ({asked.output.shape[1]},), or an "
