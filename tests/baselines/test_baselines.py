@@ -11,9 +11,18 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from xaiwidgets.baselines import GradientXInput, IntegratedGradients, Occlusion, SmoothGrad, as_explainer
+from xaiwidgets.baselines import (
+    GradCAM,
+    GradCAMPlusPlus,
+    GradientXInput,
+    IntegratedGradients,
+    Occlusion,
+    SmoothGrad,
+    as_explainer,
+)
 from xaiwidgets.lrp import LRP, AbsLRP
 from xaiwidgets.model import ImageModel
+from xaiwidgets.targets import TargetError
 
 
 @pytest.fixture
@@ -166,3 +175,21 @@ def test_what_others_wrote_becomes_an_explainer(model: ImageModel, x: Tensor) ->
         as_explainer(3)
     with pytest.raises(ValueError, match="shape"):
         as_explainer(lambda x: x[:, :, :4])(x)
+
+
+@pytest.mark.parametrize("method", [GradientXInput, IntegratedGradients, SmoothGrad, GradCAM, GradCAMPlusPlus])
+def test_gradients_that_are_no_numbers_are_said(method: Any, model: ImageModel, x: Tensor) -> None:
+    with pytest.raises(TargetError, match="has a gradient that is NaN or infinite at this output"):
+        method(model)(x, lambda output: (output[:, 0] * 0).sqrt())
+
+
+@pytest.mark.parametrize("method", [GradientXInput, IntegratedGradients])
+def test_a_model_without_a_finite_slope_is_said(method: Any, x: Tensor) -> None:
+    class Root(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return (x * (x > 0)).sqrt().mean((2, 3))
+
+    with pytest.raises(
+        ValueError, match="the gradient of class 1 in Root is NaN or infinite: one of its steps has no finite slope"
+    ):
+        method(ImageModel(Root().eval(), input_size=(10, 8)))(x, 1)

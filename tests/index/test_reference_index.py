@@ -344,3 +344,37 @@ def test_pictures_are_prepared(crp: CRP, tmp_path: Path) -> None:
     result = crp(prepared, [int(data[i][1]) for i in range(6)], layers=["0"])
     expected = result.layers["0"][:, 0].sum((1, 2))
     assert torch.allclose(found.scores, expected[found.samples], rtol=1e-4)
+
+
+class Shifted(torch.nn.Module):
+    """A network with weights that its state dict does not tell: a buffer that is not saved, an attribute, what a closure holds."""
+
+    shift: Tensor
+
+    def __init__(self, net: torch.nn.Module, kind: str, amount: float) -> None:
+        super().__init__()
+        self.net = net
+        given = amount * torch.arange(1.0, 6.0)
+        if kind == "buffer":
+            self.register_buffer("shift", given, persistent=False)
+            self.act = lambda scores: scores + self.shift
+        elif kind == "attribute":
+            self.shift = given
+            self.act = lambda scores: scores + self.shift
+        else:
+            self.act = lambda scores: scores + given
+
+    def forward(self, x: Tensor) -> Tensor:
+        found: Tensor = self.act(self.net(x))
+        return found
+
+
+@pytest.mark.parametrize("kind", ["buffer", "attribute", "closure"])
+def test_weights_that_no_state_dict_tells(kind: str, crp: CRP, tmp_path: Path) -> None:
+    def shifted(amount: float) -> CRP:
+        return CRP(ImageModel(Shifted(copy.deepcopy(crp.model.module), kind, amount).eval(), input_size=16))
+
+    built = build(shifted(1.0), Pictures(8), tmp_path, top=2, class_top=2)
+    assert build(shifted(1.0), Pictures(8), tmp_path, top=2, class_top=2).fingerprint == built.fingerprint
+    with pytest.raises(ValueError, match="index of other weights"):
+        build(shifted(2.0), Pictures(8), tmp_path, top=2, class_top=2)

@@ -10,7 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from xaiwidgets import CRP, LRP, AbsLRP, ImageModel
+from xaiwidgets.graph import GraphError
 from xaiwidgets.lrp import Composite, Epsilon, check
+from xaiwidgets.widgets.cautions import cautions_of
 
 LRP_0 = Composite("LRP-0", default=Epsilon(epsilon=1e-9), stabiliser=1e-9)
 
@@ -127,3 +129,46 @@ def test_a_model_that_casts_itself_is_explained_in_full_precision(enabled: bool,
     for method in methods:
         found, right = method(cast)(x, 1).relevance, method(whole)(x, 1).relevance
         assert (found - right).abs().max() <= 0.02 * right.abs().max()
+
+
+def pooled(*middle: nn.Module) -> nn.Sequential:
+    torch.manual_seed(0)
+    return nn.Sequential(nn.Conv2d(3, 4, 3), *middle, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(4, 3)).eval()
+
+
+def test_relevance_that_is_no_number_is_said(x: Tensor) -> None:
+    net = pooled(nn.ReLU(), nn.LPPool2d(2, 2))
+    bias = net.get_parameter("0.bias")
+    with torch.no_grad():
+        bias[:2] = -9.0  # some windows hold nothing but zeros, where the root has no slope
+    model = ImageModel(net, input_size=16)
+    assert not check(model, "abs_lrp").ok
+    with pytest.raises(GraphError, match="the relevance of Sequential is NaN or infinite"):
+        AbsLRP(model)(x)
+
+
+class Without(nn.Module):
+    """Scores of which the second is of a class that is masked."""
+
+    def forward(self, scores: Tensor) -> Tensor:
+        return scores.masked_fill(torch.tensor([False, True, False]), -torch.inf)
+
+
+def test_classes_that_are_masked(x: Tensor) -> None:
+    net = pooled(nn.ReLU())
+    masked = ImageModel(nn.Sequential(*net, Without()).eval(), input_size=16)
+    plain = ImageModel(net, input_size=16)
+    assert check(masked).ok
+    assert masked.predict(x).probabilities[:, 1].tolist() == [0, 0]
+    torch.testing.assert_close(LRP(masked)(x, 2).relevance, LRP(plain)(x, 2).relevance)
+    assert AbsLRP(masked)(x, 2).relevance.isfinite().all()
+
+
+def test_a_map_of_nothing_is_said(x: Tensor) -> None:
+    model = ImageModel(pooled(nn.LogSigmoid()), input_size=16)
+    found = AbsLRP(model)(x[:1])
+    assert not found.relevance.any()
+    assert found.caution.startswith("The map is zero everywhere: nothing reached the pixels")
+    assert repr(found).endswith(found.caution)
+    assert cautions_of(found, {}) == [found.caution]
+    assert AbsLRP(ImageModel(pooled(nn.ReLU()), input_size=16))(x).caution == ""

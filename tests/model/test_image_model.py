@@ -449,7 +449,10 @@ class TestModule:
                 match=r"Several gives tuple of 0 \(\d, 4\), 1 \(\d, 4, 6, 6\), not one tensor; say which .* output=0",
             ):
                 call()
-        with pytest.raises(ValueError, match=r"Several gives an output of shape \(1, 4, 6, 6\); scores need"):
+        with pytest.raises(
+            ValueError,
+            match=r"Several gives an output of shape \(1, 4, 6, 6\), no scores \(N, classes\); model\.output",
+        ):
             ImageModel(Several("map").eval(), input_size=8).scores(torch.rand(1, 3, 8, 8))
         with pytest.raises(ValueError, match=r"gives shape \(2, 4, 6, 6\) for 2 images.* choose pool='mean'"):
             RELAX(ImageModel(Several("map").eval(), input_size=8))

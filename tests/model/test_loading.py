@@ -147,6 +147,13 @@ class TestCheckpoints:
         torch.save({f"_orig_mod.{key}": value for key, value in state.items()}, tmp_path / "g.pt")
         torch.save({"net": {f"module.model.{key}": value for key, value in state.items()}}, tmp_path / "h.pt")
         save_file({f"model.{key}": value for key, value in state.items()}, tmp_path / "i.safetensors")
+        for name in ("backbone", "encoder", "network"):
+            save_file({f"{name}.{key}": value for key, value in state.items()}, tmp_path / f"{name}.safetensors")
+        for name in ("weights", "params", "ema", "student"):
+            torch.save({name: state, "epoch": 3}, tmp_path / f"{name}.pt")
+        old = {key: value for key, value in state.items() if not key.endswith("num_batches_tracked")}
+        assert len(old) < len(state), "files of torch before 0.4.1 have no such counts"
+        save_file(old, tmp_path / "old.safetensors")
         for path in sorted(tmp_path.iterdir()):
             assert self.same(self.open(path), state), path.name
             assert not self.open(path).module.training

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import warnings
 from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +17,8 @@ import xaiwidgets as xw
 from tests.contract import assert_close, untouched
 from tests.targets.nets import classifier, images, segmenter
 from xaiwidgets import ImageModel
-from xaiwidgets.evaluate import insertion_deletion, sufficiency
+from xaiwidgets.baselines import GradientXInput
+from xaiwidgets.evaluate import insertion_deletion, pixel_flipping, sufficiency
 from xaiwidgets.graph import GraphError
 from xaiwidgets.model.outputs import OutputError, Selection
 
@@ -113,7 +115,10 @@ def test_the_selection_is_said_and_travels() -> None:
         ("tuple", None, r"Returning gives tuple of 0 \(2, 4, 14, 14\), 1 \(2, 5\), not one tensor; say which to explain, such as output=0"),
         ("dict", "score", r"output='score' is not among what Returning returns, dict of 'logits' .*; choose from 'logits', 'features'"),
         ("tuple", 2, r"output=2 is not among what Returning returns, .*; choose from 0, 1"),
-        ("tensor", "logits", r"output='logits' is not among what Returning returns, a tensor \(2, 5\); choose from none"),
+        ("tensor", "logits", r"output='logits': 'logits' is looked for in a tensor \(2, 5\), which has no named parts; give a path that ends there"),
+        ("tensor", ("out", 0), r"output=\('out', 0\): 'out' is looked for in a tensor \(2, 5\), which has no named parts"),
+        ("tensor", lambda answer: answer.logits, r"of Returning raises AttributeError: 'Tensor' object has no attribute 'logits'\. It is called with "
+         r"what the module returns, a tensor \(2, 5\); give a function"),
         ("nested", ("decoder", 3), r"output=\('decoder', 3\) is not among .*; choose from 0, 1"),
         ("nested", "decoder", r"output='decoder' of Returning gives list of 0 .*; it must give one tensor \(N, …\)"),
         ("dict", lambda answer: [answer["logits"]], r"of Returning gives list of 0 .*; it must give one tensor"),
@@ -136,7 +141,7 @@ def test_selections_that_are_none(given: Any) -> None:
 
 def test_rows_that_are_lost() -> None:
     net = classifier(output=lambda out: out.mean(0))
-    with pytest.raises(OutputError, match=r"gives an output of shape \(5,\) for 2 images; it must give \(N, …\)"):
+    with pytest.raises(OutputError, match=r"gives 5 rows, \(5, 1\), for 2 images; it must give \(N, …\)"):
         net.output(images())
 
 
@@ -251,3 +256,84 @@ def test_a_functional_ending_is_found_in_the_graph() -> None:
 def test_unknown_meanings() -> None:
     with pytest.raises(ValueError, match="scores='logits' is not known; choose from 'softmax', 'sigmoid'"):
         classifier(5, scores="logits")
+
+
+# -- one number an image -------------------------------------------------------------------------------------------------
+
+
+class Squeezed(nn.Module):
+    """(N,): one logit an image without an axis of its own, as networks for two classes often end."""
+
+    def __init__(self, net: nn.Module) -> None:
+        super().__init__()
+        self.net = net
+
+    def forward(self, x: Tensor) -> Tensor:
+        found: Tensor = self.net(x).squeeze(1)
+        return found
+
+
+@pytest.mark.parametrize("target", [None, 0])
+def test_one_number_an_image_is_one_column(target: int | None) -> None:
+    plain, x = classifier(1, scores="sigmoid"), images()
+    net = ImageModel(Squeezed(plain.module).eval(), input_size=16, mean=0, std=1, scores="sigmoid")
+    assert net.output(x).shape == (2, 1)
+    assert torch.equal(net.scores(x), plain.scores(x))
+    assert torch.equal(net.predict(x).probabilities, plain.predict(x).probabilities)
+    for explainer in (xw.LRP, xw.AbsLRP, GradientXInput, lambda m: xw.RISE(m, n_masks=16, cells=2, masks="random")):
+        assert_close(explainer(net)(x, target).heatmap, explainer(plain)(x, target).heatmap, 1e-6)
+    assert_close(xw.CRP(net)(x, target).heatmap, xw.CRP(plain)(x, target).heatmap, 1e-6)
+    flipped, expected = (pixel_flipping(m, x, {"map": x[:, 0]}, target=target) for m in (net, plain))
+    for order, curves in expected.curves.items():
+        assert_close(flipped.curves[order]["map"], curves["map"], 1e-6)
+
+
+def test_the_guess_of_one_number_an_image_stays_after_the_export() -> None:
+    net = ImageModel(Squeezed(classifier(1).module).eval(), input_size=16, mean=0, std=1)
+    before = repr(net)
+    assert net.check().ok
+    assert repr(net) == before
+    assert "scores='sigmoid' (guessed)" in before
+
+
+# -- answers that are no numbers -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "ask",
+    [
+        lambda net, x: net.predict(x),
+        lambda net, x: xw.LRP(net)(x),
+        lambda net, x: xw.LRP(net, batch=1)(x),
+        lambda net, x: xw.CRP(net)(x, 0),
+        lambda net, x: GradientXInput(net)(x),
+        lambda net, x: xw.RISE(net, n_masks=8)(x),
+        lambda net, x: pixel_flipping(net, x, {"map": x[:, 0]}),
+    ],
+)
+def test_nan_is_said_with_the_image_it_comes_of(ask: Callable[[ImageModel, Tensor], Any]) -> None:
+    x = images()
+    x[0], x[1] = -x[0].abs(), x[1].abs()
+
+    class Root(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return (-x.mean((2, 3))).sqrt()
+
+    net = ImageModel(Root().eval(), input_size=16, mean=0, std=1, class_names=("r", "g", "b"))
+    with pytest.raises(OutputError, match="Root answers NaN for image 1: nothing can be explained of that"):
+        ask(net, x)
+
+
+def test_probabilities_that_cannot_be_are_said_once() -> None:
+    net, x = classifier(5, scores="probabilities"), images()
+    low, high = (f"{float(bound):.4g}" for bound in classifier(5).output(x).aminmax())
+    with pytest.warns(UserWarning, match=f"scores='probabilities', but Sequential answers {low} to {high}; give"):
+        net.predict(x)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        net.predict(x)
+
+
+def test_maps_are_no_scores() -> None:
+    with pytest.raises(OutputError, match=r"\(2, 4, 8, 8\), no scores \(N, classes\); .* T\.region of maps, T\.box of"):
+        segmenter().predict(images())

@@ -14,6 +14,7 @@ import xaiwidgets as xw
 from tests.targets.nets import classifier, detector, images, segmenter
 from xaiwidgets import ImageModel
 from xaiwidgets import targets as T
+from xaiwidgets.baselines import GradientXInput
 from xaiwidgets.targets import Score, TargetError, score_of
 
 
@@ -196,7 +197,10 @@ def nothing(out: Tensor) -> Any:
         (classifier, T.similarity(torch.ones(4)), r"has shape \(1, 4\); give a vector \(5,\), as Sequential gives"),
         (classifier, T.similarity(torch.ones(3, 5)), "target has 3 vectors for 2 images; give one, or one an image"),
         (classifier, T.similarity(torch.zeros(5)), "is zero, or has NaN or infinite values; give a direction"),
-        (classifier, T.similarity("a dog"), r"is str; give a vector \(5,\), or an image"),
+        (classifier, T.similarity("a dog"), r"'a dog' is a phrase; give a vector \(5,\), such as model\.text\('a dog'\)"),
+        (classifier, "the red star", r"or, where the model knows text, targets\.similarity\(model\.text\('the red star'\)\)"),
+        (segmenter, T.region("road", (1, 2, 3, 4, 5)), r"region\('road', in \(1, 2, 3, 4, 5\)\): region is \(1, 2, 3, 4, 5\); give \(left, top"),
+        (detector, T.box("a"), r"which='a' is no box; give the number of one, 0 to 3, .* of a class, T\.box\(target='a'\)"),
         (classifier, T.value(7), "target=7 is not a class of Sequential; give 0 to 4"),
         (classifier, lambda out: out, r"the target, .*, gives shape \(2, 5\); return one number an image, \(2,\)"),
         (classifier, lambda out: out.sum(), r"gives shape \(\); return one number an image"),
@@ -263,3 +267,27 @@ def test_several_plain_values_leave_a_question() -> None:
 def test_arguments_that_no_output_could_fit(make: Callable[[], Any], error: type[Exception], message: str) -> None:
     with pytest.raises(error, match=message):
         make()
+
+
+@pytest.mark.parametrize(
+    "function", [lambda o: o.mul_(2)[:, 0], lambda o: o.sub_(1)[:, 0], lambda o: o.clamp_(-1, 1)[:, 0]]
+)
+def test_a_function_that_works_in_place_has_an_output_of_its_own(function: Callable[[Tensor], Tensor]) -> None:
+    model, x = classifier(3), images()
+    output, found = model.output(x), function(model.output(x))
+    score, mine = asked(model, function, x)
+    assert torch.equal(score(mine), found)
+    assert torch.equal(mine, output)
+    for explainer in (xw.LRP, GradientXInput):
+        result = explainer(model)(x, function)
+        assert torch.equal(result.output, output)
+    apart = GradientXInput(model)(x, lambda o: function(o.clone()))
+    torch.testing.assert_close(GradientXInput(model)(x, function).relevance, apart.relevance)
+
+
+def test_targets_are_weighed_with_numbers() -> None:
+    with pytest.raises(
+        TypeError, match="a target is weighed with a number, not with Class; for anything else of the output give"
+    ):
+        T.class_(1) * T.class_(2)  # type: ignore[operator]
+    assert str(T.class_(1) * np.float32(2) * float(torch.tensor(0.5))) == "0.5 · 2 · class 1"

@@ -76,7 +76,7 @@ class _Cam(BaselineExplainer):
             for step, value in graph.steps(x.detach().requires_grad_(), graph.output, attached=True):
                 if step == index:
                     found = value
-            (gradient,) = torch.autograd.grad(score.slope(value).sum(), found, allow_unused=True)
+            gradient = self._slope(score, value, found)
         if gradient is None:
             others = ", ".join(map(repr, [other for other in self.layers(x) if other != name][-3:])) or "none"
             raise ValueError(

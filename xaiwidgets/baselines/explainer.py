@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from xaiwidgets.errors import check_keywords, whole
 from xaiwidgets.model import ImageModel
 from xaiwidgets.results import Control, Provenance, Result
-from xaiwidgets.targets import Score, said, score_of
+from xaiwidgets.targets import Score, TargetError, said, score_of
 
 __all__ = ["Baseline", "BaselineExplainer", "finite"]
 
@@ -81,7 +81,26 @@ class BaselineExplainer(ABC):
         with torch.enable_grad():
             x = x.detach().requires_grad_()
             *_, (_, output) = graph.steps(x, graph.output, attached=True)
-            (gradient,) = torch.autograd.grad(score.slope(output).sum(), x)
+            gradient = self._slope(score, output, x)
+        if gradient is None:
+            raise TargetError(f"the target, {score.names[0]}, does not depend on the images: its gradient is nothing")
+        return gradient
+
+    def _slope(self, score: Score, output: Tensor, place: Tensor) -> Tensor | None:
+        """The gradient of each image's score, of an output, by a tensor on the way to it; None where there is no way.
+
+        Raises:
+            TargetError: the score's own gradient is not finite. ValueError: what the model makes of it is not.
+        """
+        slope = score.slope(output).sum()
+        above, gradient = torch.autograd.grad(slope, (output, place), allow_unused=True)
+        if above is not None and not torch.isfinite(above).all():
+            raise TargetError(f"the target, {score.names[0]}, has a gradient that is NaN or infinite at this output")
+        if gradient is not None and not torch.isfinite(gradient).all():
+            raise ValueError(
+                f"the gradient of {score.names[0]} in {self.model.name} is NaN or infinite: one of its steps has no finite slope at "
+                "these images, such as a square root of 0; LRP, RISE and Occlusion take no gradients of the model"
+            )
         return gradient
 
     def with_parameters(self, **changes: Any) -> Self:

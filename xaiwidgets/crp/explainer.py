@@ -23,6 +23,7 @@ from xaiwidgets.graph import Propagator
 from xaiwidgets.lrp import LRP, Composite
 from xaiwidgets.lrp.explainer import names_of
 from xaiwidgets.model import ImageModel
+from xaiwidgets.model.outputs import some_numbers
 from xaiwidgets.results import Provenance
 from xaiwidgets.targets import Score, region_weights, said, together
 
@@ -313,6 +314,7 @@ class CRP(LRP):
         begin = self._begin(x, target, against)
         for images in batches(len(x), self.batch):
             record = known.propagator.record(x[images], keep=layers, memory=memory)
+            some_numbers(record.output, self.model.name)
             start, score = begin(record, images, [None] * len(images))
             assert isinstance(score, Score)
             explained = Pass(known, x[images], record, start, score, self.model.meaning)

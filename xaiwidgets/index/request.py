@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from xaiwidgets.crp.explainer import CRP
 from xaiwidgets.errors import unknown, whole, whole_or_none
-from xaiwidgets.graph import Graph, Value
+from xaiwidgets.graph import Graph, Reach, Value
 from xaiwidgets.graph.operation import rewrite
 from xaiwidgets.index.data import Samples
 from xaiwidgets.model import ImageModel
@@ -105,7 +105,7 @@ def explainer_fingerprint(crp: CRP, x: Tensor) -> Request:
     graph = crp.propagator(x).graph
     # A model whose weights change gets a new graph, so the graph stands for the weights it was made from.
     if graph not in _hashes:
-        _hashes[graph] = _weights_hash(crp.model.module)
+        _hashes[graph] = _weights_hash(crp.model.module, graph)
     # Functions among a module's parts are shown with their address, which differs between processes.
     module = re.sub(r" at 0x[0-9a-fA-F]+", "", repr(crp.model.module))
     model = f"{module} {crp.model.mean} {crp.model.std} {_steps(graph)}"
@@ -196,13 +196,36 @@ def _steps(graph: Graph) -> str:
     return re.sub(r"device\([^)]*\)", "device", "\n".join(steps))
 
 
-def _weights_hash(module: nn.Module) -> str:
-    digest = hashlib.sha256()
-    for name, tensor in module.state_dict().items():
+def _weights_hash(module: nn.Module, graph: Graph) -> str:
+    """Of the state dict, and of all else that the graph computes with: buffers that are not saved, attributes, what closures hold."""
+    digest, state = hashlib.sha256(), module.state_dict()
+    for name, tensor in state.items():
         if isinstance(tensor, Tensor):
             digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
             digest.update(_bytes(tensor))
+    saved = {tensor.data_ptr() for tensor in state.values() if isinstance(tensor, Tensor)}
+    others = [
+        tensor for tensor in Reach(module).tensors.values() if _is_plain(tensor) and tensor.data_ptr() not in saved
+    ]
+    # Not by the graph's own constants: what is computed of weights may differ in its last bit from machine to machine.
+    for found in sorted(_described(tensor) for tensor in others if _is_used(tensor, graph.constants)):
+        digest.update(found.encode())
     return digest.hexdigest()
+
+
+def _is_plain(tensor: Tensor) -> bool:
+    strided = tensor.layout == torch.strided and not tensor.is_quantized and not tensor.is_complex()
+    return strided and tensor.device.type != "meta" and tensor.numel() > 0
+
+
+def _is_used(tensor: Tensor, constants: Sequence[Tensor]) -> bool:
+    """Whether a constant has the values of a tensor, in any order: it may be transposed there."""
+    alike = (each for each in constants if each.numel() == tensor.numel() and not each.is_complex())
+    return any(torch.equal(_sorted(tensor.to(each)), _sorted(each)) for each in alike)
+
+
+def _sorted(tensor: Tensor) -> Tensor:
+    return tensor.detach().reshape(-1).sort().values
 
 
 def _bytes(tensor: Tensor) -> Any:

@@ -98,7 +98,7 @@ class LRP:
         x, layers = self.model.validate(x), names_of(layers)
         begin = self._start(x, [target], against, start)
         propagator = self.propagator(x)
-        passed = explain(propagator, x, begin, layers, batch=self.batch, contrast=self._contrasts)
+        passed = explain(propagator, x, begin, layers, batch=self.batch, contrast=self._contrasts, name=self.model.name)
         call = {name: given for name, given in (("against", said(against)), ("start", start)) if given is not None}
         return passed.row(0, self.provenance, target, **call)
 
@@ -116,6 +116,7 @@ class LRP:
             raise ValueError(f"targets={targets!r} must list at least one class, such as [0, 3]")
         begin, propagator = self._start(x, targets), self.propagator(x)
         how: dict[str, Any] = {"batch": self.batch, "chunk": self.batch, "contrast": self._contrasts}
+        how["name"] = self.model.name
         passed = explain(propagator, x, begin, layers, **how)
         return tuple(passed.row(k, self.provenance, target) for k, target in enumerate(targets))
 

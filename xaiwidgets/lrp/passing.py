@@ -9,11 +9,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from xaiwidgets.graph import Propagator
+from xaiwidgets.graph import GraphError, Propagator
 from xaiwidgets.lrp.absolute.contrast import abs_maps, batch_leads, for_and_against
 from xaiwidgets.lrp.account import Account
 from xaiwidgets.lrp.result import Attribution, Conservation
 from xaiwidgets.lrp.starts import Begun, Start
+from xaiwidgets.model.outputs import some_numbers
 from xaiwidgets.results import Provenance
 from xaiwidgets.targets import Score, said, together
 
@@ -29,6 +30,7 @@ def explain(
     batch: int,
     chunk: int | None = None,
     contrast: bool = False,
+    name: str = "the model",
 ) -> Passed:
     """Every start carried down, for images x (N, C, H, W).
 
@@ -39,20 +41,30 @@ def explain(
         chunk: of several rows an image, how many go down at once; what depends on activations alone is then worked out once. None for one
             row, of which an account is kept.
         contrast: absLRP's: what is for and what is against go down beside each other, and their difference is returned.
+        name: of the model, for errors.
+
+    Raises:
+        OutputError: the model answers NaN. GraphError: relevance is not finite.
     """
     names = tuple(dict.fromkeys([*layers, "input"]))
-    asked = {propagator.index(name): name for name in names}  # a layer may share its value with another
+    asked = {propagator.index(layer): layer for layer in names}  # a layer may share its value with another
     account = None if contrast or chunk else Account(propagator)
     chunks = []
     for part in _parts(len(x), 1 if contrast and not batch_leads(propagator.graph) else batch):
         record = propagator.record(x[part], keep=layers, memory=chunk is not None)
+        some_numbers(record.output, name, part.start)
         begun = start(record.output, part)
         rows = for_and_against(begun.relevance) if contrast else begun.relevance
         found = propagator.down(record, {"output": rows}, [*asked.values()], chunk=chunk, trace=account)
-        relevance = {name: found[asked[propagator.index(name)]] for name in names}
+        relevance = {layer: found[asked[propagator.index(layer)]] for layer in names}
+        if not torch.isfinite(relevance["input"]).all():
+            raise GraphError(
+                f"the relevance of {name} is NaN or infinite: a step divides by what is nothing for these images; model.check() tries "
+                "every step, and another composite may pass it"
+            )
         if contrast:
-            relevance = {name: abs_maps(tensor, record.batch) for name, tensor in relevance.items()}
-        activations = {name: record.values[propagator.index(name)] for name in layers}
+            relevance = {layer: abs_maps(tensor, record.batch) for layer, tensor in relevance.items()}
+        activations = {layer: record.values[propagator.index(layer)] for layer in layers}
         chunks.append(_Chunk(relevance, activations, record.output, begun))
     return _together(chunks, account)
 

@@ -31,9 +31,11 @@ def rehearse(graph: Graph, rules: Sequence[Local | None], x: Tensor, *, adjoint:
         try:
             propagator = Propagator(graph, watched)
             record = propagator.record(x)
-            if not torch.isfinite(record.output).all():
+            # Scores of classes that are masked may be −∞, and nobody explains these.
+            finite = torch.isfinite(record.output)
+            if record.output.isnan().any() or not finite.any():
                 return {-1: "the model's own output for a random image is not finite"}
-            relevance = propagator.down(record, {"output": torch.ones_like(record.output)[None]})["input"]
+            relevance = propagator.down(record, {"output": finite.to(record.output.dtype)[None]})["input"]
             if adjoint:
                 propagator.up(record, {"input": torch.ones_like(relevance)})
             return found

@@ -108,6 +108,20 @@ class Attribution(Result):
         """Relevance summed over channels, (N, H, W)."""
         return self.relevance.sum(1)
 
+    @property
+    def caution(self) -> str:
+        """Why the maps are not worth their colours: next to nothing reached the pixels, or nothing at all; else empty."""
+        if self.conservation is not None and self.conservation.warning:
+            return self.conservation.warning
+        empty = ~self.relevance.flatten(1).any(1)
+        if not empty.any():
+            return ""
+        which = "The map is" if len(empty) == 1 else f"The maps of {int(empty.sum())} of {len(empty)} images are"
+        return (
+            f"{which} zero everywhere: nothing reached the pixels, and nothing shows of what the model used. Try another composite, "
+            "such as 'epsilon_gamma_box', or RISE."
+        )
+
     def __repr__(self) -> str:
-        said = "" if self.conservation is None else f"\n  {self.conservation.sentence}"
-        return super().__repr__() + said
+        said = self.caution or ("" if self.conservation is None else self.conservation.sentence)
+        return super().__repr__() + (f"\n  {said}" if said else "")

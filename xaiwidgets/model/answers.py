@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from xaiwidgets.errors import whole
 from xaiwidgets.model.classes import class_index, class_indices
 from xaiwidgets.model.meaning import Meaning, of_two, probabilities
-from xaiwidgets.model.outputs import OutputError, Selection, boxes_of
+from xaiwidgets.model.outputs import OutputError, Selection, boxes_of, some_numbers
 from xaiwidgets.model.prediction import Prediction
 from xaiwidgets.model.state import evaluating
 
@@ -22,6 +22,8 @@ __all__ = ["Answers", "Precision"]
 
 Precision = Literal["float32", "bfloat16", "float16"]
 _SCORE_BATCH = 64
+_ROUNDED = 1e-3
+"""By so much a probability may miss 0 and 1, in half precision."""
 
 
 class Answers(ABC):
@@ -41,6 +43,7 @@ class Answers(ABC):
     _boxes: Any
     _warned: bool
     _told_of_one: bool
+    _told_of_range: bool
 
     @abstractmethod
     def validate(self, x: Any, argument: str = "x") -> Tensor:
@@ -79,17 +82,24 @@ class Answers(ABC):
         forward = self.forward_function(x, precision=precision)
         parts = [forward(part) for part in x.split(_SCORE_BATCH)]
         if parts[0].ndim < 1 or sum(len(part) for part in parts) != len(x):
+            shape = tuple(parts[0].shape)
+            came = f"{shape[0]} rows, {shape}," if shape else "one number"
             raise OutputError(
-                f"{self.name} gives an output of shape {tuple(parts[0].shape)} for {min(len(x), _SCORE_BATCH)} images; "
+                f"{self.name} gives {came} for {min(len(x), _SCORE_BATCH)} images; "
                 "it must give (N, …), one row an image"
             )
-        return torch.cat(parts)
+        found = some_numbers(torch.cat(parts), self.name)
+        self._check_range(found)
+        return found
 
     def scores(self, x: Tensor, *, precision: Precision = "float32") -> Tensor:
         """The model's output for each image, shape (N, classes): logits, float32, without autograd graph."""
         scores = self.output(x, precision=precision)
         if scores.ndim != 2:
-            raise OutputError(f"{self.name} gives an output of shape {tuple(scores.shape)}; scores need (N, classes)")
+            raise OutputError(
+                f"{self.name} gives an output of shape {tuple(scores.shape)}, no scores (N, classes); model.output(x) gives it as it is, "
+                "and xaiwidgets.targets asks about parts of it: T.region of maps, T.box of what a detector finds"
+            )
         self._check_names(self.class_scores(scores).shape[1])
         return scores
 
@@ -168,6 +178,20 @@ class Answers(ABC):
             ]
         found = [part for part in parts if part is not None]
         return torch.cat(found).float() if found else None
+
+    def _check_range(self, output: Tensor) -> None:
+        """Warn, once, of probabilities that somebody says they are and that cannot be."""
+        if self._meaning != "probabilities" or self._told_of_range or self.detects or output.ndim not in (2, 4):
+            return
+        low, high = (float(bound) for bound in output.aminmax())
+        if low < -_ROUNDED or high > 1 + _ROUNDED:
+            self._told_of_range = True
+            warnings.warn(
+                f"scores='probabilities', but {self.name} answers {low:.4g} to {high:.4g}; give scores='softmax' or 'sigmoid' for "
+                "logits, 'values' for plain numbers",
+                UserWarning,
+                stacklevel=4,
+            )
 
     def _check_names(self, classes: int) -> None:
         """Warn, once, of another number of names than classes: some answers have no name, or a wrong one."""

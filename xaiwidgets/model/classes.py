@@ -23,7 +23,8 @@ def class_index(entry: Any, count: int, names: Sequence[str] | None, model: str,
     if isinstance(entry, str):
         if names is None:
             raise ValueError(
-                f"{argument}={entry!r} is a name, but {model} has no class names; give an index or class_names="
+                f"{argument}={entry!r} is a name, but {model} has no class names; give an index or class_names=, or, where "
+                f"the model knows text, targets.similarity(model.text({entry!r}))"
             )
         if entry not in names:
             raise unknown(argument, entry, names)

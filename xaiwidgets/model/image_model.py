@@ -124,7 +124,7 @@ class ImageModel(Answers):
         self.lock = threading.RLock()
         self._transform = own.get("transform")
         self._graphs = self._new_graphs()
-        self._warned = self._told_of_one = False
+        self._warned = self._told_of_one = self._told_of_range = False
 
     def __repr__(self) -> str:
         classes = "" if self.class_names is None else f", {len(self.class_names)} classes"

@@ -105,6 +105,8 @@ def _load_weights(module: nn.Module, path: Path) -> None:
     state = _unwrapped(state, path, own)
     if state.keys() != own.keys() and hasattr(module, "save_pretrained"):
         state = _renamed(module, state)
+    # Counts of training steps, which old files do not have and nobody computes with; torch loads such files as well.
+    state = {key: own[key] for key in own if key.endswith("num_batches_tracked")} | state
     missing = [key for key in own if key not in state]
     extra = [key for key in state if key not in own]
     shapes = [key for key in own if key in state and own[key].shape != state[key].shape]
@@ -129,10 +131,12 @@ def _renamed(module: Any, state: dict[str, Tensor]) -> dict[str, Tensor]:
     return dict(read.state_dict()) if fits else state
 
 
-WRAPPERS = ("state_dict", "model_state_dict", "model", "net", "state_dict_ema", "model_ema")
+WRAPPERS = (
+    "state_dict", "model_state_dict", "model", "net", "state_dict_ema", "model_ema", "weights", "params", "ema", "student",
+)  # fmt: skip
 """The names under which training scripts keep a state dict beside optimisers and epochs."""
-PREFIXES = ("module.", "model.", "net.", "_orig_mod.")
-"""What data-parallel training, Lightning and `torch.compile` put before every name."""
+PREFIXES = ("module.", "model.", "net.", "_orig_mod.", "network.", "backbone.", "encoder.")
+"""What data-parallel training, Lightning, `torch.compile` and training scripts put before every name."""
 
 
 def _unwrapped(state: Any, path: Path, own: Collection[str]) -> dict[str, Tensor]:

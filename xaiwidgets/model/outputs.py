@@ -11,7 +11,7 @@ from torch import Tensor
 
 from xaiwidgets.graph import GraphError
 
-__all__ = ["DEFAULTS", "DETECTIONS", "OutputError", "Selection", "boxes_of", "detections", "entries_of"]
+__all__ = ["DEFAULTS", "DETECTIONS", "OutputError", "Selection", "boxes_of", "detections", "entries_of", "some_numbers"]
 
 DEFAULTS = ("logits", "out", "image_embeds", "pooler_output", "predicted_depth", "last_hidden_state")
 """Names under which modules return what they are for, the first that is there first: scores before representations."""
@@ -55,13 +55,13 @@ class Selection:
         return "default" if self.given is None else repr(self.given)
 
     def __call__(self, returned: Any) -> Tensor:
-        """The tensor (N, …).
+        """The tensor (N, …); one number an image, (N,), is one column, (N, 1).
 
         Raises:
-            OutputError: there is none, several, or none of that name.
+            OutputError: there is none, several, or none of that name; a given function raises.
         """
         if callable(self.given):
-            found = self.given(returned)
+            found = self._asked(self.given, returned)
         elif self.given is None:
             found = self._default(returned)
         else:
@@ -73,7 +73,20 @@ class Selection:
             raise OutputError(
                 f"output={self} of {self.name} gives {described(found)}; it must give one tensor (N, …), such as (N, classes)"
             )
-        return found
+        return found[:, None] if found.ndim == 1 else found
+
+    def _asked(self, function: Callable[[Any], Any], returned: Any) -> Any:
+        """What a person's function takes of what the module returned."""
+        try:
+            return function(returned)
+        except Exception as error:
+            if type(error).__module__.startswith("torch."):  # a trace's own errors, which say more where they are read
+                raise
+            reason = str(error).replace("FakeTensor", "Tensor")  # what a trace has in place of numbers
+            raise OutputError(
+                f"output={self} of {self.name} raises {type(error).__name__}: {reason}. It is called with what the module returns, "
+                f"{described(returned)}; give a function of that which gives one tensor (N, …)"
+            ) from error
 
     def _default(self, returned: Any) -> Any:
         if isinstance(returned, Tensor) or _are_detections(returned):
@@ -98,7 +111,13 @@ class Selection:
             if isinstance(step, int) and step not in entries and -len(entries) <= step < len(entries):
                 step = list(entries)[step]  # noqa: PLW2901 - an index of named outputs counts them in their order
             if step not in entries:
-                known = ", ".join(repr(name) for name in entries) or "none"
+                known = ", ".join(repr(name) for name in entries)
+                if not known:
+                    raise OutputError(
+                        f"output={self.given!r}: {step!r} is looked for in {described(found)}, which has no named parts; give a path "
+                        "that ends there, a function such as lambda returned: returned[:, :2], or None where the module returns "
+                        "one tensor"
+                    )
                 raise OutputError(
                     f"output={self.given!r} is not among what {self.name} returns, {described(found)}; choose from {known}"
                 )
@@ -125,6 +144,22 @@ def entries_of(returned: Any) -> dict[Any, Any]:
     if isinstance(returned, Sequence) and not isinstance(returned, str | bytes):
         return dict(enumerate(returned))
     return {}
+
+
+def some_numbers(output: Tensor, name: str, first: int = 0) -> Tensor:
+    """An output (N, …) as it is, of images from number ``first`` on. Infinite scores may be meant, as of classes that are masked.
+
+    Raises:
+        OutputError: NaN among its numbers.
+    """
+    wrong = output.isnan()
+    if wrong.any():
+        image = int(wrong.reshape(len(wrong), -1).any(1).nonzero()[0]) if output.ndim else 0
+        raise OutputError(
+            f"{name} answers NaN for image {first + image}: nothing can be explained of that; look for NaN or infinite values among its "
+            "weights and buffers, and whether the image is normalised as it was trained"
+        )
+    return output
 
 
 def described(returned: Any) -> str:

@@ -136,6 +136,8 @@ class Region(Target):
         entries = mask.tolist() if hasattr(mask, "tolist") and getattr(mask, "ndim", 0) == 1 else mask
         if hasattr(entries, "shape") or (isinstance(entries, Sequence) and entries and isinstance(entries[0], list)):
             return f"in a mask of {int((torch.as_tensor(entries) != 0).sum())} pixels"
+        if not isinstance(entries, Sequence) or isinstance(entries, str) or len(entries) not in (2, 4):
+            return f"in {mask!r}"
         return f"in the box {tuple(entries)}" if len(entries) == 4 else f"around the point {tuple(entries)}"
 
     def __str__(self) -> str:
@@ -207,6 +209,11 @@ class Similarity(Target):
         try:
             given = torch.as_tensor(self.vector)
         except (TypeError, ValueError, RuntimeError):
+            if isinstance(self.vector, str):
+                raise TargetError(
+                    f"{asked.argument}={self}: {self.vector!r} is a phrase; give a vector ({asked.output.shape[1]},), such as "
+                    f"model.text({self.vector!r}) of a model that knows text"
+                ) from None
             raise TargetError(
                 f"{asked.argument}={self} is {type(self.vector).__name__}; give a vector ({asked.output.shape[1]},), or an "
                 "image as model.prepare(image) makes"

@@ -194,6 +194,11 @@ def _number(target: Any, count: int, asked: Asked, what: str) -> int:
     try:
         number = whole("which", target.which)
     except ValueError:
+        if isinstance(target.which, str):
+            raise TargetError(
+                f"{asked.argument}={target}: which={target.which!r} is no box; give the number of one, 0 to {count - 1}, or (left, top, "
+                f"right, bottom) in pixels; of a class, T.box(target={target.which!r})"
+            ) from None
         number = -1
     if not 0 <= number < count:
         raise TargetError(

@@ -123,7 +123,8 @@ class FunctionScore(Score):
 
     def __call__(self, output: Tensor) -> Tensor:
         try:
-            found = self.function(output.float())
+            # A tensor of its own: what it does in place is no business of the model's answer.
+            found = self.function(output.float().clone())
         except Exception as error:
             sizes = ", ".join(["N", *map(str, output.shape[1:])])
             raise TargetError(

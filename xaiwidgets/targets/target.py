@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, SupportsFloat
 
 from torch import Tensor
 
@@ -94,7 +94,12 @@ class Target(ABC):
     def __sub__(self, other: Any) -> Target:
         return Weighted(((1.0, self), (-1.0, _target(other))))
 
-    def __mul__(self, weight: float) -> Target:
+    def __mul__(self, weight: SupportsFloat) -> Target:
+        if not isinstance(weight, SupportsFloat):
+            raise TypeError(
+                f"a target is weighed with a number, not with {type(weight).__name__}; for anything else of the output give a function, "
+                "such as lambda out: out[:, 1] * out[:, 2]"
+            )
         return Weighted(((float(weight), self),))
 
     __rmul__ = __mul__

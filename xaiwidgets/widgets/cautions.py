@@ -23,7 +23,8 @@ _NOISE = 2.0
 def cautions_of(result: Any, maps: Mapping[str, Tensor]) -> list[str]:
     """What to know before a result is read, in words; nothing where its maps (H, W) by name are what they look like."""
     account = getattr(result, "conservation", None)
-    found = [account.warning] if account is not None and account.warning else []
+    caution = getattr(result, "caution", "") or ("" if account is None else account.warning)
+    found = [caution] if caution else []
     if isinstance(result, RelaxResult):
         found += _masked(result, maps)
     return found
