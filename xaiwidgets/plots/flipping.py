@@ -48,7 +48,9 @@ def screen(
     step marked; below them the pictures at that step; at the foot how all of it was made."""
     width = max(5.2 * len(result.orders), 3.2 * len(panes)) + 0.4
     figure = Picture(figsize=(width, 4.2 + (3.6 if panes else 0) + 0.6), layout="constrained")
-    parts = figure.subfigures(2, 1, height_ratios=(4.2, 3.6)) if panes else [figure.subfigures(1, 1)]
+    parts: Any = figure.subfigures(2 if panes else 1, 1, squeeze=False, height_ratios=(4.2, 3.6)[: 2 if panes else 1])[
+        :, 0
+    ]
     _draw_curves(parts[0], result, band=row is None, row=row, hidden=hidden, step=step)
     if panes:
         for axis, pane in zip(parts[1].subplots(1, len(panes), squeeze=False)[0], panes, strict=True):

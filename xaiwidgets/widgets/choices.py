@@ -187,7 +187,7 @@ class Colormap(traitlets.Unicode):
     """The name of a colour map that the widgets have."""
 
     def validate(self, obj: Any, value: Any) -> Any:
-        return check_known(self.name, super().validate(obj, value), COLORMAPS)
+        return check_known(str(self.name), super().validate(obj, value), COLORMAPS)
 
 
 class Zoom(traitlets.List):
