@@ -7,6 +7,7 @@ from datetime import date
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 from torch import Tensor
 
 from ..conftest import RecordedViewer
@@ -21,6 +22,12 @@ def panels(widget: RecordedViewer) -> tuple[list[Axes], list[Axes], str]:
     return curves, pictures, figure.get_supxlabel()
 
 
+def lines(axis: Axes) -> dict[str, Line2D]:
+    """The curves of a panel by their methods."""
+    named = {str(line.get_label()): line for line in axis.lines}
+    return {label.split(":")[0]: line for label, line in named.items() if not label.startswith("_")}
+
+
 def test_the_figure_is_of_the_view(viewer: Callable[..., RecordedViewer], images: Tensor, heat: Tensor) -> None:
     widget = viewer(model(), images, {"a": heat, "b": -heat}, target="star", image=1, step=1, patch=4)
     assert widget.wait(30)
@@ -28,10 +35,10 @@ def test_the_figure_is_of_the_view(viewer: Callable[..., RecordedViewer], images
     assert result is not None
     curves, pictures, caption = panels(widget)
     own = result.curves["morf"]["a"][1]
-    drawn = {line.get_label().split(":")[0]: line for line in curves[0].lines if not line.get_label().startswith("_")}
+    drawn = lines(curves[0])
     assert np.allclose(drawn["a"].get_ydata(), own), "the curve of the image on screen, not the mean"
     assert set(drawn) == {"a", "b", "random"}
-    marker = [line for line in curves[0].lines if line.get_label().startswith("_")]
+    marker = [line for line in curves[0].lines if str(line.get_label()).startswith("_")]
     assert np.allclose(marker[0].get_xdata(), float(result.fractions[1])), "the step is marked"
     assert [axis.get_title(loc="left") for axis in pictures] == [
         "Image", "Heatmap of a", "Most relevant first", "Least relevant first",
@@ -41,7 +48,7 @@ def test_the_figure_is_of_the_view(viewer: Callable[..., RecordedViewer], images
     widget.scope, widget.hidden = "mean", ["a"]
     assert widget.wait(30)
     curves, pictures, caption = panels(widget)
-    drawn = {line.get_label().split(":")[0]: line for line in curves[0].lines if not line.get_label().startswith("_")}
+    drawn = lines(curves[0])
     assert set(drawn) == {"b", "random"}, "hidden methods are not drawn"
     assert np.allclose(drawn["b"].get_ydata(), result.curves["morf"]["b"].mean(0), atol=1e-5)
     assert pictures[1].get_title(loc="left") == "Heatmap of b"
