@@ -242,10 +242,10 @@ class FlippingPages(FlippingState):
         parts = [
             self.model_name,
             f"{result.score} of {named or 'what is predicted'}",
-            f"hidden with {choice('perturb', self.perturb)}, patch {self.patch} px",
+            f"hidden: {choice('perturb', self.perturb)}, patch {self.patch} px",
             f"mean of {self.images} images" if self.scope == "mean" else f"image {self.image + 1} of {self.images}",
             f"step {step} of {schedule.steps}" + (", all grey" if grey else ""),
-            *([f"hidden here: {', '.join(self.hidden)}"] if self.hidden else []),
+            *([f"not shown: {', '.join(self.hidden)}"] if self.hidden else []),
             date.today().isoformat(),
         ]
         return " · ".join(part for part in parts if part)
