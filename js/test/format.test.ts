@@ -78,6 +78,21 @@ test("ticks are round and inside the range", () => {
   assert.ok(ticksOf([0.013, 0.047]).every(({ at }) => at >= 0 && at <= 1));
 });
 
+test("no scale is without two numbers", () => {
+  for (let size = 1e-6; size < 1e4; size *= 1.07) {
+    for (const range of [
+      [-size, size],
+      [0, size],
+      [0.9 * size, size],
+    ] as [number, number][]) {
+      const ticks = ticksOf(range);
+      assert.ok(ticks.length >= 2, `${range}`);
+      assert.ok(ticks.every(({ at }) => at >= 0 && at <= 1));
+      assert.ok(new Set(ticks.map(({ text }) => text)).size === ticks.length, `${range}`);
+    }
+  }
+});
+
 test("file names from any title", () => {
   assert.equal(fileName("Why: a/b? <script>", "png"), "why-a-b-script.png");
   assert.equal(fileName("", "svg"), "heatmap.svg");

@@ -2,6 +2,9 @@ import assert from "node:assert/strict";
 import { beforeEach, mock, test } from "node:test";
 import { HeatmapStore } from "../src/heatmap/state/store.ts";
 import { compare, type Method } from "../src/heatmap/types.ts";
+import { contentOf, type MapPane, panesOf } from "../src/heatmap/views/panes.ts";
+import { sentenceOf, stillText } from "../src/heatmap/views/words.ts";
+import { saidName, saidOf } from "../src/shared/state/album.ts";
 import { Host, type Message } from "../src/shared/state/host.ts";
 import { StandInModel } from "../src/shared/state/standin.ts";
 
@@ -250,4 +253,49 @@ test("a store that is disposed of listens to nothing and leaves no timer", () =>
   mock.timers.tick(60_000);
   assert.equal(computes().length, 0);
   assert.notEqual(store.connection.value, "silent");
+});
+
+test("what is said of a map names what it explains, not what is asked for by now", () => {
+  const told = { ...lrp, views: [{ ...view, high: "speaks for {class}", low: "speaks against {class}" }] };
+  start({ methods: [told], target: 1, class_names: ["heart", "triangle", "star"] });
+  model.receive(
+    {
+      type: "maps",
+      ...{ image: 0, method: "lrp", target: 1, against: null, parameters: {}, request: null, final: true },
+      maps: [{ name: "r", dtype: "float32", shape: [1, 2], range: [-1, 1] }],
+    },
+    [Float32Array.of(-1, 1).buffer],
+  );
+  const pane = () => panesOf(store)[0] as MapPane;
+  const said = () => sentenceOf(store, pane(), contentOf(store, pane())!);
+  assert.match(said(), /^Red speaks for triangle/);
+  model.update("status", { state: "running" });
+  store.ask({ target: 2 });
+  assert.match(said(), /^Red speaks for triangle, blue speaks against triangle/);
+  assert.equal(stillText(store, pane(), contentOf(store, pane())!), "still: triangle · computing star…");
+  model.update("status", { state: "error", message: "it broke" });
+  assert.equal(stillText(store, pane(), contentOf(store, pane())!), "still: triangle · no answer for star");
+});
+
+test("a map of one value says so", () => {
+  const told = { ...lrp, views: [{ ...view, high: "speaks for {class}", low: "speaks against {class}" }] };
+  start({ methods: [told] });
+  const said = () => {
+    const pane = panesOf(store)[0] as MapPane;
+    return sentenceOf(store, pane, contentOf(store, pane)!);
+  };
+  answer(0);
+  assert.match(said(), /zero everywhere/);
+  answer(2);
+  assert.match(said(), /is 2 everywhere/);
+});
+
+test("of one probability alone, what is not the class is said so", () => {
+  const name = (index: number) => ["cat", "dog"][index]!;
+  const [index, share] = saidOf("probability", true, 0, 0.371);
+  assert.equal(saidName(index, name), "not cat");
+  assert.ok(Math.abs(share - 0.629) < 1e-9);
+  assert.deepEqual(saidOf("probability", false, 1, 0.371), [1, 0.371]);
+  assert.deepEqual(saidOf("probability", true, 0, 0.7), [0, 0.7]);
+  assert.deepEqual(saidOf("value", true, 0, 0.2), [0, 0.2]);
 });

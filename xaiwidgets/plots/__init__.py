@@ -15,6 +15,7 @@ from xaiwidgets.plots.browser import concepts
 from xaiwidgets.plots.concept_graph import concept_graph
 from xaiwidgets.plots.concept_rows import concept_rows
 from xaiwidgets.plots.flipping import flipping
+from xaiwidgets.plots.flipping import screen as flipping_screen
 from xaiwidgets.plots.gae import gae
 from xaiwidgets.plots.heatmaps import explanation, heatmaps, picture
 from xaiwidgets.plots.masking import relax
@@ -25,7 +26,7 @@ from xaiwidgets.plots.ranking import ranking
 from xaiwidgets.plots.references import references
 
 __all__ = [
-    "FIGURES", "Look", "Mark", "Pane", "Picture", "concepts", "flipping", "heatmaps", "overlays", "picture", "plot", "relax",
+    "FIGURES", "Look", "Mark", "Pane", "Picture", "concepts", "flipping", "flipping_screen", "heatmaps", "overlays", "picture", "plot", "relax",
 ]  # fmt: skip
 
 OVER_PICTURES: dict[str, Callable[..., Figure]] = {

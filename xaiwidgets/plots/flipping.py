@@ -6,10 +6,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure
+from matplotlib.figure import Figure, FigureBase
 
 from xaiwidgets.errors import unknown
 from xaiwidgets.plots.curves import CHANCE, COLOURS, clean, curve, mean_of, picture
+from xaiwidgets.plots.overlays import Look, Pane, draw_pane
 from xaiwidgets.plots.pieces import Picture
 
 ORDER_NAMES = {"morf": "most relevant first", "lerf": "least relevant first", "random": "random order"}
@@ -26,26 +27,74 @@ def flipping(result: Any, *, kind: str = "curves", **options: Any) -> Figure:
 def curves(result: Any, *, band: bool = True) -> Figure:
     """A panel an order: mean score over images with its interval, chance in grey; the legend gives the areas, best first."""
     figure = Picture(figsize=(5.2 * len(result.orders) + 0.4, 4.2), layout="constrained")
-    axes = figure.subplots(1, len(result.orders), squeeze=False, sharey=True)[0]
-    fractions = result.fractions.numpy()
-    for axis, order in zip(axes, result.orders, strict=True):
-        areas = result.auc_of(order)
-        if result.random is not None:
-            per_image = result.random.nanmean(0)
-            label = f"random: {mean_of(areas['random'])}"
-            curve(axis, fractions, per_image, label, colour=CHANCE, band=band, result=result, dashed=True)
-        lines = [(name, values) for name, values in result.curves[order].items() if name != "random"]
-        for name, values in sorted(lines, key=lambda line: float(areas[line[0]].nanmean()), reverse=order == "lerf"):
-            colour = COLOURS[list(result.methods).index(name) % len(COLOURS)]
-            curve(axis, fractions, values, f"{name}: {mean_of(areas[name])}", colour=colour, band=band, result=result)
-        axis.set_title(ORDER_NAMES.get(order, order), fontsize="medium")
-        axis.set_xlabel("Share of patches flipped")
-        axis.legend(title="Area under the curve", fontsize="small", title_fontsize="small", frameon=False)
-        clean(axis)
-    axes[0].set_ylabel(f"Score ({result.score})")
+    _draw_curves(figure, result, band=band)
     count = len(result.target)
     figure.suptitle(f"Pixel flipping of {result.provenance.model}, {count} image{'s' if count > 1 else ''}")
     return figure
+
+
+def screen(
+    result: Any,
+    *,
+    row: int | None,
+    hidden: Sequence[str],
+    step: int,
+    panes: Sequence[Pane],
+    look: Look,
+    title: str,
+    caption: str,
+) -> Figure:
+    """What a flipping viewer shows: the curves of one image, or of all with ``row=None``, without the methods that are hidden, with the
+    step marked; below them the pictures at that step; at the foot how all of it was made."""
+    width = max(5.2 * len(result.orders), 3.2 * len(panes)) + 0.4
+    figure = Picture(figsize=(width, 4.2 + (3.6 if panes else 0) + 0.6), layout="constrained")
+    parts: Any = figure.subfigures(2 if panes else 1, 1, squeeze=False, height_ratios=(4.2, 3.6)[: 2 if panes else 1])[
+        :, 0
+    ]
+    _draw_curves(parts[0], result, band=row is None, row=row, hidden=hidden, step=step)
+    if panes:
+        for axis, pane in zip(parts[1].subplots(1, len(panes), squeeze=False)[0], panes, strict=True):
+            draw_pane(parts[1], axis, pane, look)
+    figure.suptitle(title, parse_math=False)
+    figure.supxlabel(caption, fontsize="small", color="#5b616b", parse_math=False)
+    return figure
+
+
+def _draw_curves(
+    figure: FigureBase,
+    result: Any,
+    *,
+    band: bool,
+    row: int | None = None,
+    hidden: Sequence[str] = (),
+    step: int | None = None,
+) -> None:
+    """The panels of `curves`, one an order."""
+    axes = figure.subplots(1, len(result.orders), squeeze=False, sharey=True)[0]
+    fractions = result.fractions.numpy()
+    rows = slice(None) if row is None else slice(row, row + 1)
+    for axis, order in zip(axes, result.orders, strict=True):
+        areas = {name: values[rows] for name, values in result.auc_of(order).items()}
+        if result.random is not None and "random" not in hidden:
+            per_image = result.random.nanmean(0)[rows]
+            label = f"random: {mean_of(areas['random'])}"
+            curve(axis, fractions, per_image, label, colour=CHANCE, band=band, result=result, dashed=True)
+        lines = [(name, values[rows]) for name, values in result.curves[order].items() if name != "random"]
+        lines = [(name, values) for name, values in lines if name not in hidden]
+        for name, values in sorted(lines, key=lambda line: float(areas[line[0]].nanmean()), reverse=order == "lerf"):
+            colour = COLOURS[list(result.methods).index(name) % len(COLOURS)]
+            curve(axis, fractions, values, f"{name}: {mean_of(areas[name])}", colour=colour, band=band, result=result)
+        if step is not None:
+            axis.axvline(float(fractions[step]), color="#222222", linewidth=1, zorder=0)
+            if result.setup.schedule.gray_last:
+                end = {"textcoords": "offset points", "ha": "right", "fontsize": "small", "color": "#5b616b"}
+                axis.annotate("all grey", (1, 0), xycoords="axes fraction", xytext=(-2, 4), **end)
+        axis.set_title(ORDER_NAMES.get(order, order), fontsize="medium")
+        axis.set_xlabel("Share of patches flipped")
+        if axis.get_legend_handles_labels()[0]:
+            axis.legend(title="Area under the curve", fontsize="small", title_fontsize="small", frameon=False)
+        clean(axis)
+    axes[0].set_ylabel(f"Score ({result.score})")
 
 
 def flips(result: Any) -> Figure:

@@ -143,6 +143,9 @@ def draw_pane(figure: Figure, axis: Axes, pane: Pane, look: Look) -> None:
         _draw_mark(axis, mark, (width, height), (pane.pixels.shape[2], pane.pixels.shape[1]))
     if pane.values is None:
         return
+    if (value := flat(pane)) is not None:
+        axis.set_xlabel("zero everywhere" if value == 0 else f"{value:.3g} everywhere", fontsize="small")
+        return
     if look.overlay == "outlines":
         _draw_outlines(axis, pane, look)
         return
@@ -157,10 +160,25 @@ def draw_pane(figure: Figure, axis: Axes, pane: Pane, look: Look) -> None:
         bar.set_label(pane.unit, fontsize="small")
 
 
+def flat(pane: Pane) -> float | None:
+    """The value that all pixels of a map have, where their colour would be that of a result: zero, or one on a scale of its own."""
+    if pane.values is None:
+        return None
+    values = pane.values.detach().cpu().double()
+    values = values[values.isfinite()]
+    if values.numel() == 0 or values.min() != values.max():
+        return None
+    value, (low, high) = float(values[0]), pane.span
+    own = low == high or (low == -high and math.isclose(high, abs(value), rel_tol=1e-5))
+    return value if value == 0 or own else None
+
+
 def composed(pane: Pane, look: Look) -> Image:
     """What is on screen, (H, W, 3) of values in [0, 1], in the resolution of the map."""
     if pane.values is None:
         return _in_colour(drawn(pane.pixels))
+    if flat(pane) is not None:
+        return _in_colour(paled(pane.pixels) if look.picture == "grey" else drawn(pane.pixels))
     values = pane.values.detach().cpu().double().numpy()
     height, width = values.shape
     alone = look.picture == "none"

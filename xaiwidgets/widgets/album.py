@@ -127,7 +127,8 @@ class Album:
             )
         picture, (width, height) = _atlas(self._pixels[rows])
         content: dict[str, Any] = {"type": "album", "start": start, "tile": [width, height], "columns": _COLUMNS}
-        content |= {"kind": kind, "classes": classes, "shares": shares, "labels": self._labels[rows]}
+        alone = kind == "probability" and said is not None and said[1].shape[1] == 1
+        content |= {"kind": kind, "classes": classes, "shares": shares, "alone": alone, "labels": self._labels[rows]}
         return Packet(content, (picture,))
 
 

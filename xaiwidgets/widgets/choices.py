@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from functools import cached_property
 from typing import Any
@@ -12,6 +13,7 @@ from torch import Tensor
 
 from xaiwidgets.errors import unknown, whole
 from xaiwidgets.model import ImageModel
+from xaiwidgets.plots.overlays import COLORMAPS
 from xaiwidgets.targets import Target, class_count, score_of, target_of, told
 
 # What a closed widget has in place of images. Made here: a widget may be collected in the middle of an export, whose modes would
@@ -105,6 +107,11 @@ class Classes:
                 raise StateError(f"{argument} is empty; give at least one target by name, or None")
             added = [self._add(str(name), entry) for name, entry in value.items()]
             return added[0]
+        if isinstance(value, list | tuple):
+            raise StateError(
+                f"{argument}={value!r} is several; give one class, or targets by name as {{'name': target, …}}. Classes beside each other: "
+                "HeatmapOverlay(…, show='targets', beside=[…])"
+            )
         if isinstance(value, Target) or callable(value):
             return self._add(str(target_of(value)), value)
         if value is None:
@@ -174,6 +181,47 @@ class ClassList(traitlets.List):
         if None in found:
             raise StateError(f"{self.name} has None; give classes or targets, by index or name")
         return super().validate(obj, list(dict.fromkeys(found)))
+
+
+class Colormap(traitlets.Unicode):
+    """The name of a colour map that the widgets have."""
+
+    def validate(self, obj: Any, value: Any) -> Any:
+        return check_known(str(self.name), super().validate(obj, value), COLORMAPS)
+
+
+class Zoom(traitlets.List):
+    """[magnification, x, y]: how large the picture is drawn, 1 for the whole of it, and the middle of what is seen, in shares of it."""
+
+    def __init__(self) -> None:
+        super().__init__(traitlets.Float(), [1.0, 0.5, 0.5])
+
+    def validate(self, obj: Any, value: Any) -> Any:
+        numbers = isinstance(value, list | tuple) and len(value) == 3 and all(isinstance(n, int | float) for n in value)
+        if not numbers or not math.isfinite(value[0]) or value[0] < 1 or not all(0 <= n <= 1 for n in value[1:]):
+            raise StateError(
+                f"{self.name}={value!r} is no part of a picture; give [magnification of at least 1, x, y], x and y from 0 to 1"
+            )
+        return super().validate(obj, list(value))
+
+
+class Pinned(traitlets.Any):
+    """A place that a person pinned, as two whole numbers by name, or None."""
+
+    def __init__(self, first: str, second: str) -> None:
+        super().__init__(None)
+        self.keys = (first, second)
+
+    def validate(self, obj: Any, value: Any) -> Any:
+        if value is None:
+            return None
+        if not isinstance(value, Mapping) or set(value) != set(self.keys):
+            first, second = self.keys
+            raise StateError(f"{self.name}={value!r} is no place; give {{{first!r}: …, {second!r}: …}}, or None")
+        try:
+            return {key: whole(f"{self.name}[{key!r}]", value[key], 0) for key in self.keys}
+        except ValueError as error:
+            raise StateError(str(error)) from None
 
 
 def is_representation(model: ImageModel | None, count: int) -> bool:

@@ -89,7 +89,7 @@ def test_the_state_is_written_and_read_in_python(overlay: Overlay, relax: RELAX,
     for name, value in {
         "opacity": 0.1,
         "threshold": 0.9,
-        "colormap": "gray",
+        "colormap": "greys",
         "clip": 98.0,
         "show": "importance",
     }.items():

@@ -15,7 +15,7 @@ from xaiwidgets.widgets.concepts.gallery import Question, cut_out
 from xaiwidgets.widgets.concepts.names import ConceptNames
 from xaiwidgets.widgets.concepts.result import BrowserResult
 from xaiwidgets.widgets.concepts.state import ConceptState
-from xaiwidgets.widgets.wire import Packet
+from xaiwidgets.widgets.wire import Packet, picture_packet
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -88,6 +88,10 @@ class ConceptPages(ConceptState):
             packets += self._answers.so_far(want)
         return packets
 
+    def _plain_picture(self) -> Packet:
+        """The image alone, before it is explained, and where it cannot be."""
+        return picture_packet(self.image, self._answers.pixels[self.image])
+
     def _question(self, image: int | None = None) -> Question:
         return Question(self.image if image is None else image, self.target, self.against)
 
@@ -111,7 +115,7 @@ class ConceptPages(ConceptState):
 
     def _recorded(self, images: Sequence[int] | None = None) -> list[Packet]:
         wanted = [self.image, *(image for image in images or () if image != self.image)]
-        packets: list[Packet] = []
+        packets = [] if self._answers.has_focus(self._question()) else [self._plain_picture()]
         pictured: set[tuple[Any, ...]] = set()
         for image in wanted:
             packets += (left for packet in self._present(image) if (left := _unseen(packet, pictured)) is not None)

@@ -165,6 +165,8 @@ class ConceptBrowser(ConceptPages):
 
     @selection.setter
     def selection(self, wanted: Mapping[str, Any]) -> None:
+        if not isinstance(wanted, Mapping):
+            raise TypeError(f"selection={wanted!r} is no selection; give a dict with any of {', '.join(SELECTION)}")
         check_keywords("selection", wanted, SELECTION)
         if wanted.get("layer", self.layer) != self.layer and "concept" not in wanted:
             wanted = {**wanted, "concept": None}
@@ -193,7 +195,7 @@ class ConceptBrowser(ConceptPages):
         self._heard = True
         self._names.reload()
         self._show_names()
-        for packet in [*self._present(), *self._known_images()]:
+        for packet in [*(self._present() or [self._plain_picture()]), *self._known_images()]:
             self._post(packet)
         self._post(Packet({"type": "welcome"}))
 
@@ -258,7 +260,14 @@ class ConceptBrowser(ConceptPages):
 
     def _failed(self, error: Exception, lane: int, key: str) -> None:
         self._finished(lane, key)
+        self._fail(error)
+
+    def _fail(self, error: Exception) -> None:
         self._show_error(error)
+        if not self._answers.has_focus(self._question()):
+            # What is known without the explanation is shown all the same.
+            self._post(self._plain_picture())
+            self._meet(self.image)
 
     def _say(self, done: int, total: int, unit: str) -> None:
         """Progress, where it takes long enough to be seen."""
@@ -269,7 +278,7 @@ class ConceptBrowser(ConceptPages):
 
     def _begin(self) -> None:
         """Compute what is shown first, before anybody asks: a cell that keeps the kernel busy delays questions."""
-        self._runner.submit(Job(start=self._first_steps, on_error=self._show_error, lane=LANES["focus"]))
+        self._runner.submit(Job(start=self._first_steps, on_error=self._fail, lane=LANES["focus"]))
 
     def _first_steps(self) -> Iterator[None]:
         for want in self._wants():

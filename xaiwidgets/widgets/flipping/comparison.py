@@ -161,6 +161,10 @@ class Comparison:
         wanted = () if request.order == RANDOM else shown
         return tuple(name for name in wanted or (RANDOM,) if name not in done)
 
+    def patches(self, patch: int) -> int:
+        """Patches of an image: no run has more steps, but for the last one that is all grey."""
+        return -(-self.x.shape[2] // patch) * -(-self.x.shape[3] // patch) + 1
+
     def check(self, request: Request, shown: Sequence[str]) -> None:
         """Raise what calling :func:`pixel_flipping` would."""
         self._stream(request, None, shown, 0, lambda: True)
@@ -247,15 +251,25 @@ class Comparison:
         ranks = None if result is None else _ranks(result, name, image)
         if result is None or ranks is None:
             return None
-        source = self._sources.get(name)
-        if isinstance(source, Tensor):
-            heatmap: Tensor | None = source[image]
-        else:
-            heatmap = self._memory.find(
-                self._method(name), self.x[image], kept_under(result.target[image], request.target)
-            )
+        heatmap = self.heatmap(request, image, name)
         asked = {"patch": request.patch, "target": request.target}
         return map_packet(asked, image=image, method=name, ranks=ranks, heatmap=heatmap)
+
+    def heatmap(self, request: Request, image: int, name: str) -> Tensor | None:
+        """An image's heatmap (H, W) by a method, when it is known; None for the baseline."""
+        result, source = self.result(request), self._sources.get(name)
+        if isinstance(source, Tensor):
+            return source[image]
+        if result is None or source is None:
+            return None
+        return self._memory.find(self._method(name), self.x[image], kept_under(result.target[image], request.target))
+
+    def frame(self, request: Request, image: int, name: str, order: str, step: int) -> Tensor | None:
+        """The image (C, H, W) as the model sees it after a step, in [0, 1]; None while the order of its patches is not known."""
+        result = self.result(request)
+        if result is None or _ranks(result, name, image) is None:
+            return None
+        return result.images(name, step, rows=[image], order=order)[0]
 
     def frames(
         self, request: Request, image: int, name: str, orders: Sequence[str], steps: Sequence[int]
@@ -295,5 +309,9 @@ def _by_name(explanations: Any) -> dict[str, Any]:
         return {str(name): source for name, source in explanations.items()}
     if explanations is None:
         return {}
+    if isinstance(explanations, list | tuple):
+        raise TypeError(
+            f"explanations is {type(explanations).__name__}; give them by name, as {{'LRP': …}}, or one alone"
+        )
     method = getattr(explanations, "method", None) or getattr(getattr(explanations, "provenance", None), "method", None)
     return {str(method or getattr(explanations, "__name__", type(explanations).__name__)): explanations}

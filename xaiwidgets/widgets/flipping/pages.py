@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
@@ -15,9 +16,12 @@ from xaiwidgets.widgets.flipping.state import FlippingState
 from xaiwidgets.widgets.flipping.wire import curves_packet, gae_packet
 from xaiwidgets.widgets.jobs import Job, JobRunner
 from xaiwidgets.widgets.wire import SNAPSHOT_LIMIT, Packet, packed, picture_packet
+from xaiwidgets.words import choice
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
+
+    from xaiwidgets.plots import Pane
 
 __all__ = ["FlippingPages"]
 
@@ -25,6 +29,8 @@ _SENT = 2**20
 """Scores in one message, 4 MB: with more, only the image on screen sends its own curves."""
 _SAVED_FRAMES = 24_000_000
 """Bytes of frames in a saved page: all steps of small images, fewer methods of large ones."""
+_NEAR_ZERO = 0.05
+_FRAMES = {"morf": "Most relevant first", "lerf": "Least relevant first", RANDOM: "Random order"}
 _SNAPSHOT = 1
 """Lane of the second worker: what somebody looks at comes first."""
 
@@ -186,7 +192,63 @@ class FlippingPages(FlippingState):
         result = self.result
         if result is None:
             return plots.picture(self._pixels[self.image], title=self._called())
-        return plots.flipping(result)
+        step = min(self.step, result.setup.schedule.steps)
+        return plots.flipping_screen(
+            result,
+            row=None if self.scope == "mean" else self.image,
+            hidden=self.hidden,
+            step=step,
+            panes=self._panes(step),
+            look=plots.Look("", 0.8, self.picture, self.overlay),
+            title=self._called(),
+            caption=self._caption(result, step),
+        )
+
+    def _panes(self, step: int) -> list[Pane]:
+        """The pictures on screen: the heatmap of the method that is followed, and what the model sees at the step."""
+        from xaiwidgets import plots
+
+        request, image = self._request(), self.image
+        shown = [name for name in (*self._work.methods, RANDOM) if name not in self.hidden]
+        shown = [RANDOM] if request.order == RANDOM else shown
+        name = self.method if self.method in shown else next(iter(shown), RANDOM)
+        orders = request.orders if name != RANDOM else request.orders[:1]
+        panes = []
+        heatmap = self._work.heatmap(request, image, name)
+        if name == RANDOM or len(orders) > 1:
+            panes.append(plots.Pane("Image", self._pixels[image]))
+        if heatmap is not None:
+            low, high = float(heatmap.min()), float(heatmap.max())
+            # As heatLook in js/src/flipping/views/draw.ts.
+            signed = low == high or low < _NEAR_ZERO * max(0.0, high)
+            bound = max(abs(low), abs(high)) or 1.0
+            span = (-bound, bound) if signed else (low, high)
+            panes.append(plots.Pane(f"Heatmap of {name}", self._pixels[image], heatmap, span, signed))
+        for order in orders:
+            frame = self._work.frame(request, image, name, order, step)
+            if frame is not None:
+                panes.append(plots.Pane(_FRAMES[RANDOM if name == RANDOM else order], frame.cpu()))
+        return panes
+
+    def _caption(self, result: FlippingResult, step: int) -> str:
+        """Model, class, what hides, image, step and date: what a figure must say to be read later."""
+        names, target = self.class_names, self.target
+        if self.scope == "image" and target is None:
+            found = int(result.target[self.image])
+            target = found if found >= 0 else None
+        named = None if target is None else names[target] if target < len(names) else f"class {target}"
+        schedule = result.setup.schedule
+        grey = schedule.gray_last and step == schedule.steps
+        parts = [
+            self.model_name,
+            f"{result.score} of {named or 'what is predicted'}",
+            f"hidden: {choice('perturb', self.perturb)}, patch {self.patch} px",
+            f"mean of {self.images} images" if self.scope == "mean" else f"image {self.image + 1} of {self.images}",
+            f"step {step} of {schedule.steps}" + (", all grey" if grey else ""),
+            *([f"not shown: {', '.join(self.hidden)}"] if self.hidden else []),
+            date.today().isoformat(),
+        ]
+        return " · ".join(part for part in parts if part)
 
     def _called(self) -> str:
         return self.title or f"Pixel flipping of {self.model_name}"

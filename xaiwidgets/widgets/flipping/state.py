@@ -5,7 +5,7 @@ from __future__ import annotations
 import traitlets
 
 from xaiwidgets.widgets.base import Widget, bundle
-from xaiwidgets.widgets.choices import ClassChoice
+from xaiwidgets.widgets.choices import ClassChoice, Pinned
 
 __all__ = ["FlippingState"]
 
@@ -32,7 +32,7 @@ class FlippingState(Widget):
     sort_by = traitlets.Unicode("rank").tag(sync=True)
     """A column of the table: "method", "rank", "morf", "lerf", "random", "gap", "ties" or "gae"."""
     descending = traitlets.Bool(False).tag(sync=True)
-    selection = traitlets.Any(None).tag(sync=True)
+    selection = Pinned("row", "column").tag(sync=True)
     """The pinned patch as {"row": row, "column": column} of the grid of patches, or None."""
     # What Python tells.
     about = traitlets.Dict().tag(sync=True)

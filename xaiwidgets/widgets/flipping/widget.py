@@ -12,7 +12,7 @@ from xaiwidgets.evaluate.flipping.result import RANDOM
 from xaiwidgets.evaluate.sources import gathered
 from xaiwidgets.model import ImageModel
 from xaiwidgets.widgets.album import Album, labels_of
-from xaiwidgets.widgets.choices import NO_IMAGES, Classes, check_image, check_known
+from xaiwidgets.widgets.choices import NO_IMAGES, Classes, StateError, check_image, check_known
 from xaiwidgets.widgets.flipping.comparison import Comparison, Request
 from xaiwidgets.widgets.flipping.maps import UnwantedError
 from xaiwidgets.widgets.flipping.pages import FlippingPages
@@ -104,6 +104,9 @@ class FlippingViewer(FlippingPages):
         self._say_methods()
         # What cannot be computed at all is said here, where it was asked for, before any work is done.
         self._work.check(self._request(), self._shown())
+        most = self._work.patches(self.patch)
+        if self.step > most:
+            raise StateError(f"step={self.step} is not there; there are {most} patches of {self.patch} px")
         self.observe(self._ask_again, names=[*_ASKED, "hidden", "image"])
         self.compute()
 
@@ -198,6 +201,19 @@ class FlippingViewer(FlippingPages):
         known = self._work.perturbs if name == "perturb" else (*self._work.methods, RANDOM)
         return check_known(name, proposal["value"], known)
 
+    @traitlets.validate("hidden")
+    def _valid_hidden(self, proposal: Any) -> list[str]:
+        return [check_known("hidden", name, (*self._work.methods, RANDOM)) for name in proposal["value"]]
+
+    @traitlets.validate("step")
+    def _valid_step(self, proposal: Any) -> int:
+        step: int = proposal["value"]
+        result = None if self._hears else self.result
+        # In the browser the curves on screen may be of another size of patches, and a step too far is the last.
+        if result is not None and step > result.setup.schedule.steps:
+            raise StateError(f"step={step} is not there; give 0 to {result.setup.schedule.steps}")
+        return step
+
     # -- work ----------------------------------------------------------------------------------------------------------
 
     def _submit(self, request: Request | None, steps: Callable[[Run], Iterator[None]]) -> None:
@@ -290,6 +306,8 @@ class FlippingViewer(FlippingPages):
             self._show_error(error)
 
         self._runs.end(run, show)
+        # What is known without the curves is shown all the same.
+        self._meet()
 
     def _look(self, request: Request, image: int, content: dict[str, Any]) -> Iterator[None]:
         """What a view wants to see of an image; runs in the second worker."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import traitlets
 
 from xaiwidgets.widgets.base import Widget, bundle
-from xaiwidgets.widgets.choices import ClassChoice, ClassList
+from xaiwidgets.widgets.choices import ClassChoice, ClassList, Colormap, Pinned, Zoom
 
 __all__ = ["HeatmapState"]
 
@@ -38,14 +38,14 @@ class HeatmapState(Widget):
     threshold = traitlets.Float(0.5, min=0, max=1).tag(sync=True)
     """The surest share of pixels, which filtered views show; one half is U-RELAX as published."""
     filter_mode = traitlets.Enum(["hide", "fade"], "hide").tag(sync=True)
-    colormap = traitlets.Unicode("viridis").tag(sync=True)
+    colormap = Colormap("viridis").tag(sync=True)
     clip = traitlets.Float(100.0, min=50, max=100).tag(sync=True)
     scale = traitlets.Enum(["image", "shared", "fixed"], "image").tag(sync=True)
     fixed_range = traitlets.List(traitlets.Float(), None, allow_none=True, minlen=2, maxlen=2).tag(sync=True)
-    zoom = traitlets.List(traitlets.Float(), [1.0, 0.5, 0.5], minlen=3, maxlen=3).tag(sync=True)
+    zoom = Zoom().tag(sync=True)
     enough = traitlets.Float(0.03, min=0).tag(sync=True)
     """Masks end where the largest standard error is this share of the importance's range; 0: where all of them were seen."""
-    selection = traitlets.Any(None).tag(sync=True)
+    selection = Pinned("x", "y").tag(sync=True)
     """The pinned pixel as {"x": column, "y": row}, or None."""
     found = traitlets.Bool(True).tag(sync=True)
     """Whether what the model itself finds is drawn: the regions of a segmentation, the boxes of a detector."""

@@ -25,7 +25,7 @@ from xaiwidgets.widgets.heatmap.methods import (
     method_of,
     steps_of,
 )
-from xaiwidgets.widgets.heatmap.pages import HeatmapPages
+from xaiwidgets.widgets.heatmap.pages import COMPARE, SIDE_BY_SIDE, TARGETS, HeatmapPages
 from xaiwidgets.widgets.heatmap.places import Place, Places, place_of
 from xaiwidgets.widgets.jobs import Job
 from xaiwidgets.widgets.wire import picture_packet, snapshot
@@ -35,6 +35,8 @@ _KEPT_ANSWERS = 64
 _KEPT_SUMS = 8
 """Explanations of which "more" can go on where they stopped; older ones begin anew."""
 _ENDLESS = 2**40
+_AFTER = 8
+"""The lane of what is said of an image that could not be explained."""
 _QUESTION = ("image", "method", "target", "against", "parameters")
 
 
@@ -74,6 +76,11 @@ class HeatmapOverlay(HeatmapPages):
         n_masks: int | None = None,
         **view: Any,
     ) -> None:
+        if "targets" in view:
+            raise TypeError(
+                "HeatmapOverlay takes no keyword 'targets'; give target={'name': target, …}, or classes beside each other as "
+                "show='targets', beside=['star', 'heart']"
+            )
         sources = by_name(explainers)
         if model is not None and not isinstance(model, ImageModel):
             raise TypeError(
@@ -123,6 +130,11 @@ class HeatmapOverlay(HeatmapPages):
     @traitlets.validate("method")
     def _valid_method(self, proposal: Any) -> str:
         return check_known("method", proposal["value"], self._known)
+
+    @traitlets.validate("show")
+    def _valid_show(self, proposal: Any) -> str:
+        views = [view["name"] for method in self._known.values() for view in method.views]
+        return check_known("show", proposal["value"], ["", *dict.fromkeys(views), SIDE_BY_SIDE, COMPARE, TARGETS])
 
     # -- what Python users call ----------------------------------------------------------------------------------------
 
@@ -225,7 +237,7 @@ class HeatmapOverlay(HeatmapPages):
             Job(
                 start=lambda: self._steps(question, request, wanted, settle=settle),
                 on_stop=lambda: self._end("stopped", question),
-                on_error=self._fail,
+                on_error=lambda error: self._fail(error, question),
             )
         )
 
@@ -334,9 +346,12 @@ class HeatmapOverlay(HeatmapPages):
                     yield from self._steps(question, None, self._wanted(question))
             yield from self._introduce(image)
 
-    def _fail(self, error: Exception) -> None:
+    def _fail(self, error: Exception, question: Question) -> None:
         self._working = None
         self._show_error(error)
+        # What is known without the explanation is shown all the same.
+        self._post(picture_packet(question.image, self._pixels[question.image]))
+        self._runner.submit(Job(start=lambda: self._introduce(question.image), on_error=lambda _: None, lane=_AFTER))
 
     # -- what the browser is told --------------------------------------------------------------------------------------
 

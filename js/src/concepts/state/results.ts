@@ -23,6 +23,8 @@ export interface Focus {
   score: number;
   probability: number | null;
   cautions: string[];
+  /** What the class was held against. */
+  against: number | null;
 }
 
 /** Relevance and activation of every concept of a layer, by its id. */
@@ -69,7 +71,7 @@ export function keyOf(want: Want): string {
 }
 
 export function decodeFocus(message: FocusMessage, [picture, map]: Bytes[]): Focus {
-  const { target, score, probability, cautions = [] } = message;
+  const { target, score, probability, cautions = [], want } = message;
   return {
     picture: decodePicture(message, picture!),
     map: new HeatMap(message.map, map!),
@@ -77,6 +79,7 @@ export function decodeFocus(message: FocusMessage, [picture, map]: Bytes[]): Foc
     score,
     probability,
     cautions,
+    against: want.against,
   };
 }
 

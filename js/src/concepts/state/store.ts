@@ -5,7 +5,7 @@
  * name being typed) lives in the components.
  */
 import { batch, computed, signal } from "@preact/signals";
-import type { HeatMap, Picture } from "../../shared/data/picture.ts";
+import { decodePicture, type HeatMap, type Picture, type PictureHeader } from "../../shared/data/picture.ts";
 import { type Bytes, parsePackets } from "../../shared/data/wire.ts";
 import type { Host, Message } from "../../shared/state/host.ts";
 import type { RecordedMessage } from "../../shared/state/standin.ts";
@@ -74,6 +74,8 @@ export class ConceptsStore extends WidgetStore<ConceptsState> {
   } satisfies Record<Kind, unknown>;
   readonly cache = new ResultCache({ focus: 64, region: 50, references: 60 });
   readonly tiles = new Tiles();
+  /** A picture that came without its explanation. */
+  private readonly alone = signal<{ image: number; picture: Picture } | null>(null);
   /** Rows that the list shows. */
   readonly rows = signal(firstRows);
   /** Whether Python has said what it has: only then is it asked for what is missing. */
@@ -238,7 +240,10 @@ export class ConceptsStore extends WidgetStore<ConceptsState> {
     return typeof target === "string" ? target : this.className(target);
   }
 
-  readonly picture = computed<Picture | null>(() => this.focus.value.result?.picture ?? null);
+  readonly picture = computed<Picture | null>(() => {
+    const { image, picture } = this.alone.value ?? {};
+    return this.focus.value.result?.picture ?? (image === this.state.image.value ? picture! : null);
+  });
 
   // -- what a person does ----------------------------------------------------------------------------------------
 
@@ -334,6 +339,11 @@ export class ConceptsStore extends WidgetStore<ConceptsState> {
   }
 
   private read(message: Message, buffers: Bytes[]): void {
+    if (message.type === "picture" && buffers[0]) {
+      const header = message as never as PictureHeader & { image: number };
+      this.alone.value = { image: header.image, picture: decodePicture(header, buffers[0]) };
+      return;
+    }
     const kind = message.type as Kind;
     if (!(kind in this.versions)) return;
     const want = message.want as Want;

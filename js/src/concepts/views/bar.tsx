@@ -32,7 +32,9 @@ export function BarKey({ of, boxed }: { of: string; boxed: boolean }) {
       <span class="xw-share" data-sign="plus">
         <i />
       </span>
-      for {of}
+      <span class="xw-bar-of" title={of}>
+        for {of}
+      </span>
       <span class="xw-share" data-sign="minus">
         <i />
       </span>

@@ -119,9 +119,10 @@ function NodeCard({ node, graph }: { node: PlacedNode; graph: Graph }) {
   const of = graph.nodes[node.index];
   if (!of || of.layer === "output") {
     const focus = store.focus.value.result;
+    const name = focus ? store.targetName(focus.target) : "class";
     return (
-      <span class="xw-node xw-node-class" style={style}>
-        {focus ? store.targetName(focus.target) : "class"}
+      <span class="xw-node xw-node-class" style={style} title={name}>
+        <span>{name}</span>
       </span>
     );
   }

@@ -1,6 +1,6 @@
 /** The browser as a whole: where its parts stand. */
 import { FirstUse } from "../../shared/controls/first-use.tsx";
-import { Messages } from "../../shared/views/messages.tsx";
+import { Errors, Messages } from "../../shared/views/messages.tsx";
 import { useStore } from "./context.ts";
 import { Detail } from "./detail.tsx";
 import { GraphPanel } from "./graph.tsx";
@@ -18,6 +18,7 @@ export function ConceptsView() {
         something is.
       </FirstUse>
       <div class="xw-main">
+        <Errors store={store} />
         <ImagePane />
         <ConceptList />
         <Detail />

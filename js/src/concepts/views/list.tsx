@@ -77,7 +77,7 @@ export function ConceptList() {
         {shown.map((entry) => (
           <Row key={entry.concept} entry={entry} ends={ends} share={byShare} />
         ))}
-        {list.length === 0 && <p class="xw-empty-list">{emptyText(store.canCompute.value)}</p>}
+        {list.length === 0 && <p class="xw-empty-list">{emptyText(store)}</p>}
       </div>
       {rest > 0 && (
         <button
@@ -105,8 +105,11 @@ function bringIntoView(rows: HTMLElement): void {
 
 type Store = ReturnType<typeof useStore>;
 
-function emptyText(canCompute: boolean): string {
-  return canCompute ? "waiting for the first numbers" : "not saved here: it needs a kernel";
+function emptyText(store: Store): string {
+  if (!store.canCompute.value) return "not saved here: it needs a kernel";
+  return store.state.status.value.state === "error"
+    ? "there are no numbers"
+    : "waiting for the first numbers";
 }
 
 function onKeyDown(event: KeyboardEvent, store: Store, list: Ranked[]): void {

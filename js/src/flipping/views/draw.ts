@@ -21,7 +21,8 @@ const nearZero = 0.05; // of the largest value: a map that begins there is one o
 /** How a heatmap is coloured: around zero where it has two signs, or begins there. */
 export function heatLook(heat: HeatMap): { range: [number, number]; colormap: string } {
   const [low, high] = heat.extent;
-  const signed = low < nearZero * Math.max(0, high);
+  // A map of nothing looks as in every widget.
+  const signed = low === high || low < nearZero * Math.max(0, high);
   return {
     range: signed ? aroundZero(heat.extent) : heat.extent,
     colormap: fittingColormap("", signed ? "diverging" : "sequential"),

@@ -1,8 +1,8 @@
 /** The widget as a whole: where its parts stand, and what its keys do. */
 import { FirstUse } from "../../shared/controls/first-use.tsx";
 import { isSigned } from "../../shared/data/colormaps.ts";
-import { colourSentence, hardlyChanges } from "../../shared/data/words.ts";
-import { Messages } from "../../shared/views/messages.tsx";
+import { colourSentence, emptySentence, hardlyChanges } from "../../shared/data/words.ts";
+import { Errors, Messages } from "../../shared/views/messages.tsx";
 import { Sentence } from "../../shared/views/sentence.tsx";
 import { Announcer } from "./announcer.tsx";
 import { Chart } from "./chart.tsx";
@@ -28,7 +28,12 @@ function Saying() {
   const of = name === null ? "the class" : store.className(name);
   const look = heat && heatLook(heat);
   const against = look && isSigned(look.colormap) ? `speaks against ${of}` : "matters least";
-  const colours = look ? colourSentence(look.colormap, `speaks for ${of}`, against, overlay.value) : "";
+  const colours =
+    heat?.flat != null
+      ? emptySentence(heat.flat)
+      : look
+        ? colourSentence(look.colormap, `speaks for ${of}`, against, overlay.value)
+        : "";
   const says = "The sooner the score falls with the most relevant first, the better the heatmap.";
   const change = curves?.change(store.image.value) ?? null;
   const cautions = change !== null && change < little ? [hardlyChanges(change)] : [];
@@ -48,6 +53,7 @@ export function FlippingView() {
       </FirstUse>
       <Questions />
       <div class="xw-flip-main" data-panels={curves?.orders.length ?? 1}>
+        <Errors store={store} />
         <section class="xw-curves" aria-label="Curves">
           <Legend />
           <Chart />

@@ -11,7 +11,7 @@ import { indexOf } from "../state/patches.ts";
 import { type CurveOrder, type Patch, random } from "../types.ts";
 import { useView } from "./context.ts";
 import { drawPane, heatLook, heatOpacity, isOrder, outlines, type PaneKind } from "./draw.ts";
-import { decimalsFor, fixed, methodName, orderNames, orderShort } from "./words.ts";
+import { decimalsFor, fixed, methodName, orderNames, orderShort, stillText } from "./words.ts";
 
 export function Pictures() {
   const { store } = useView();
@@ -58,6 +58,9 @@ function Pane({ pane, label }: PaneProps) {
   const canvas = useRef<HTMLCanvasElement>(null);
   const grid = store.shown.value.curves?.header.grid;
   const picture = store.picture.value;
+  const { curves, current } = store.shown.value;
+  // The untouched image is of no question.
+  const stale = curves !== null && !current && pane !== "image";
 
   useEffect(() => {
     const watch = () =>
@@ -101,6 +104,7 @@ function Pane({ pane, label }: PaneProps) {
       </figcaption>
       <div
         class="xw-frame"
+        data-stale={stale}
         role="application"
         aria-roledescription="picture"
         aria-label={`${label}. Arrow keys move a mark from patch to patch, Escape takes it away.`}
@@ -124,11 +128,23 @@ function Pane({ pane, label }: PaneProps) {
       >
         <canvas ref={canvas} class="xw-canvas" />
         <PatchReading pane={pane} />
+        {stale && pane === "heat" && <Still />}
         {isOrder(pane) && <Missing order={pane} />}
       </div>
       {isOrder(pane) ? <Score order={pane} /> : pane === "heat" ? <Legend /> : <Explained />}
     </figure>
   );
+}
+
+/** Of pictures that stay while others are made: what they are of, and what becomes of those asked for. */
+function Still() {
+  const { store } = useView();
+  const text = stillText(store);
+  return store.canCompute.value && text ? (
+    <p class="xw-still" title={text}>
+      {text}
+    </p>
+  ) : null;
 }
 
 /** The mark a patch further; the first arrow puts it in the middle. */

@@ -1,7 +1,8 @@
 /** Names and numbers as people read them. */
 import { formatPercent } from "../../shared/data/format.ts";
 import type { Curves } from "../state/curves.ts";
-import { type CurveOrder, random } from "../types.ts";
+import type { FlippingStore } from "../state/store.ts";
+import { type CurveOrder, type Request, random } from "../types.ts";
 
 export const orderNames: Record<CurveOrder, string> = {
   morf: "Most relevant first",
@@ -23,6 +24,32 @@ export function stepText(curves: Curves, step: number): string {
   if (gray_last && step === curves.steps) return `${place} · all grey`;
   const count = counts[step] ?? 0;
   return `${place} · ${count} of ${curves.patches} patches, ${formatPercent(curves.fraction(step))}`;
+}
+
+/** Of curves and pictures that do not answer the present request: what they are of, and what becomes of the answer. */
+export function stillText(store: FlippingStore): string {
+  const { curves, current } = store.shown.value;
+  if (!curves || current) return "";
+  const { image, status } = store.state;
+  const [before, asked] = [curves.header, store.request.value];
+  const named = (of: Request, target: number | null): string => {
+    const parts: string[] = [];
+    if (before.target !== asked.target)
+      parts.push(target === null ? "predicted class" : store.className(target));
+    if (before.patch !== asked.patch) parts.push(`patch ${of.patch} px`);
+    if (before.perturb !== asked.perturb) parts.push(of.perturb);
+    if (before.score !== asked.score) parts.push(of.score);
+    if (before.order !== asked.order) parts.push(of.order === "both" ? "both orders" : orderShort[of.order]);
+    return parts.join(", ") || "older curves";
+  };
+  const next = asked.target ?? store.album.prediction(image.value)?.classes[0] ?? null;
+  const state = store.busy.value
+    ? "computing"
+    : status.value.state === "error"
+      ? "no answer for"
+      : "not computed:";
+  const was = named(before, curves.target(image.value));
+  return `still: ${was} · ${state} ${named(asked, next)}${store.busy.value ? "…" : ""}`;
 }
 
 const minus = "−";

@@ -6,6 +6,8 @@ import type { HeatmapState, MapsMessage, Method, Note, Question, View } from "..
 
 /** All maps of one result. */
 export interface MapSet {
+  /** What it answers, which need not be the present question. */
+  question: Question | null;
   maps: ReadonlyMap<string, HeatMap>;
   sharedRange: Record<string, [number, number]>;
   notes: Note[];
@@ -23,7 +25,7 @@ export function decodeMaps(
     maps.set(header.name, new HeatMap(header, buffers[i]!));
   });
   const { shared_range = {}, notes = [], unit = "", final = true } = message;
-  return { maps, sharedRange: shared_range, notes, unit, final };
+  return { question: null, maps, sharedRange: shared_range, notes, unit, final };
 }
 
 /** The value range that the colours span. */

@@ -310,7 +310,7 @@ export class HeatmapStore extends WidgetStore<HeatmapState> {
   /** Keeps a result under the question that it says it answers: one for an older question is not shown. */
   private remember(question: Question, method: Method, set: MapSet): void {
     const asked = { ...question, parameters: question.parameters ?? {} };
-    this.cache.put(questionKey(asked, method.classes), set);
+    this.cache.put(questionKey(asked, method.classes), { ...set, question: asked });
     this.resultVersion.value++;
   }
 

@@ -84,7 +84,11 @@ function makingOf(store: HeatmapStore, panes: readonly Pane[]): string[] {
     return settings ? `${method.label} (${settings})` : method.label;
   });
   const beside = panes.some(({ target }) => target !== undefined);
-  const explained = methods.some(({ classes }) => classes) && !beside ? [`class ${classText(store)}`] : [];
+  // Of the map that is drawn: the answer to the present question may be on its way.
+  const drawn =
+    panes.flatMap((pane) => contentOf(store, pane) ?? [])[0]?.question ?? store.question(methods[0]!);
+  const explained =
+    methods.some(({ classes }) => classes) && !beside ? [`class ${classText(store, drawn)}`] : [];
   const place = images.value > 1 ? [`image ${image.value + 1} of ${images.value}`] : [];
   return [...(model_name.value ? [model_name.value] : []), ...made, ...explained, ...place];
 }

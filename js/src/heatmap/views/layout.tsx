@@ -3,7 +3,7 @@ import { AppearanceChoice } from "../../shared/controls/appearance.tsx";
 import { Opacity } from "../../shared/controls/opacity.tsx";
 import { Segmented } from "../../shared/controls/segmented.tsx";
 import { help } from "../../shared/data/words.ts";
-import { Messages } from "../../shared/views/messages.tsx";
+import { Errors, Messages } from "../../shared/views/messages.tsx";
 import { besideTargets, compare, type Method, sideBySide } from "../types.ts";
 import { Announcer } from "./announcer.tsx";
 import { FoundPlaces, NamedTargets } from "./asking.tsx";
@@ -47,6 +47,7 @@ function Panes() {
       {panesOf(store).map((pane) => (
         <PaneView key={pane.key} pane={pane} />
       ))}
+      <Errors store={store} />
     </div>
   );
 }

@@ -19,7 +19,7 @@ export function Sentence() {
           .filter(showsMap)
           .flatMap((pane) => {
             const content = contentOf(store, pane);
-            return content ? [sentenceOf(store, pane, content.paint.colormap)] : [];
+            return content ? [sentenceOf(store, pane, content)] : [];
           });
         return [...new Set(said)].filter(Boolean).join(" ");
       }),

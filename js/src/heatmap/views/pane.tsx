@@ -14,9 +14,10 @@ import { askKey, pinKey, zoomKey } from "./keys.ts";
 import { PaneLegend } from "./legend.tsx";
 import { Markers, PointValue } from "./markers.tsx";
 import { copyReading } from "./numbers.ts";
-import { contentOf, type Pane, showsMap, unitOf } from "./panes.ts";
+import { contentOf, type MapPane, type Pane, type PaneContent, showsMap, unitOf } from "./panes.ts";
 import { PlaceLayer } from "./places.tsx";
 import { readPixel } from "./reading.ts";
+import { stillText } from "./words.ts";
 
 export function PaneView({ pane }: { pane: Pane }) {
   const { store, hover, asking, corner } = useView();
@@ -103,9 +104,22 @@ export function PaneView({ pane }: { pane: Pane }) {
         <Markers pane={pane} content={content} />
         <ZoomChip viewport={store.state.zoom.value} onChange={(viewport) => store.set("zoom", viewport)} />
         {showsMap(pane) && !current && <Waiting empty={empty} picture={picture !== null} />}
+        {showsMap(pane) && !current && <Still pane={pane} content={content} />}
       </div>
       {showsMap(pane) ? <PaneLegend pane={pane} content={content} /> : <div class="xw-colorbar" />}
     </figure>
+  );
+}
+
+/** Of an older answer that stands in: what it explains. */
+function Still({ pane, content }: { pane: MapPane; content: { readonly value: PaneContent | null } }) {
+  const { store } = useView();
+  if (!content.value || !store.canCompute.value) return null;
+  const text = stillText(store, pane, content.value);
+  return (
+    <p class="xw-still" title={text}>
+      {text}
+    </p>
   );
 }
 
@@ -114,5 +128,6 @@ function Waiting({ empty, picture }: { empty: boolean; picture: boolean }) {
   const { store } = useView();
   if (!store.canCompute.value) return <p class="xw-empty xw-note">not saved here: it needs a kernel</p>;
   if (!empty) return null;
+  if (store.state.status.value.state === "error") return <p class="xw-empty">there is no answer</p>;
   return <p class="xw-empty">{picture ? "waiting for the first result" : "waiting for the picture"}</p>;
 }

@@ -4,7 +4,15 @@ import type { HeatMap } from "../../shared/data/picture.ts";
 import type { Paint } from "../../shared/drawing/painter.ts";
 import { colorRange } from "../state/maps.ts";
 import type { HeatmapStore } from "../state/store.ts";
-import { besideTargets, compare, type Method, type Note, sideBySide, type View } from "../types.ts";
+import {
+  besideTargets,
+  compare,
+  type Method,
+  type Note,
+  type Question,
+  sideBySide,
+  type View,
+} from "../types.ts";
 
 /** One picture on screen: under a map of a method, or, without a view, as it is. */
 export interface Pane {
@@ -25,6 +33,8 @@ export interface PaneContent {
   filter: HeatMap | null;
   error: HeatMap | null;
   notes: Note[];
+  /** What the map answers: while another answer is on its way, the question before. */
+  question: Question;
   /** False while the answer to the present question is on its way. */
   current: boolean;
 }
@@ -99,6 +109,7 @@ export function contentOf(store: HeatmapStore, pane: Pane): PaneContent | null {
     filter,
     error: (method.error && set.maps.get(method.error)) || null,
     notes: set.notes,
+    question: set.question ?? store.question(method, pane.target),
     current,
   };
 }

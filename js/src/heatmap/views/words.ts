@@ -1,17 +1,22 @@
 /** What is on screen, in words: a method with its settings, the class, what the colours say. */
 import { formatCount, formatNumber } from "../../shared/data/format.ts";
-import { colourSentence } from "../../shared/data/words.ts";
+import { colourSentence, emptySentence } from "../../shared/data/words.ts";
+import { saysNothing } from "../../shared/drawing/painter.ts";
 import type { HeatmapStore } from "../state/store.ts";
-import type { Control, Method, ParameterValue } from "../types.ts";
-import type { MapPane } from "./panes.ts";
+import type { Control, Method, ParameterValue, Question } from "../types.ts";
+import type { MapPane, PaneContent } from "./panes.ts";
 
 /** "Composite: ε + z⁺, γ: 0.25; 640 masks" */
 export function inWords(store: HeatmapStore, method: Method): string {
-  const own = store.state.parameters.value[method.name] ?? {};
-  const settings = method.controls.map((control) => settingText(control, own[control.name] ?? control.value));
+  const settings = settingsOf(method, store.state.parameters.value[method.name] ?? {});
   const { done, unit } = store.progress.value;
   const counted = method.streaming && done ? [`${formatCount(done)} ${unit ?? ""}`.trim()] : [];
-  return [...settings.filter((text) => text !== ""), ...counted].join(", ");
+  return [...settings, ...counted].join(", ");
+}
+
+function settingsOf(method: Method, own: Question["parameters"]): string[] {
+  const all = method.controls.map((control) => settingText(control, own[control.name] ?? control.value));
+  return all.filter((text) => text !== "");
 }
 
 /** A setting as people read it; nothing for what is not chosen. */
@@ -27,19 +32,46 @@ function settingText({ label, type, options = [] }: Control, value: ParameterVal
   return type === "choice" ? text : `${label.split(":")[0]} ${text}`;
 }
 
-/** The class explained, and what it is held against. */
-export function classText(store: HeatmapStore): string {
-  const index = store.explained.value;
-  const against = store.state.against.value;
+/** The class that a question asks about, and what it is held against. */
+export function classText(
+  store: HeatmapStore,
+  { image, target, against }: Pick<Question, "image" | "target" | "against">,
+): string {
+  const index = target ?? store.album.prediction(image)?.classes[0] ?? null;
   const name = index === null ? "the class" : store.className(index);
   return against === null ? name : `${name} rather than ${store.className(against)}`;
 }
 
-/** What the colours of a pane say. */
-export function sentenceOf(store: HeatmapStore, { view, target }: MapPane, colormap: string): string {
+/** What the colours of a pane say: of the map that is there, whatever else is asked for by now. */
+export function sentenceOf(store: HeatmapStore, { view, target }: MapPane, content: PaneContent): string {
+  const { question, paint } = content;
+  const { map, colormap } = paint;
+  if (saysNothing(paint)) return emptySentence(map.flat!);
   // One sentence for all targets that are side by side.
-  const explained = target === undefined ? classText(store) : "what stands above it";
+  const explained = target === undefined ? classText(store, question) : "what stands above it";
   const named = (text = "") => text.replace("{class}", explained);
   if (!view.high || !view.low) return "";
   return colourSentence(colormap, named(view.high), named(view.low), store.state.overlay.value);
+}
+
+/** Of a map that does not answer the present question: what it explains, and what becomes of the answer. */
+export function stillText(
+  store: HeatmapStore,
+  { method, target }: MapPane,
+  { question }: PaneContent,
+): string {
+  const asked = store.question(method, target);
+  const other = asked.target !== question.target || asked.against !== question.against;
+  const settings = JSON.stringify(asked.parameters) !== JSON.stringify(question.parameters);
+  const named = (of: Question) => {
+    const parts = other && method.classes ? [classText(store, of)] : [];
+    if (settings) parts.push(...settingsOf(method, of.parameters));
+    return parts.join(", ") || method.label;
+  };
+  const state = store.busy.value
+    ? "computing"
+    : store.state.status.value.state === "error"
+      ? "no answer for"
+      : "not computed:";
+  return `still: ${named(question)} · ${state} ${named(asked)}${store.busy.value ? "…" : ""}`;
 }

@@ -7,7 +7,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { formatNumber, formatProbability } from "../data/format.ts";
 import { clamp } from "../data/numbers.ts";
 import { arrows, isCommand, take } from "../drawing/keys.ts";
-import { type Album, type Entry, isRight } from "../state/album.ts";
+import { type Album, type Entry, isRight, saidName } from "../state/album.ts";
 import { SheetThumb } from "../views/thumb.tsx";
 import { Verdict } from "../views/verdict.tsx";
 import { NumberInput } from "./number.tsx";
@@ -131,7 +131,7 @@ interface FrameProps {
 
 function Frame({ entry, chosen, first, className, onChoose }: FrameProps) {
   const { image, predicted, share, kind, label, tile } = entry;
-  const name = predicted === null ? "" : className(predicted);
+  const name = predicted === null ? "" : saidName(predicted, className);
   const number =
     share === null ? "" : kind === "probability" ? formatProbability(share) : formatNumber(share);
   const right = isRight(entry);
@@ -167,7 +167,7 @@ function FilterChoice({
 }) {
   const wrong = entries.filter((entry) => isRight(entry) === false).length;
   const classes = [...new Set(entries.flatMap(({ predicted, label }) => [predicted, label]))]
-    .filter((index) => index !== null)
+    .filter((index): index is number => index !== null && index >= 0)
     .sort((a, b) => a - b);
   if (classes.length === 0) return null;
   return (

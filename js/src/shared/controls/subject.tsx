@@ -2,7 +2,7 @@
 
 import { formatNumber, formatProbability } from "../data/format.ts";
 import type { Picture } from "../data/picture.ts";
-import { isRight, type Prediction } from "../state/album.ts";
+import { isRight, type Prediction, saidName, saidOf } from "../state/album.ts";
 import type { Saved } from "../state/standin.ts";
 import type { Help } from "../types.ts";
 import { PlainThumb } from "../views/thumb.tsx";
@@ -62,21 +62,33 @@ function Predicted({
   const text = (share: number) => (kind === "probability" ? formatProbability(share) : formatNumber(share));
   const [first, ...others] = Array.from(classes.slice(0, told), (index, i) => ({ index, share: shares[i]! }));
   if (!first) return null;
+  const [index, share] = saidOf(kind, classes.length === 1, first.index, first.share);
+  const name = saidName(index, className);
   const rest = others.filter(({ share }) => kind === "value" || share >= least);
   return (
     <>
-      <span class="xw-quiet">predicted:</span> <b>{className(first.index)}</b> {text(first.share)}
-      {rest.map(({ index, share }) => (
-        <span key={index} class="xw-quiet">
-          {" "}
-          · {className(index)} {text(share)}
+      <span class="xw-quiet">predicted:</span>{" "}
+      <b class="xw-said" title={name}>
+        {name}
+      </b>{" "}
+      <span>{text(share)}</span>
+      {rest.length > 0 && (
+        <span class="xw-quiet xw-others">
+          {rest.map((other) => (
+            <span key={other.index}>
+              {" "}
+              · {className(other.index)} {text(other.share)}
+            </span>
+          ))}
         </span>
-      ))}
+      )}
       {label !== null && (
         <>
           {" "}
-          <Verdict right={isRight({ predicted: first.index, label })} /> <span class="xw-quiet">label:</span>{" "}
-          {className(label)}
+          <Verdict right={isRight({ predicted: index, label })} /> <span class="xw-quiet">label:</span>{" "}
+          <span class="xw-said" title={className(label)}>
+            {className(label)}
+          </span>
         </>
       )}
     </>

@@ -89,6 +89,12 @@ export class HeatMap {
     return Number.isFinite(low) && Number.isFinite(high) ? this.range : this.distribution.extent;
   }
 
+  /** The value that all pixels have; null where there are several, or none. */
+  get flat(): number | null {
+    const [low, high] = this.extent;
+    return low === high && this.distribution.count > 0 ? low : null;
+  }
+
   at(x: number, y: number): number {
     return this.values[y * this.width + x] ?? Number.NaN;
   }

@@ -20,5 +20,9 @@ export function ticksOf([low, high]: [number, number], count = 4): Tick[] {
   const length = (ticks: Tick[]) => ticks.reduce((sum, { text }) => sum + text.length + 1, 0);
   let ticks = at(count);
   for (let n = count - 1; n > 0 && length(ticks) > roomy; n--) ticks = at(n);
-  return ticks;
+  if (ticks.length > 1) return ticks;
+  // No two round numbers fit: the ends say what the colours span, whatever their numbers are.
+  const ends = [low, high].map((value, end) => ({ value, at: end, text: formatNumber(value, 2) }));
+  const zero = low < 0 && high > 0 ? [{ value: 0, at: scale(0), text: "0" }] : [];
+  return [ends[0]!, ...zero, ends[1]!];
 }

@@ -4,7 +4,7 @@
  */
 import type { Help, OverlayStyle } from "../types.ts";
 import { isSigned } from "./colormaps.ts";
-import { formatPercent } from "./format.ts";
+import { formatNumber, formatPercent } from "./format.ts";
 
 export const help = {
   class: { help: "Which class is explained: the model's first choice, or any other." },
@@ -89,6 +89,13 @@ export function colourSentence(colormap: string, high: string, low: string, styl
   return isSigned(colormap)
     ? `${capital(bright)} ${high}, ${dark} ${low}; the stronger the colour, the more.`
     : `${capital(bright)}: ${high}. ${capital(dark)}: ${low}.`;
+}
+
+/** Of a map that has one value everywhere. */
+export function emptySentence(value: number): string {
+  return value === 0
+    ? "This map is zero everywhere: it says nothing."
+    : `This map is ${formatNumber(value)} everywhere: no part stands out.`;
 }
 
 export function capital(text: string): string {

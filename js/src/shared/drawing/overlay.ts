@@ -8,7 +8,7 @@ import type { Picture } from "../data/picture.ts";
 import type { Beneath, OverlayStyle } from "../types.ts";
 import { density, drawPart, type Part, smoothly } from "./canvas.ts";
 import { drawOutlines } from "./outlines.ts";
-import { type Paint, Painter } from "./painter.ts";
+import { type Paint, Painter, saysNothing } from "./painter.ts";
 
 export interface Overlay {
   picture: Picture | null;
@@ -29,7 +29,8 @@ export class OverlayPainter {
   private readonly veil = new Painter();
   private readonly scratch = document.createElement("canvas");
 
-  draw(context: CanvasRenderingContext2D, overlay: Overlay): void {
+  draw(context: CanvasRenderingContext2D, asked: Overlay): void {
+    const overlay = asked.paint && saysNothing(asked.paint) ? { ...asked, paint: null } : asked;
     const { picture, paint, opacity, style, part, scale = density() } = overlay;
     const { width, height } = context.canvas;
     context.clearRect(0, 0, width, height);

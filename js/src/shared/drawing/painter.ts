@@ -15,6 +15,17 @@ export interface Paint {
   mode: "hide" | "fade";
 }
 
+/** Whether a map has one value on a scale of its own: its colour would be that of a result, and there is none. */
+export function saysNothing({ map, range: [low, high] }: Pick<Paint, "map" | "range">): boolean {
+  const { flat } = map;
+  return (
+    flat === 0 ||
+    (flat !== null &&
+      (low === high || Math.max(-low, high) === Math.abs(flat)) &&
+      (low === high || low === -high))
+  );
+}
+
 /** Pixels of a map, or the part of the picture beneath that loses its colours to it. */
 type Layer = "colours" | "over" | "veil";
 

@@ -30,7 +30,7 @@ export interface Tile {
 export interface Entry {
   image: number;
   kind: ShareKind;
-  /** The predicted class and its number. */
+  /** The predicted class and its number; `none` where the only class there is was not found. */
   predicted: number | null;
   share: number | null;
   label: number | null;
@@ -44,6 +44,8 @@ interface PageHeader {
   kind: ShareKind | null;
   classes: number[] | null;
   shares: number[] | null;
+  /** Whether the model has one class alone, found or not. */
+  alone?: boolean;
   labels: (number | null)[];
 }
 
@@ -95,11 +97,17 @@ export class Album {
       ({ start, labels }) => image >= start && image < start + labels.length,
     );
     const at = page ? image - page.start : 0;
+    const kind = known?.kind ?? page?.kind ?? "probability";
+    const index = known?.classes[0] ?? page?.classes?.[at] ?? null;
+    const number = known?.shares[0] ?? page?.shares?.[at] ?? null;
+    const alone = known ? known.classes.length === 1 : (page?.alone ?? false);
+    const [predicted, share] =
+      index === null || number === null ? [index, number] : saidOf(kind, alone, index, number);
     return {
       image,
-      kind: known?.kind ?? page?.kind ?? "probability",
-      predicted: known?.classes[0] ?? page?.classes?.[at] ?? null,
-      share: known?.shares[0] ?? page?.shares?.[at] ?? null,
+      kind,
+      predicted,
+      share,
       label: known?.label ?? page?.labels[at] ?? null,
       tile: page ? tileOf(page, at) : null,
     };
@@ -135,6 +143,19 @@ function tileOf({ url, tile: [width, height], columns: most, labels }: Page, at:
   const [column, row] = [at % most, Math.floor(at / most)];
   const [columns, rows] = [Math.min(most, labels.length), Math.ceil(labels.length / most)];
   return { url, column, row, columns, rows, aspect: width / height };
+}
+
+/** That the only class there is was not found. */
+export const none = -1;
+
+/** What a model says of an image, of one probability alone whether it is the class: `none` where it is not, with how sure that is. */
+export function saidOf(kind: ShareKind, alone: boolean, index: number, share: number): [number, number] {
+  return kind === "probability" && alone && share < 0.5 ? [none, 1 - share] : [index, share];
+}
+
+/** The class said, by its name. */
+export function saidName(index: number, className: (index: number) => string): string {
+  return index === none ? `not ${className(0)}` : className(index);
 }
 
 /** Whether a prediction is right; null where nobody knows. */

@@ -4,13 +4,26 @@ import type { WidgetStore } from "../state/store.ts";
 import type { WidgetState } from "../types.ts";
 
 export function Messages<State extends WidgetState>({ store }: { store: WidgetStore<State> }) {
+  return (
+    <div class="xw-messages">
+      {store.connection.value === "silent" && (
+        <div class="xw-message" data-kind="note" role="status">
+          {silence(store.everLive, store.hasContent())}
+        </div>
+      )}
+    </div>
+  );
+}
+
+/** What went wrong, over the top of the pictures: nobody scrolls for it, and it moves nothing. */
+export function Errors<State extends WidgetState>({ store }: { store: WidgetStore<State> }) {
   const { trouble } = store;
   const { status } = store.state;
   const [dismissed, setDismissed] = useState<unknown>(null);
   const { state, message, hint } = status.value;
   const failed = state === "error" && dismissed !== status.value;
   return (
-    <div class="xw-messages">
+    <div class="xw-messages xw-errors">
       {failed && (
         <div class="xw-message" data-kind="error" role="alert">
           <div>
@@ -30,11 +43,6 @@ export function Messages<State extends WidgetState>({ store }: { store: WidgetSt
               trouble.value = "";
             }}
           />
-        </div>
-      )}
-      {store.connection.value === "silent" && (
-        <div class="xw-message" data-kind="note" role="status">
-          {silence(store.everLive, store.hasContent())}
         </div>
       )}
     </div>

@@ -31,7 +31,7 @@ export function SheetThumb({ tile }: { tile: Tile | null }) {
   const { url, column, row, columns, rows, aspect } = tile;
   const share = (at: number, count: number) => (count > 1 ? (at / (count - 1)) * 100 : 0);
   const style = {
-    aspectRatio: String(aspect),
+    "--xw-tile": String(aspect),
     backgroundImage: `url(${url})`,
     backgroundSize: `${columns * 100}% ${rows * 100}%`,
     backgroundPosition: `${share(column, columns)}% ${share(row, rows)}%`,
