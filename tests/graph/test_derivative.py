@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from tests.laws import assert_adjoint
 from xaiwidgets.crp import CRP
 from xaiwidgets.graph import Graph, Propagator, export
 from xaiwidgets.graph.derivative import affine, applied, called, slope, transposed
@@ -105,15 +106,7 @@ def test_gradient_x_input_is_the_gradient(name: str, x: Tensor) -> None:
 @pytest.mark.parametrize("composite", [name for name in COMPOSITES if name != "abs_lrp"])
 @pytest.mark.parametrize("name", ALL)
 def test_up_is_the_adjoint_of_down(name: str, composite: str, x: Tensor) -> None:
-    graph = graph_of(name)
-    propagator = Propagator(graph, assign(make_composite(composite), graph))
-    for memory in (False, True):
-        record = propagator.record(x, memory=memory)
-        r = record.output * torch.randn(3, *record.output.shape, dtype=torch.float64)
-        down = propagator.down(record, {"output": r})["input"]
-        v = torch.randn_like(down)
-        up = propagator.up(record, {"input": v})["output"]
-        assert abs(float((v * down).sum() - (up * r).sum())) <= 1e-9 * float(v.norm() * down.norm())
+    assert_adjoint(graph_of(name), composite, x)
 
 
 @pytest.mark.parametrize("name", ALL)

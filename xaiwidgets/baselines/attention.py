@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from xaiwidgets.baselines.explainer import BaselineExplainer
 from xaiwidgets.errors import unknown
-from xaiwidgets.graph import Attention, Graph, attentions, grids, noise
+from xaiwidgets.graph import Attention, Graph, attentions, grids, mixture, noise
 from xaiwidgets.model import ImageModel
 from xaiwidgets.results import Control
 from xaiwidgets.targets import Score
@@ -161,7 +161,5 @@ def _read_from(graph: Graph, step: Attention, device: torch.device) -> tuple[int
         mixed, value = noise(graph, device).requires_grad_(), torch.empty(0)
         for index, value in graph.steps(mixed, graph.output, attached=True):
             mixed = value if index == step.index else mixed
-        # Any mixture of outputs will do: it depends on what they depend on.
-        score = (value * torch.linspace(1, 2, value.numel(), device=device).reshape(value.shape)).sum()
-        (gradient,) = torch.autograd.grad(score, mixed)
+        (gradient,) = torch.autograd.grad(mixture(value), mixed)
     return tuple(gradient.abs().sum(-1).flatten(0, -2).sum(0).nonzero()[:, 0].tolist())

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from xaiwidgets.baselines.explainer import BaselineExplainer
-from xaiwidgets.graph import Graph, GraphError, Space, bottlenecks, grids, noise, space_of
+from xaiwidgets.graph import Graph, GraphError, Space, bottlenecks, grids, mixture, noise, space_of
 from xaiwidgets.graph.linear import is_linear
 from xaiwidgets.model import ImageModel
 from xaiwidgets.results import Control
@@ -170,9 +170,9 @@ def cam_layers(graph: Graph, device: torch.device) -> tuple[str, ...]:
         for index, value in graph.steps(x, graph.output, attached=True):
             if any(index == place for place, _ in places.values()):
                 wanted[index] = value
-        # Any mixture of outputs will do: it depends on what they depend on.
-        mixed = (value * torch.linspace(1, 2, value.numel(), device=device).reshape(value.shape)).sum()
-        gradients = torch.autograd.grad(mixed, [wanted[index] for index, _ in places.values()], allow_unused=True)
+        gradients = torch.autograd.grad(
+            mixture(value), [wanted[index] for index, _ in places.values()], allow_unused=True
+        )
     found = []
     for (name, (_, space)), gradient in zip(places.items(), gradients, strict=True):
         if gradient is not None and len(gradient) == 1:

@@ -41,7 +41,7 @@ from xaiwidgets.graph.operation import GraphError, Operation, Value
 from xaiwidgets.graph.propagate import Masks, Propagator, Record
 from xaiwidgets.graph.reach import Reach
 from xaiwidgets.graph.sharing import own_bytes, sharing
-from xaiwidgets.graph.space import Space, bottlenecks, grids, noise, space_of
+from xaiwidgets.graph.space import Space, bottlenecks, grids, mixture, noise, space_of
 from xaiwidgets.graph.unfolding import unfolded
 
 __all__ = [
@@ -61,6 +61,7 @@ __all__ = [
     "conditions",
     "export",
     "grids",
+    "mixture",
     "noise",
     "own_bytes",
     "sharing",

@@ -18,7 +18,7 @@ from xaiwidgets.graph.conditions import channel_axis
 from xaiwidgets.graph.graph import Graph
 from xaiwidgets.graph.operation import Operation, Value
 
-__all__ = ["Space", "bottlenecks", "grids", "noise", "space_of"]
+__all__ = ["Space", "bottlenecks", "grids", "mixture", "noise", "space_of"]
 
 RESHAPES = frozenset({"view", "reshape", "flatten"})
 
@@ -157,3 +157,9 @@ def noise(graph: Graph, device: torch.device) -> Tensor:
     """One image of noise, the same at each call, that excites a model everywhere."""
     generator = torch.Generator().manual_seed(0)
     return torch.randn(1, *graph.example_shape, generator=generator).to(device, graph.dtype)
+
+
+def mixture(output: Tensor) -> Tensor:
+    """One number that depends on whatever an output depends on: its entries, weighted differently."""
+    weights = torch.linspace(1, 2, output.numel(), device=output.device)
+    return (output * weights.reshape(output.shape)).sum()
