@@ -117,8 +117,8 @@ def test_tests_mirror_the_package() -> None:
         assert path.stem in stands_for, f"tests/{path.name}: it belongs into the room that it tests"
 
 
-HOUSE = {"test_javascript_styles", "test_architecture", "test_explainers", "test_javascript_layout"}
-"""Tests of the house as a whole: its layout, and what all explainers have in common."""
+HOUSE = {"test_javascript_styles", "test_architecture", "test_explainers", "test_javascript_layout", "test_packaging"}
+"""Tests of the house as a whole: its layout, what it is packed into, and what all explainers have in common."""
 
 
 def test_only_widgets_know_widgets_and_only_plots_knows_matplotlib() -> None:

@@ -17,7 +17,7 @@ import torch.fx
 from torch import Tensor, nn
 
 from xaiwidgets.graph.operation import GraphError
-from xaiwidgets.graph.reach import slots_of
+from xaiwidgets.graph.written import slots_of
 
 __all__ = ["Copier", "has_one_mode", "unwrapped"]
 

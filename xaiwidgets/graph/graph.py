@@ -150,11 +150,6 @@ class Graph:
         own = {o.layer for o in self.operations if o.index in linear}
         return tuple(name for name, index in self.layers.items() if index in linear and name in own)
 
-    @property
-    def encoder_layer(self) -> str:
-        """Name of the step whose result goes into the classifier. Raises `GraphError` where there is no classifier."""
-        return self.operations[self._classifier().inputs[0]].name
-
     def index(self, name: str) -> int:
         """The step that gives the output of a layer or step. Raises `GraphError` with the nearest names."""
         found = self.layers.get(name, self._by_step.get(name))

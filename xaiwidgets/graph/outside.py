@@ -12,7 +12,9 @@ from typing import Any
 from torch import nn
 
 from xaiwidgets.graph.copying import Copier
-from xaiwidgets.graph.reach import Names, Reach, is_written
+from xaiwidgets.graph.holders import Names
+from xaiwidgets.graph.reach import Reach
+from xaiwidgets.graph.written import is_written
 
 __all__ = ["Outside", "Stand"]
 

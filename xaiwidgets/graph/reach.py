@@ -7,27 +7,32 @@ keeps what every place held.
 
 from __future__ import annotations
 
-import dis
 import functools
 import random
-import site
-import sys
-import sysconfig
 import types
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Names", "Place", "Reach", "is_written"]
+from xaiwidgets.graph.holders import PLAIN, Holder, Names, Slots, content
+from xaiwidgets.graph.written import (
+    global_names,
+    is_from_library,
+    is_own_file,
+    is_written,
+    names_in,
+    slots_of,
+)
+
+__all__ = ["Place", "Reach"]
 
 Place = tuple[int, Any]
 """One entry of a holder: the holder's id, and a key, an index or None for the whole."""
 
-PLAIN = (type(None), bool, int, float, complex, str, bytes)
 # Of a module's own dictionary: what says nothing of what it computes in evaluation mode.
 SILENT = frozenset(
     [
@@ -44,118 +49,6 @@ APART = frozenset(
 )
 CALLS = (types.FunctionType, types.MethodType, functools.partial)
 GENERATORS = (torch.Generator, np.random.RandomState, np.random.Generator, random.Random)
-GLOBALS = ("LOAD_GLOBAL", "LOAD_NAME", "LOAD_FROM_DICT_OR_GLOBALS")
-LIBRARIES = tuple(
-    {
-        *site.getsitepackages(),
-        site.getusersitepackages(),
-        *(sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")),
-    }
-)
-
-
-class Holder:
-    """Something with entries that can change: how to list them, and how to put them back."""
-
-    __slots__ = ("ids", "kept", "keys", "owner", "skipped")
-
-    def __init__(self, owner: Any, skipped: frozenset[Any] = frozenset()) -> None:
-        self.owner, self.skipped = owner, skipped
-        self.keep()
-
-    def keep(self) -> None:
-        entries = _entries(self.owner)
-        self.keys, self.kept = tuple(entries), tuple(entries.values())
-        self.ids = tuple(map(id, self.kept))
-
-    def same(self) -> bool:
-        """Whether every entry is still the very object it was."""
-        return tuple(map(id, _values(self.owner))) == self.ids
-
-    def changed(self) -> Iterator[Any]:
-        """Keys of the entries that are others now."""
-        now, before = _entries(self.owner), dict(zip(self.keys, self.kept, strict=True))
-        for key in {**before, **now}:
-            if key not in self.skipped and not (key in now and key in before and _alike(now[key], before[key])):
-                yield key
-
-    def put_back(self) -> None:
-        _fill(self.owner, dict(zip(self.keys, self.kept, strict=True)))
-
-
-def _entries(owner: Any) -> dict[Any, Any]:
-    if isinstance(owner, dict):
-        return dict(owner)
-    if isinstance(owner, Names):
-        return {name: owner.space.get(name) for name in owner.names}
-    if isinstance(owner, types.CellType):
-        return dict(enumerate(_content(owner)))
-    return dict(enumerate(owner))
-
-
-def _values(owner: Any) -> Any:
-    if isinstance(owner, dict):
-        return owner.values()
-    if isinstance(owner, Names):
-        return map(owner.space.get, owner.names)
-    return _content(owner) if isinstance(owner, types.CellType) else owner
-
-
-def _content(cell: types.CellType) -> list[Any]:
-    try:
-        return [cell.cell_contents]
-    except ValueError:
-        return []
-
-
-def _fill(owner: Any, entries: dict[Any, Any]) -> None:
-    if isinstance(owner, Names):
-        owner.put_back(entries)
-    elif isinstance(owner, types.CellType):
-        if entries:
-            owner.cell_contents = entries[0]
-    elif isinstance(owner, dict | set):
-        owner.clear()
-        owner.update(entries if isinstance(owner, dict) else entries.values())
-    else:
-        owner.clear()
-        owner.extend(entries.values())
-
-
-class Names:
-    """Some names of a namespace: those of a function's globals that it uses, a class's own attributes, an object's slots."""
-
-    def __init__(self, space: Any, names: tuple[str, ...], owner: Any = None) -> None:
-        self.space, self.names, self.owner = space, names, owner
-
-    def put_back(self, entries: dict[str, Any]) -> None:
-        for name, value in entries.items():
-            if self.space.get(name) is value:
-                continue
-            if self.owner is not None:
-                setattr(self.owner, name, value)
-            else:
-                self.space[name] = value
-
-
-class _Slots:
-    """The namespace of an object that keeps its attributes in `__slots__`."""
-
-    def __init__(self, owner: Any) -> None:
-        self.owner = owner
-
-    def get(self, name: str) -> Any:
-        return getattr(self.owner, name, None)
-
-
-def _alike(now: Any, before: Any) -> bool:
-    return now is before or (type(now) is type(before) and isinstance(now, (*PLAIN, tuple)) and _equal(now, before))
-
-
-def _equal(now: Any, before: Any) -> bool:
-    if isinstance(now, tuple):
-        return len(now) == len(before) and all(map(_alike, now, before))
-    return bool(now == before) or repr(now) == repr(before)  # NaN stays NaN
 
 
 class Reach:
@@ -307,7 +200,7 @@ class Reach:
                 self._hold(vars(value), deep - 1)
                 self._namespaces.add(id(vars(value)))
             if slots_of(value):
-                self._names(Names(_Slots(value), slots_of(value), value), deep - 1)
+                self._names(Names(Slots(value), slots_of(value), value), deep - 1)
             if is_written(type(value)):
                 self._follow([type(value)], deep - 1)
 
@@ -324,15 +217,15 @@ class Reach:
         self._follow(value.__defaults__ or (), deep)
         if value.__kwdefaults__:
             self._hold(value.__kwdefaults__, deep)
-        if _is_from_library(value.__code__.co_filename):
+        if is_from_library(value.__code__.co_filename):
             return
-        used = tuple(sorted(name for name in _global_names(value.__code__) if name in value.__globals__))
+        used = tuple(sorted(name for name in global_names(value.__code__) if name in value.__globals__))
         self._names(Names(value.__globals__, used), deep)
         files = [value.__globals__[name] for name in used]
-        files += [entry for cell in value.__closure__ or () for entry in _content(cell)]
+        files += [entry for cell in value.__closure__ or () for entry in content(cell)]
         for file in files:
-            if isinstance(file, types.ModuleType) and _is_own_file(file):
-                named = tuple(sorted({name for name in _names_in(value.__code__) if name in vars(file)}))
+            if isinstance(file, types.ModuleType) and is_own_file(file):
+                named = tuple(sorted({name for name in names_in(value.__code__) if name in vars(file)}))
                 self._names(Names(vars(file), named), deep)
 
     def _names(self, names: Names, deep: int) -> None:
@@ -349,52 +242,3 @@ def _same_bytes(pair: tuple[np.ndarray, np.ndarray]) -> bool:
 
 def _may_be_empty(holder: Holder) -> bool:
     return not holder.kept and not isinstance(holder.owner, Names | types.CellType)
-
-
-def _names_in(code: types.CodeType) -> Iterator[str]:
-    yield from code.co_names
-    for constant in code.co_consts:
-        if isinstance(constant, types.CodeType):
-            yield from _names_in(constant)
-
-
-@functools.lru_cache(maxsize=4096)
-def _global_names(code: types.CodeType) -> frozenset[str]:
-    """The names that a code looks up among its globals; `co_names` has those of attributes as well."""
-    found = {step.argval for step in dis.get_instructions(code) if step.opname in GLOBALS}
-    nested = (constant for constant in code.co_consts if isinstance(constant, types.CodeType))
-    return frozenset(found).union(*map(_global_names, nested))
-
-
-def slots_of(value: Any) -> tuple[str, ...]:
-    """The names of an object's `__slots__` that hold something."""
-    found: list[str] = []
-    for kind in type(value).__mro__:
-        slots = vars(kind).get("__slots__", ())
-        for name in (slots,) if isinstance(slots, str) else slots:
-            own = name if not name.startswith("__") or name.endswith("__") else f"_{kind.__name__.lstrip('_')}{name}"
-            if own not in ("__dict__", "__weakref__") and hasattr(value, own):
-                found.append(own)
-    return tuple(found)
-
-
-def _is_own_file(module: types.ModuleType) -> bool:
-    """Whether a Python module is the person's, as opposed to a library's."""
-    file = getattr(module, "__file__", None)
-    if file is None:
-        return module.__name__.split(".")[0] not in sys.stdlib_module_names
-    return not _is_from_library(file)
-
-
-def is_written(kind: type) -> bool:
-    """Whether a person wrote the class, as opposed to a library they installed."""
-    functions: Iterator[Any] = (
-        function
-        for value in vars(kind).values()
-        if isinstance(function := getattr(value, "__func__", getattr(value, "fget", value)), types.FunctionType)
-    )
-    return any(not _is_from_library(function.__code__.co_filename) for function in functions)
-
-
-def _is_from_library(file: str) -> bool:
-    return file.startswith(LIBRARIES) or file.startswith("<frozen")
