@@ -282,6 +282,9 @@ class Widget(anywidget.AnyWidget):
     def _style(self) -> str:
         return str(self._css)
 
+    # ipywidgets 7, which Colab has, would show the widget by itself, without what stands beside it.
+    _ipython_display_ = None
+
     def _repr_mimebundle_(self, **options: Any) -> Any:
         """The live widget, and a PNG for places that show none: GitHub, nbviewer, printed notebooks."""
         made = super()._repr_mimebundle_(**options)
