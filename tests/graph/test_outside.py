@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import random
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
 from types import ModuleType, SimpleNamespace
 from typing import Any
 
@@ -15,7 +16,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensor
 
-from xaiwidgets.graph import export
+from tests.versions import OLDER_TORCH
+from xaiwidgets.graph import GraphError, export
 from xaiwidgets.lrp import LRP
 from xaiwidgets.model import ImageModel
 
@@ -198,7 +200,9 @@ class Noisy(nn.Module):
 
 def test_generators_go_on_where_they_were(x: Tensor) -> None:
     states = noise.get_state(), dice.getstate(), arrays.bit_generator.state
-    export(Noisy().eval(), x)
+    # Older versions of torch trace no call with a generator.
+    with pytest.raises(GraphError, match="Generator") if OLDER_TORCH else nullcontext():
+        export(Noisy().eval(), x)
     assert torch.equal(noise.get_state(), states[0])
     assert dice.getstate() == states[1]
     assert arrays.bit_generator.state == states[2]

@@ -7,6 +7,7 @@ import torch
 import torch.fx
 from torch import Tensor, nn
 
+from tests.versions import OLDER_TORCH
 from xaiwidgets.graph import GraphError, export
 from xaiwidgets.lrp import LRP
 from xaiwidgets.model import ImageModel
@@ -81,6 +82,8 @@ def x() -> Tensor:
     ],
 )
 def test_what_cannot_be_explained_is_refused_by_name(kind: type[nn.Module], said: str) -> None:
+    if OLDER_TORCH and kind in (Cond, Mapped):
+        said = f"{kind.__name__} cannot become a graph: torch.export cannot trace it"
     with pytest.raises(GraphError, match=said) as error:
         ImageModel(kind().eval(), input_size=8).check()
     assert "\n" not in str(error.value)

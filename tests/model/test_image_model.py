@@ -273,7 +273,8 @@ class TestConstruction:
         assert (small.channels, small.input_size, small.mean) == (4, (64, 96), (0.5,) * 4)
         # Its first convolution takes 48 channels, of space that has become depth.
         assert ImageModel(timm.create_model("tresnet_m").eval()).channels == 3
-        assert ImageModel(timm.create_model("csatv2").eval()).channels == 3  # begins with a cosine transform
+        if timm.is_model("csatv2"):  # of newer releases; begins with a cosine transform
+            assert ImageModel(timm.create_model("csatv2").eval()).channels == 3
 
     def test_images_of_a_size_that_a_transformer_does_not_take(self) -> None:
         import timm

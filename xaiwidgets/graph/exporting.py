@@ -29,7 +29,7 @@ from xaiwidgets.graph.reach import Reach
 from xaiwidgets.graph.reading import Reader, ViewWritten
 from xaiwidgets.graph.sharing import sharing
 from xaiwidgets.graph.spectral import real_detours
-from xaiwidgets.graph.tracing import KeepsTensors, Outer, trace
+from xaiwidgets.graph.tracing import KeepsTensors, OneSizeOnly, Outer, trace
 from xaiwidgets.graph.trial import Trial, apart
 
 __all__ = ["export", "refuse_without_values"]
@@ -299,6 +299,8 @@ def _explain(error: Exception, trial: Trial, name: str) -> str:
         )
     elif "Constraints violated" in text or "specializ" in text.lower():
         reason = f"{ONE_SIZE}: use x.shape[0] or -1 for the batch size (len(x) fixes it as well)"
+    elif isinstance(error, OneSizeOnly):
+        reason = f"{ONE_SIZE} with torch {torch.__version__}"
     elif "fake tensor in the exported program constant" in text:
         reason = "it uses `.data` of an activation, which leaves no trace: use the tensor itself, or .detach()"
     elif failure is not None:  # the model does not run at all on this input

@@ -13,8 +13,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch._dispatch.python import enable_python_dispatcher as open_sizes
+from torch._subclasses.fake_tensor import UnsupportedOperatorException
 
-__all__ = ["KeepsTensors", "Outer", "open_sizes", "trace"]
+__all__ = ["KeepsTensors", "OneSizeOnly", "Outer", "open_sizes", "trace"]
 
 _INSIDE = "the_module_itself"
 _REFUSED = ("assigned during export", "arity mismatch", "Node type mismatch", "Node keys mismatch")
@@ -23,7 +24,8 @@ _REFUSED = ("assigned during export", "arity mismatch", "Node type mismatch", "N
 def trace(module: nn.Module, x: Tensor, *, any_batch: bool) -> torch.export.ExportedProgram:
     """The program of a module for images like `x` (N, C, H, W), at any batch size or at that of `x`.
 
-    Raises KeepsTensors where the module is to be traced within an `Outer`, and whatever torch.export raises.
+    Raises KeepsTensors where the module is to be traced within an `Outer`, OneSizeOnly where it can be traced at the batch size of
+    `x` only, and whatever torch.export raises.
     """
     try:
         program = torch.export.export(module, (x,), dynamic_shapes=_shapes(module, any_batch), strict=False)
@@ -31,6 +33,10 @@ def trace(module: nn.Module, x: Tensor, *, any_batch: bool) -> torch.export.Expo
         if isinstance(module, Outer) or not any(reason in str(error) for reason in _REFUSED):
             raise
         raise KeepsTensors from error
+    except UnsupportedOperatorException as error:
+        if not any_batch:
+            raise
+        raise OneSizeOnly(f"this version of torch has no open sizes for {error}") from error
     if isinstance(module, Outer):
         for node in program.graph.nodes:
             stack = node.meta.get("nn_module_stack") or {}
@@ -40,6 +46,10 @@ def trace(module: nn.Module, x: Tensor, *, any_batch: bool) -> torch.export.Expo
 
 class KeepsTensors(Exception):
     """The module keeps what it computes on itself: older versions of torch refuse that, of the outermost module only."""
+
+
+class OneSizeOnly(Exception):
+    """A step that this version of torch traces at fixed sizes only: older ones know no open sizes of Fourier transforms."""
 
 
 class Outer(nn.Module):
