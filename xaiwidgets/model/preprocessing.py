@@ -84,6 +84,11 @@ class Preprocessing:
     def _usual(self) -> bool:
         return self.order in ((), tuple(range(self.channels)))
 
+    def takes_as(self, other: Preprocessing) -> bool:
+        """Whether images that are ready for one are ready for the other, their size aside."""
+        order = [preprocessing.order or tuple(range(preprocessing.channels)) for preprocessing in (self, other)]
+        return (self.mean, self.std, order[0]) == (other.mean, other.std, order[1])
+
     def validate(self, x: Any, device: torch.device, argument: str = "x") -> Tensor:
         """``x`` as a float32 batch (N, C, H, W) on a device; see `ImageModel.validate`."""
         if not isinstance(x, Tensor):
