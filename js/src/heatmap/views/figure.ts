@@ -14,7 +14,7 @@ import { element, type Figure, newFigure, serialised } from "../../shared/drawin
 import type { HeatmapStore } from "../state/store.ts";
 import { overlayOf } from "./draw.ts";
 import { drawMarks, marksOf } from "./marks.ts";
-import { contentOf, type Pane, panesOf, showsMap, unitOf } from "./panes.ts";
+import { contentOf, isAnswer, type Pane, panesOf, showsMap, unitOf } from "./panes.ts";
 import { classText, inWords } from "./words.ts";
 
 const side = 360; // px, the width of one picture
@@ -78,17 +78,21 @@ function drawPane(
 /** Model, methods with their settings, class and image: what a figure must say to be read later. */
 function makingOf(store: HeatmapStore, panes: readonly Pane[]): string[] {
   const { model_name, image, images } = store.state;
-  const methods = [...new Set(panes.filter(showsMap).map(({ method }) => method))];
+  const methods = [...new Set(panes.filter(isAnswer).map(({ method }) => method))];
   const made = methods.map((method) => {
     const settings = inWords(store, method);
     return settings ? `${method.label} (${settings})` : method.label;
   });
-  const beside = panes.some(({ target }) => target !== undefined);
+  const beside = store.comparison.several.value;
   // Of the map that is drawn: the answer to the present question may be on its way.
   const drawn =
-    panes.flatMap((pane) => contentOf(store, pane) ?? [])[0]?.question ?? store.question(methods[0]!);
+    panes.flatMap((pane) => contentOf(store, pane) ?? [])[0]?.question ??
+    store.question({ method: methods[0]! });
   const explained =
     methods.some(({ classes }) => classes) && !beside ? [`class ${classText(store, drawn)}`] : [];
-  const place = images.value > 1 ? [`image ${image.value + 1} of ${images.value}`] : [];
-  return [...(model_name.value ? [model_name.value] : []), ...made, ...explained, ...place];
+  const { gallery, by } = store.comparison;
+  const one = images.value > 1 && by.value !== "image" ? [`image ${image.value + 1} of ${images.value}`] : [];
+  const place = gallery.value ? [`${images.value} images on one scale`] : one;
+  const models = [...new Set(methods.map((method) => method.model_name || model_name.value).filter(Boolean))];
+  return [...(models.length ? [models.join(", ")] : []), ...made, ...explained, ...place];
 }

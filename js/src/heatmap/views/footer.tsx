@@ -18,7 +18,7 @@ export function Footer() {
           Stop
         </button>
       )}
-      {live && method?.streaming && (
+      {live && method?.streaming && !store.comparison.gallery.value && (
         <button type="button" class="xw-button" disabled={store.busy.value} onClick={() => store.more()}>
           More
         </button>

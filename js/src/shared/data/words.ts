@@ -10,6 +10,12 @@ export const help = {
   class: { help: "Which class is explained: the model's first choice, or any other." },
   against: { help: "The map then shows what speaks for the first class rather than for this one." },
   show: { help: "Which of the method's maps lies over the picture, or all beside each other." },
+  beside: {
+    help: "Up to six pictures beside each other: methods, classes, images, or models. Those that are counted alike share one scale.",
+  },
+  difference: {
+    help: "One more picture: the first map minus the second, pixel by pixel, with zero in the middle of its own colours.",
+  },
   opacity: { help: "How strongly the map covers the picture." },
   picture: {
     help: "How the picture lies beneath. In grey, no colour of it is taken for one of the map; in colour, it turns grey where the map speaks.",
@@ -50,7 +56,7 @@ export const help = {
   },
   colours: { help: "All of these can be told apart by colour-blind readers." },
   scale: {
-    help: "What the colours span: the values of this image, of all images computed so far, or a range that you type. Compare images on one scale.",
+    help: "What the colours span: the values of this image, of all images computed so far, or a range that you type. Pictures beside each other share one scale where they are counted alike, or have each its own.",
   },
   clip: {
     help: "Lets the few largest values take the colour of the end, so that the others can be told apart.",
