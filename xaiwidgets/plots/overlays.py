@@ -135,8 +135,9 @@ def overlays(
     axes = figure.subplots(rows, across, squeeze=False)
     for axis in axes.flat[len(panes) :]:
         axis.set_axis_off()
+    lines = max(len(_lines(pane, one_legend)) for pane in panes)
     for axis, pane in zip(axes.flat, panes, strict=False):
-        draw_pane(figure, axis, pane, look, legend=not one_legend)
+        draw_pane(figure, axis, pane, look, lines=lines, legend=not one_legend)
     shown = next((pane for pane in panes if pane.values is not None), None)
     if one_legend and shown is not None and look.overlay == "colours":
         _draw_legend(figure, list(axes.flat), shown, look)
@@ -147,16 +148,16 @@ def overlays(
     return figure
 
 
-def draw_pane(figure: Figure, axis: Axes, pane: Pane, look: Look, *, legend: bool = True) -> None:
-    """A picture under its map, with its legend below."""
+def draw_pane(figure: Figure, axis: Axes, pane: Pane, look: Look, *, lines: int = 0, legend: bool = True) -> None:
+    """A picture under its map, with its legend below, and room for so many lines of notes above."""
     axis.set_xticks([])
     axis.set_yticks([])
     axis.spines[:].set_visible(False)
-    lines = textwrap.wrap(pane.note, _NOTE if legend else _NOTE // 2)[:_LINES]
-    axis.set_title(pane.title, fontsize="medium", loc="left", parse_math=False, pad=6 + 9 * len(lines))
-    if lines:
+    note = _lines(pane, not legend)
+    axis.set_title(pane.title, fontsize="medium", loc="left", parse_math=False, pad=6 + 9 * max(lines, len(note)))
+    if note:
         place = {"xy": (0, 1), "xytext": (0, 3), "xycoords": "axes fraction", "textcoords": "offset points"}
-        axis.annotate("\n".join(lines), **place, fontsize="x-small", color="#5b616b", va="bottom", parse_math=False)
+        axis.annotate("\n".join(note), **place, fontsize="x-small", color="#5b616b", va="bottom", parse_math=False)
     height, width = pane.pixels.shape[1:] if pane.values is None else pane.values.shape
     axis.imshow(composed(pane, look), interpolation="nearest", extent=(0, width, height, 0))
     left, top, size = look.part
@@ -174,6 +175,10 @@ def draw_pane(figure: Figure, axis: Axes, pane: Pane, look: Look, *, legend: boo
         return
     if legend:
         _draw_legend(figure, [axis], pane, look)
+
+
+def _lines(pane: Pane, small: bool) -> list[str]:
+    return textwrap.wrap(pane.note, _NOTE // 2 if small else _NOTE)[:_LINES]
 
 
 def _draw_legend(figure: Figure, axes: list[Axes], pane: Pane, look: Look) -> None:

@@ -92,6 +92,10 @@ class Album:
                 self._predictions[image] = packet
         return self._predictions[image]
 
+    def label(self, image: int) -> int | None:
+        """The true class of an image, where it is known."""
+        return self._labels[image]
+
     def said(self, image: int) -> tuple[str, list[int], list[float]] | None:
         """("probability" or "value", classes, their numbers), the highest first; None where there is nothing to say."""
         self.prediction(image)

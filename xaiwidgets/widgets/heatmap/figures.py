@@ -97,12 +97,20 @@ class HeatmapFigures(HeatmapPages):
         if answer.refused or not (self._comparing or self.show == GALLERY):
             return answer.refused
         explained, said = self._explained(question), self._said(question)
+        if self.show == GALLERY and said is not None:
+            kind, (first, *_), (share, *_) = said
+            label = self._albums[0].label(question.image)
+            verdict = "" if label is None or kind == "value" else " ✓" if label == first else " ✗"
+            return f"{self._named(first)} {share:.0%}{verdict}" if kind == "probability" else f"{share:.4g}"
         if said is None or (explained and question.target is None and question.against is None):
             return explained
         kind, (first, *_), (share, *_) = said
-        name = self.class_names[first] if first < len(self.class_names) else f"class {first}"
+        name = self._named(first)
         predicted = f"predicted {name}, {share:.1%}" if kind == "probability" else f"{name}, value {share:.4g}"
-        return f"{predicted}; explained {explained}" if explained and self.show != GALLERY else predicted
+        return f"{predicted}; explained {explained}" if explained else predicted
+
+    def _named(self, index: int) -> str:
+        return self.class_names[index] if index < len(self.class_names) else f"class {index}"
 
     def _marks(self, target: int | None, image: int) -> tuple[Mark, ...]:
         """What the model finds in the image, and the place asked about, as far as they are drawn."""

@@ -319,6 +319,9 @@ class HeatmapOverlay(HeatmapAsking):
         answer.notes = self._notes(question, answer)
         self._post(self._packet(question, answer, None))
         self._say(state, answer)
+        if self.snapshot and question != self._question():
+            # What fills a gallery is not what a saved notebook is to show first.
+            return
         kept = {**question.plain(), "notes": answer.notes}
         number = self._known[question.method].model
         if number == 0 and self._albums and (brief := self._albums[0].brief(question.image)) is not None:

@@ -24,25 +24,26 @@ export class Requests {
   private timer: ReturnType<typeof setTimeout> | undefined;
   // Starts at the clock, so that a reloaded page never repeats an earlier page's numbers.
   private nextId = Date.now();
-  private halted = false;
+  /** Whether somebody stopped it. */
+  readonly halted = signal(false);
   private readonly picturesAsked = new Set<number>();
 
   constructor(private readonly store: Asking) {}
 
   askSoon(pause = typingPause): void {
-    this.halted = false;
+    this.halted.value = false;
     clearTimeout(this.timer);
     this.timer = setTimeout(() => this.ask(), pause);
   }
 
   /** A complete result arrived: of several pictures it is the next one's turn. */
   answered(): void {
-    if (this.store.comparison.shown.peek().length > 1 && !this.halted) this.askSoon(0);
+    if (this.store.comparison.shown.peek().length > 1 && !this.halted.peek()) this.askSoon(0);
   }
 
   /** Asks for nothing more until somebody wants something. */
   halt(): void {
-    this.halted = true;
+    this.halted.value = true;
     this.going.value = false;
     clearTimeout(this.timer);
   }

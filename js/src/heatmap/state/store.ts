@@ -184,15 +184,16 @@ export class HeatmapStore extends WidgetStore<HeatmapState> {
     super.stop();
   }
 
-  /** Of several pictures: how many are there. */
+  /** Of several pictures: how many are there, and whether that is all. */
   protected override described(status: Status): Status {
     const asks = this.comparison.shown.value;
-    if (asks.length < 2 || !this.requests.going.value || status.state === "error") return status;
+    const { going, halted } = this.requests;
+    if (asks.length < 2 || !(going.value || halted.value) || status.state === "error") return status;
     this.resultVersion.value; // read, so that whoever asks hears of new results
     const done = asks.filter((ask) => this.knows(ask)).length;
-    const { done: _, enough: __, largest_error: ___, seconds_left: ____, ...rest } = status;
-    const unit = this.comparison.gallery.value ? "images" : "pictures";
-    return { ...rest, state: "running", done, total: asks.length, unit };
+    if (halted.value && (done === asks.length || status.state === "running")) return status;
+    const state = halted.value ? "stopped" : "running";
+    return { state, done, total: asks.length, unit: this.comparison.gallery.value ? "images" : "pictures" };
   }
 
   override hasContent(): boolean {

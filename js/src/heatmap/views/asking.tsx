@@ -119,7 +119,9 @@ export function NamedTargets() {
   const together = comparison.by.value === "class";
   const present = store.explained.value;
   const more = present !== null && !listed.includes(present) && listed.length > 0 ? present : null;
-  if (listed.length === 0) return null;
+  // Of classes alone there is a list already.
+  const first = store.state.targets.value[0]?.index;
+  if (first === undefined || listed.every((index) => index < first)) return null;
   const chosen = comparison.chosen("class");
   return (
     <section class="xw-asking" aria-label="Targets">

@@ -83,13 +83,14 @@ function Entries({ by }: { by: By }) {
       <ul class="xw-rows" aria-label={`${names[by]}: beside each other`}>
         {offered.map((entry) => {
           const on = chosen.includes(entry);
+          const there = on || isThere(store, by, entry);
           return (
             <li key={entry}>
               <label class="xw-row-label">
                 <input
                   type="checkbox"
                   checked={on}
-                  disabled={on ? chosen.length < 2 : full}
+                  disabled={on ? chosen.length < 2 : full || !there}
                   onChange={() => comparison.toggle(by, entry)}
                 />
                 <span>{entryName(store, by, entry)}</span>
@@ -114,6 +115,12 @@ function Entries({ by }: { by: By }) {
       </p>
     </>
   );
+}
+
+/** Whether there is an answer, or can be one: without a kernel only what was saved. */
+function isThere(store: HeatmapStore, by: By, entry: Entry): boolean {
+  if (by === "class") return store.offers({ target: Number(entry) });
+  return by !== "image" || store.canShow(Number(entry));
 }
 
 function hintOf(by: By, count: number): string {

@@ -27,6 +27,8 @@ export function Header() {
         help: undefined,
       }
     : { method: method?.label ?? "", more: method ? inWords(store, method) : "", help: method?.help };
+  const explained = comparing ? comparison.shown.value.map(({ method: each }) => each) : [method];
+  const models = explained.map((each) => each?.model_name || store.state.model_name.value);
   // Shift and a press put an image beside others.
   const beside =
     comparison.by.value === "image" ? comparison.images.value : store.state.images.value > 1 ? [] : undefined;
@@ -41,7 +43,7 @@ export function Header() {
     <Heading
       store={store}
       album={store.albumOf(method)}
-      model={method?.model_name || store.state.model_name.value}
+      model={[...new Set(models)].join(", ")}
       {...(beside ? { beside: { images: beside, toggle } } : {})}
       onImage={(to) => store.ask({ image: to })}
       {...said}

@@ -12,13 +12,13 @@ import type { Note } from "../types.ts";
 import { useView } from "./context.ts";
 import {
   contentOf,
+  differenceSentence,
   imageOf,
   isAnswer,
   type MapPane,
   type Pane,
   panesOf,
   scaleSentence,
-  showsMap,
 } from "./panes.ts";
 import { sentenceOf } from "./words.ts";
 
@@ -29,7 +29,7 @@ export function Sentence() {
     () =>
       computed(() => {
         const said = panesOf(store)
-          .filter(showsMap)
+          .filter(isAnswer)
           .flatMap((pane) => {
             const content = contentOf(store, pane);
             return content ? [sentenceOf(store, pane, content)] : [];
@@ -91,8 +91,13 @@ function notesOf(store: HeatmapStore, pane: MapPane): Note[] {
 /** Under a picture that stands beside others: what its model says, what is explained, what it must not be taken for. */
 export function PaneNotes({ pane }: { pane: Pane }) {
   const { store } = useView();
-  const said = showsMap(pane) && !pane.of ? predictedText(store, pane) : null;
-  if (!isAnswer(pane)) return <div class="xw-pane-notes" />;
+  if (!isAnswer(pane))
+    return (
+      <div class="xw-pane-notes">
+        <p>{differenceSentence(store, pane)}</p>
+      </div>
+    );
+  const said = predictedText(store, pane);
   const cautions = cautionsOf(store, pane);
   return (
     <div class="xw-pane-notes">
@@ -113,14 +118,16 @@ export function PaneNotes({ pane }: { pane: Pane }) {
   );
 }
 
-/** "demo:shapes-vit says star 98 %": of the pane's own model and image. */
-function predictedText(store: HeatmapStore, pane: MapPane): { text: string; right: boolean | null } | null {
+/** "predicts star 98 %": of the pane's own model and image. */
+export function predictedText(
+  store: HeatmapStore,
+  pane: MapPane,
+): { text: string; right: boolean | null } | null {
   const entry = store.albumOf(pane.method).entry(imageOf(store, pane));
   if (entry.predicted === null || entry.share === null) return null;
   const name = saidName(entry.predicted, (index) => store.className(index));
   const number = entry.kind === "probability" ? formatProbability(entry.share) : formatNumber(entry.share);
-  const model = store.comparison.by.value === "model" ? `${pane.method.model_name ?? ""} ` : "";
-  return { text: `${model}predicts ${name} ${number}`, right: isRight(entry) };
+  return { text: `predicts ${name} ${number}`, right: isRight(entry) };
 }
 
 function NoteLines({ lines }: { lines: readonly Note[] }) {

@@ -87,11 +87,14 @@ export function PaneView({ pane }: { pane: Pane }) {
     return true;
   });
 
+  // Of models beside each other their names: what is counted stands in words beneath.
+  const ofModels = store.comparison.by.value === "model" && isAnswer(pane);
+  const small = ofModels ? pane.method.model_name : showsMap(pane) ? unitOf(pane.view) : "";
   return (
     <figure class="xw-pane" data-pane={pane.key} style={{ "--xw-aspect": aspectOf(picture) }}>
       <figcaption class="xw-caption">
         <span class="xw-caption-label">
-          {pane.label} {showsMap(pane) && unitOf(pane.view) && <small>{unitOf(pane.view)}</small>}
+          {pane.label} {small && <small>{small}</small>}
           {showsMap(pane) && <HelpButton of={pane.view.label} help={pane.view.help} />}
         </span>
         <PointValue pane={pane} content={content} />

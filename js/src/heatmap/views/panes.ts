@@ -2,6 +2,7 @@
 import { computed, type ReadonlySignal } from "@preact/signals";
 import { fittingColormap } from "../../shared/data/colormaps.ts";
 import type { HeatMap } from "../../shared/data/picture.ts";
+import { colourSentence } from "../../shared/data/words.ts";
 import type { Paint } from "../../shared/drawing/painter.ts";
 import type { Ask } from "../state/comparison.ts";
 import { countedIn, difference, differenceRange } from "../state/scales.ts";
@@ -145,7 +146,9 @@ export function shownView(method: Method, show: string): View | undefined {
 }
 
 /** The unit, unless it only repeats the label. */
-export function unitOf({ label, unit }: View): string {
+export function unitOf({ name, label, unit }: View): string {
+  // A difference says its unit beneath, where there is room.
+  if (name === "difference") return "";
   return unit.toLowerCase() === label.toLowerCase() ? "" : unit;
 }
 
@@ -156,6 +159,19 @@ export function showsMap(pane: Pane): pane is MapPane {
 /** A pane of an answer: no plain picture, no difference. */
 export function isAnswer(pane: Pane): pane is MapPane {
   return showsMap(pane) && !pane.of;
+}
+
+/** What a difference says, in words. */
+export function differenceSentence(store: HeatmapStore, pane: Pane): string {
+  const content = contentOf(store, pane);
+  if (!pane.of || !pane.view || !content) return "";
+  const said = colourSentence(
+    content.paint.colormap,
+    pane.view.high!,
+    pane.view.low!,
+    store.state.overlay.value,
+  );
+  return `${said.replace(/; the stronger.*/, "")}, in ${pane.view.unit}.`;
 }
 
 /** The image that a pane shows. */

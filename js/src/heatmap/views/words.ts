@@ -53,7 +53,8 @@ export function sentenceOf(
   const { map, colormap } = paint;
   if (saysNothing(paint)) return emptySentence(map.flat!);
   // One sentence for all targets or images that are side by side.
-  const beside = target !== undefined || (image !== undefined && question.target === null);
+  const several = image !== undefined || store.comparison.by.value === "model";
+  const beside = target !== undefined || (several && question.target === null);
   const explained = beside
     ? target === undefined
       ? "the class predicted"
