@@ -67,7 +67,7 @@ class HeatmapComparison(HeatmapState):
         if value is None:
             return None
         try:
-            found = [whole("difference", entry, 0) for entry in value]
+            found = [whole("difference", entry, 0) for entry in (value if isinstance(value, list | tuple) else [])]
         except ValueError as error:
             raise StateError(str(error)) from None
         if len(found) != 2 or found[0] == found[1] or max(found) >= MOST:

@@ -15,7 +15,16 @@ import type { HeatmapStore } from "../state/store.ts";
 import { overlayOf } from "./draw.ts";
 import { drawMarks, marksOf } from "./marks.ts";
 import { predictedText } from "./notes.tsx";
-import { contentOf, differenceSentence, isAnswer, type Pane, panesOf, showsMap, unitOf } from "./panes.ts";
+import {
+  contentOf,
+  differenceSentence,
+  isAnswer,
+  type MapPane,
+  type Pane,
+  panesOf,
+  showsMap,
+  unitOf,
+} from "./panes.ts";
 import { classText, inWords } from "./words.ts";
 
 const gap = 24;
@@ -87,7 +96,7 @@ function drawPane(
   const base = text.caption - 2;
   element(group, "text", { y: base, "font-size": text.caption }, `${pane.label}${unit}${cut}`);
   if (note && showsMap(pane)) {
-    const said = pane.of ? differenceSentence(store, pane) : (predictedText(store, pane)?.text ?? "");
+    const said = pane.of ? differenceSentence(store, pane) : saidIn(store, pane);
     element(group, "text", { y: base + note, "font-size": text.tick, fill: "#5b616b" }, said);
   }
   const overlay = overlayOf(store, pane, content);
@@ -98,6 +107,13 @@ function drawPane(
   if (!id) return;
   const legend = element(group, "g", { transform: `translate(0, ${top + tall + legendGap})` });
   drawLegend(legend, overlay, { width: side, id, size: text.tick });
+}
+
+/** What the model says, and of a gallery whether it is right: there is no room for more. */
+function saidIn(store: HeatmapStore, pane: MapPane): string {
+  const { text = "", right = null } = predictedText(store, pane) ?? {};
+  const verdict = right === null ? "" : right ? " ✓" : " ✗";
+  return `${store.comparison.gallery.value ? text.replace("predicts ", "") : text}${verdict}`;
 }
 
 /** Model, methods with their settings, class and image: what a figure must say to be read later. */

@@ -2,7 +2,7 @@
 import { computed, type ReadonlySignal } from "@preact/signals";
 import { fittingColormap } from "../../shared/data/colormaps.ts";
 import type { HeatMap } from "../../shared/data/picture.ts";
-import { colourSentence } from "../../shared/data/words.ts";
+import { differenceText } from "../../shared/data/words.ts";
 import type { Paint } from "../../shared/drawing/painter.ts";
 import type { Ask } from "../state/comparison.ts";
 import { countedIn, difference, differenceRange } from "../state/scales.ts";
@@ -109,8 +109,6 @@ function differencePane(store: HeatmapStore, maps: readonly MapPane[]): Pane[] {
     name: "difference",
     label: name,
     help: { help: "One map minus the other, pixel by pixel, in colours of its own." },
-    high: `is more in ${one.short}`,
-    low: `more in ${other.short}`,
     map: "difference",
     kind: "diverging",
     unit: countedIn(one.view, set),
@@ -165,13 +163,9 @@ export function isAnswer(pane: Pane): pane is MapPane {
 export function differenceSentence(store: HeatmapStore, pane: Pane): string {
   const content = contentOf(store, pane);
   if (!pane.of || !pane.view || !content) return "";
-  const said = colourSentence(
-    content.paint.colormap,
-    pane.view.high!,
-    pane.view.low!,
-    store.state.overlay.value,
-  );
-  return `${said.replace(/; the stronger.*/, "")}, in ${pane.view.unit}.`;
+  const [one, other] = pane.of;
+  const said = differenceText(content.paint.colormap, [one.short, other.short], store.state.overlay.value);
+  return `${said}; ${pane.view.unit}.`;
 }
 
 /** The image that a pane shows. */

@@ -97,6 +97,17 @@ export function colourSentence(colormap: string, high: string, low: string, styl
     : `${capital(bright)}: ${high}. ${capital(dark)}: ${low}.`;
 }
 
+/** What the colours of a difference say: where which of two has more. */
+export function differenceText(
+  colormap: string,
+  [one, other]: [string, string],
+  style: OverlayStyle,
+): string {
+  const [bright, dark] = ends[colormap] ?? ["the last colour", "the first colour"];
+  const lines = style === "outlines" ? " lines" : "";
+  return `${capital(bright)}${lines}: more in ${one}; ${dark}${lines}: more in ${other}`;
+}
+
 /** Of a map that has one value everywhere. */
 export function emptySentence(value: number): string {
   return value === 0
