@@ -116,7 +116,7 @@ class TestScales:
         assert all(pane.span == (-2, 2) for pane in w._panes())
 
     def test_methods_of_one_kind_share_others_do_not(self, overlay: Overlay, model: ImageModel, x: Tensor) -> None:
-        methods = {"a": LRP(model), "b": LRP(model, "epsilon"), "c": GradientXInput(model)}
+        methods = {"a": LRP(model), "b": LRP(model, "epsilon_plus"), "c": GradientXInput(model)}
         w = overlay(methods, x, show="compare")
         w._finish(())
         a, b, c = w._panes()[1:]

@@ -107,6 +107,7 @@ def test_a_model_without_the_class_says_so(both: Recorded, tmp_path: Path, name:
     assert both.save(tmp_path / "a.png").stat().st_size > 5000
     # Alone it is an error, as any other.
     both.show, both.method = "relevance", lacks
+    both.compute()
     assert both.wait(20)
     assert both.status["state"] == "error"
     assert "has no class" in both.status["message"]
