@@ -36,20 +36,19 @@ class Live(StandIn):
         page.evaluate("(state) => start(state, [], 1, false)", self._state)
         self.turn()
 
-    def turn(self, turns: int = 60, *, wait: bool = True) -> None:
+    def turn(self, turns: int = 60) -> None:
         """Let both talk until neither has anything to say."""
+        quiet = 0
         for _ in range(turns):
-            # Longer than a change rests before it is written.
-            self.page.wait_for_timeout(60)
-            if wait:
-                assert self.widget.wait(60)
-            if not self._once() and not self.page.evaluate("model.busy ?? false"):
-                self.page.wait_for_timeout(320)
-                if not self._once():
-                    break
+            # A change rests for a moment before it is written.
+            self.page.wait_for_timeout(60 if quiet == 0 else 320)
+            quiet = 0 if self.exchange() else quiet + 1
+            if quiet == 2:
+                break
         self.settle()
 
-    def _once(self) -> bool:
+    def exchange(self) -> bool:
+        """What each has said since the last time reaches the other; whether there was anything."""
         saved = self.page.evaluate("(from) => model.saved.slice(from)", self._saved)
         sent = self.page.evaluate("(from) => model.sent.slice(from)", self._heard)
         self._saved += len(saved)
