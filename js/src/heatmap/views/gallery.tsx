@@ -10,16 +10,24 @@ import { Verdict } from "../../shared/views/verdict.tsx";
 import { useView } from "./context.ts";
 import { keepPaneDrawn } from "./draw.ts";
 import { PaneLegend } from "./legend.tsx";
-import { contentOf, imageOf, type MapPane, panesOf, refusalOf, showsMap } from "./panes.ts";
+import { contentOf, imageOf, type MapPane, type PaneContent, panesOf, refusalOf, showsMap } from "./panes.ts";
 
 export function Gallery() {
   const { store } = useView();
   const grid = useRef<HTMLDivElement>(null);
-  const panes = panesOf(store).filter(showsMap);
-  const first = panes.find((pane) => contentOf(store, pane));
+  const all = panesOf(store);
+  const panes = useMemo(() => all.filter(showsMap), [all]);
+  // All have the one scale: the legend of any that is there.
   const legend = useMemo(
-    () => computed(() => (first ? contentOf(store, first) : null)),
-    [store, first?.key, first?.method],
+    () =>
+      computed(() => {
+        for (const pane of panes) {
+          const content = contentOf(store, pane);
+          if (content) return content;
+        }
+        return null;
+      }),
+    [store, panes],
   );
 
   useEffect(() => {
@@ -38,12 +46,12 @@ export function Gallery() {
       watch.disconnect();
       store.inView.value = new Set();
     };
-  }, [store, panes.length]);
+  }, [store, panes]);
 
   return (
     <div class="xw-gallery">
       {/* Above the pictures: it is seen however many there are. */}
-      {first ? <PaneLegend pane={first} content={legend} /> : <div class="xw-colorbar" />}
+      {panes[0] && <PaneLegend pane={panes[0]} content={legend} />}
       <div ref={grid} class="xw-gallery-grid" role="list" aria-label="All images">
         {panes.map((pane) => (
           <Tile key={pane.key} pane={pane} />
@@ -63,12 +71,9 @@ function Tile({ pane }: { pane: MapPane }) {
     share === null ? "" : kind === "probability" ? formatProbability(share) : formatNumber(share);
   const right = isRight({ predicted, label });
   const verdict = right === null ? "" : right ? ", right" : `, wrong: ${store.className(label!)}`;
-  const there = useMemo(
-    () => computed(() => contentOf(store, pane) !== null),
-    [store, pane.key, pane.method],
-  ).value;
+  const there = useMemo(() => computed(() => contentOf(store, pane) !== null), [store, pane]).value;
   const seen = useMemo(() => computed(() => store.inView.value.has(image)), [store, image]).value;
-  const refusal = refusalOf(store, pane);
+  const refusal = useMemo(() => computed(() => refusalOf(store, pane)), [store, pane]).value;
   const open = () => {
     store.comparison.start(null);
     store.ask({ image });
@@ -99,10 +104,21 @@ function Tile({ pane }: { pane: MapPane }) {
 function TileCanvas({ pane }: { pane: MapPane }) {
   const { store } = useView();
   const canvas = useRef<HTMLCanvasElement>(null);
-  const content = useMemo(() => computed(() => contentOf(store, pane)), [store, pane.key, pane.method]);
-  useEffect(
-    () => keepPaneDrawn(canvas.current!, store, pane, content),
-    [store, pane.key, pane.method, content],
-  );
+  const content = useMemo(() => {
+    // An answer to one image is no news for the others: they are not drawn again unless their scale changes.
+    let last: PaneContent | null = null;
+    return computed(() => {
+      const now = contentOf(store, pane);
+      if (!last || !now || !looksAlike(last, now)) last = now;
+      return last;
+    });
+  }, [store, pane]);
+  useEffect(() => keepPaneDrawn(canvas.current!, store, pane, content), [store, pane, content]);
   return <canvas ref={canvas} class="xw-canvas" />;
+}
+
+function looksAlike({ paint: one }: PaneContent, { paint: other }: PaneContent): boolean {
+  const plain = ({ range, colormap, threshold, mode }: PaneContent["paint"]) =>
+    JSON.stringify([range, colormap, threshold, mode]);
+  return one.map === other.map && one.filter === other.filter && plain(one) === plain(other);
 }
