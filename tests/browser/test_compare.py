@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 from playwright.sync_api import Browser, Locator, expect
+from torch import nn
 
 from tests.widgets.conftest import Recorded
 from xaiwidgets import LRP, GradientXInput, ImageModel
@@ -292,7 +293,14 @@ def test_all_text_can_be_read(opened: Open, dark: bool) -> None:
 
 def test_a_model_without_the_class_says_so_in_its_place(opened: Open, cnn: ImageModel) -> None:
     names = [f"kind {index}" if index == 3 else name for index, name in enumerate(cnn.class_names or ())]
-    other = ImageModel(cnn.module[:], class_names=names, mean=cnn.mean, std=cnn.std, input_size=64, name="other")
+    other = ImageModel(
+        nn.Sequential(*cnn.module.children()).eval(),
+        class_names=names,
+        mean=cnn.mean,
+        std=cnn.std,
+        input_size=64,
+        name="other",
+    )
     live = opened(explainers={"one": LRP(cnn), "two": LRP(other)}, target="star")
     compare(live, "Model")
     refusal = live.root.locator(".xw-pane").nth(2).locator(".xw-refusal")
@@ -319,7 +327,8 @@ def test_two_hundred_random_actions(opened: Open, cnn: ImageModel, vit: ImageMod
     explainers = {"CNN": LRP(cnn), "ViT": LRP(vit), "gradient": GradientXInput(cnn)}
     live = opened(explainers=explainers, width=1200)
     dice = random.Random(5)
-    root, page, done = live.root, live.page, {}
+    root, page = live.root, live.page
+    done: dict[str, int] = {}
 
     def press(locator: Locator) -> None:
         there = [each for each in locator.all() if each.is_visible() and each.is_enabled()]
@@ -332,19 +341,15 @@ def test_two_hundred_random_actions(opened: Open, cnn: ImageModel, vit: ImageMod
         choose(root.get_by_role("dialog", name="Compare"))
         page.keyboard.press("Escape")
 
+    def ends(box: Locator) -> None:
+        for choice in box.locator(".xw-difference select").all():
+            if choice.is_enabled():
+                choice.select_option(index=dice.randrange(2))
+
     actions: dict[str, Callable[[], None]] = {
         "way": lambda: popup(lambda box: press(box.get_by_role("radio"))),
         "entry": lambda: popup(lambda box: press(box.get_by_role("checkbox"))),
-        "ends": lambda: popup(
-            lambda box: (
-                [
-                    ends.select_option(index=dice.randrange(2))
-                    for ends in box.locator(".xw-difference select").all()
-                    if ends.is_enabled()
-                ]
-                and None
-            )
-        ),
+        "ends": lambda: popup(ends),
         "gallery": lambda: root.get_by_role("button", name="Gallery").click(),
         "tile": lambda: press(root.locator(".xw-gallery-tile > button")),
         "image": lambda: press(root.locator(".xw-film")),

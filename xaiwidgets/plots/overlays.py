@@ -10,6 +10,7 @@ import math
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -156,7 +157,12 @@ def draw_pane(figure: Figure, axis: Axes, pane: Pane, look: Look, *, lines: int 
     note = _lines(pane, not legend)
     axis.set_title(pane.title, fontsize="medium", loc="left", parse_math=False, pad=6 + 9 * max(lines, len(note)))
     if note:
-        place = {"xy": (0, 1), "xytext": (0, 3), "xycoords": "axes fraction", "textcoords": "offset points"}
+        place: dict[str, Any] = {
+            "xy": (0, 1),
+            "xytext": (0, 3),
+            "xycoords": "axes fraction",
+            "textcoords": "offset points",
+        }
         axis.annotate("\n".join(note), **place, fontsize="x-small", color="#5b616b", va="bottom", parse_math=False)
     height, width = pane.pixels.shape[1:] if pane.values is None else pane.values.shape
     axis.imshow(composed(pane, look), interpolation="nearest", extent=(0, width, height, 0))
@@ -184,7 +190,7 @@ def _lines(pane: Pane, small: bool) -> list[str]:
 def _draw_legend(figure: Figure, axes: list[Axes], pane: Pane, look: Look) -> None:
     colours = ListedColormap(legend_colours(look, pane.signed))
     shown = ScalarMappable(Normalize(*pane.span), colours)
-    form = (
+    form: dict[str, Any] = (
         {"fraction": 0.05, "pad": 0.03, "aspect": 30}
         if len(axes) == 1
         else {"fraction": 0.03, "pad": 0.02, "aspect": 60}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from xaiwidgets.widgets.heatmap.answers import Answer
 from xaiwidgets.widgets.heatmap.comparison import GALLERY, IMAGES, SIDE_BY_SIDE, TARGETS, OnScreen
@@ -35,7 +35,7 @@ class HeatmapFigures(HeatmapPages):
         panes = self._panes()
         if all(pane.values is None for pane in panes):
             return plots.picture(self._pixels[self._question().image], title=self.title)
-        gallery = {"columns": _ACROSS, "one_legend": True} if self.show == GALLERY else {}
+        gallery: dict[str, Any] = {"columns": _ACROSS, "one_legend": True} if self.show == GALLERY else {}
         return plots.overlays(panes, self._look(), title=self.title, caption=self._caption(), **gallery)
 
     def _panes(self) -> list[Pane]:
@@ -51,7 +51,11 @@ class HeatmapFigures(HeatmapPages):
             panes.append(plots.Pane("Picture", self._pixels[self.image], marks=self._marks(self.target, self.image)))
         for entry, answer in shown:
             question, view, method = entry.question, entry.view, self._known[entry.question.method]
-            about = {"title": entry.title, "pixels": self._pixels[question.image], "note": self._remark(entry, answer)}
+            about: dict[str, Any] = {
+                "title": entry.title,
+                "pixels": self._pixels[question.image],
+                "note": self._remark(entry, answer),
+            }
             if not answer.maps:
                 panes.append(plots.Pane(**about))
                 continue
