@@ -268,3 +268,42 @@ test("pictures stay the same ones while numbers arrive", () => {
   answer([1, 0], { method: "b" });
   assert.equal(panesOf(store), before);
 });
+
+test("of more images than can be kept those are asked for that are seen", () => {
+  start({ images: 3000 });
+  // Results of 100 × 100 pixels: 2400 of them are kept.
+  const wide = { name: "r", dtype: "float32", shape: [100, 100], range: [0, 1] };
+  const fill = (image: number) =>
+    model.receive(
+      {
+        type: "maps",
+        image,
+        method: "a",
+        target: null,
+        against: null,
+        parameters: {},
+        maps: [wide],
+        final: true,
+      },
+      [new Float32Array(10_000).buffer],
+    );
+  fill(0);
+  store.pictures.value = new Map(
+    Array.from({ length: 3000 }, (_, i) => [i, { width: 1, height: 1, canvas: {} as HTMLCanvasElement }]),
+  );
+  store.inView.value = new Set([7, 8]);
+  store.comparison.start("gallery");
+  for (const image of [7, 8]) {
+    mock.timers.tick(0);
+    fill(image);
+  }
+  mock.timers.tick(1000);
+  assert.deepEqual(
+    computes().map(({ image }) => image),
+    [7, 8],
+  );
+  assert.equal(store.requests.going.value, false);
+  store.inView.value = new Set([900]);
+  mock.timers.tick(0);
+  assert.equal(computes().at(-1)!.image, 900);
+});

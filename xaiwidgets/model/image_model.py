@@ -209,7 +209,7 @@ class ImageModel(Answers):
             raise ValueError(
                 f"{self.name} takes {self.channels} channels, {other.name} {other.channels}; give images for each"
             )
-        return self.validate(self.normalise(other.pixels(x).to(self.device)))
+        return self.validate(self.normalise(theirs.plain(other.validate(x)).to(self.device)))
 
     def validate(self, x: Any, argument: str = "x") -> Tensor:
         """``x`` as a float32 batch (N, C, H, W) on the model's device, detached, and no inference tensor outside that mode.

@@ -71,8 +71,12 @@ class Preprocessing:
 
     def pixels(self, x: Tensor) -> Tensor:
         """Normalised images (N, C, H, W) as pixel values in [0, 1], clamped."""
+        return self.plain(x).clamp(0, 1)
+
+    def plain(self, x: Tensor) -> Tensor:
+        """Normalised images (N, C, H, W) as pixel values, also those beyond [0, 1]."""
         mean, std = self._statistics(x)
-        found = (x * std + mean).clamp(0, 1)
+        found = x * std + mean
         return found if self._usual else found[:, [self.order.index(channel) for channel in range(self.channels)]]
 
     def normalise(self, pixels: Tensor) -> Tensor:

@@ -12,6 +12,7 @@ from torch import Tensor
 from xaiwidgets.errors import whole_or_none
 from xaiwidgets.model import ImageModel
 from xaiwidgets.relax import RelaxResult
+from xaiwidgets.targets import TargetError
 from xaiwidgets.widgets.album import Album, labels_of
 from xaiwidgets.widgets.choices import NO_IMAGES, Classes, check_image, check_known
 from xaiwidgets.widgets.heatmap.answers import Answer, Clock, Question, counted, is_sure, settled
@@ -348,9 +349,14 @@ class HeatmapOverlay(HeatmapAsking):
 
     def _fail(self, error: Exception, question: Question) -> None:
         self._working = None
-        if len(shown := self._shown()) > 1 and question in shown:
+        refused = len(shown := self._shown()) > 1 and question in shown
+        if refused:
             self._refuse(question, error)
-        self._show_error(error)
+        if refused and isinstance(error, TargetError):
+            # Nothing is broken: what is asked is not there, and its place says so.
+            self.status = {"state": "done"}
+        else:
+            self._show_error(error)
         # What is known without the explanation is shown all the same.
         self._post(picture_packet(question.image, self._pixels[question.image]))
         self._runner.submit(Job(start=lambda: self._introduce(question.image), on_error=lambda _: None, lane=_AFTER))

@@ -115,6 +115,13 @@ export class MapCache {
     }
   }
 
+  /** Whether so many results like those that are here can be kept at once. */
+  fits(count: number): boolean {
+    let total = 0;
+    for (const kept of this.sets.values()) total += pixelCount(kept);
+    return (total / Math.max(1, this.sets.size)) * count <= this.budget;
+  }
+
   clear(): void {
     this.sets.clear();
   }

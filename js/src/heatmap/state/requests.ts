@@ -10,6 +10,8 @@ export interface Asking extends WidgetStore<HeatmapState> {
   /** Images that a person sees of a gallery: they come first. */
   readonly inView: ReadonlySignal<ReadonlySet<number>>;
   hasPicture(image: number): boolean;
+  /** Whether so many results can be kept at once. */
+  fits(count: number): boolean;
   question(ask: Ask): Question;
   /** Whether the answer is here, and complete. */
   knows(ask: Ask): boolean;
@@ -38,7 +40,12 @@ export class Requests {
 
   /** A complete result arrived: of several pictures it is the next one's turn. */
   answered(): void {
-    if (this.store.comparison.shown.peek().length > 1 && !this.halted.peek()) this.askSoon(0);
+    if (this.store.comparison.shown.peek().length > 1) this.resume();
+  }
+
+  /** Goes on with what is missing, unless somebody stopped it. */
+  resume(): void {
+    if (!this.halted.peek()) this.askSoon(0);
   }
 
   /** Asks for nothing more until somebody wants something. */
@@ -68,7 +75,9 @@ export class Requests {
     const present = this.store.state.image.peek();
     const rank = ({ image }: Ask) =>
       image === undefined || image === present ? 0 : seen.size === 0 || seen.has(image) ? 1 : 2;
-    return [...shown].sort((a, b) => rank(a) - rank(b));
+    // What cannot be kept would be asked for again and again: of very many images those that are seen.
+    const kept = this.store.fits(shown.length) ? shown : shown.filter((ask) => rank(ask) < 2);
+    return [...kept].sort((a, b) => rank(a) - rank(b));
   }
 
   /** An answer brings its picture along, which may be missing alone; asked for once an image, not in circles. */

@@ -52,6 +52,7 @@ export class HeatmapStore extends WidgetStore<HeatmapState> {
   private readonly found = signal<ReadonlyMap<number, Places & { message: RecordedMessage }>>(new Map());
   private readonly cache = new MapCache();
   private readonly unwatch: () => void;
+  private readonly unfollow: () => void;
   private readonly lastShown = new Map<string, { image: number; set: MapSet }>();
 
   constructor(host: Host, options: StoreOptions = {}) {
@@ -65,6 +66,10 @@ export class HeatmapStore extends WidgetStore<HeatmapState> {
       const asked = shown.length < 2 ? "" : JSON.stringify(shown.map((ask) => this.question(ask)));
       if (asked && asked !== before) this.requests.askSoon(0);
       before = asked;
+    });
+    this.unfollow = effect(() => {
+      // Of a gallery what a person scrolls to comes first.
+      if (this.inView.value.size > 0 && this.comparison.gallery.value) this.requests.resume();
     });
   }
 
@@ -179,6 +184,10 @@ export class HeatmapStore extends WidgetStore<HeatmapState> {
     return this.pictures.peek().has(image);
   }
 
+  fits(count: number): boolean {
+    return this.cache.fits(count);
+  }
+
   override stop(): void {
     this.requests.halt();
     super.stop();
@@ -269,6 +278,7 @@ export class HeatmapStore extends WidgetStore<HeatmapState> {
 
   override dispose(): void {
     this.unwatch();
+    this.unfollow();
     this.requests.dispose();
     super.dispose();
     this.cache.clear();
