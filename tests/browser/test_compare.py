@@ -16,11 +16,13 @@ import torch
 from playwright.sync_api import Browser, Locator, expect
 from torch import nn
 
+from tests.guards import JS
 from tests.widgets.conftest import Recorded
 from xaiwidgets import LRP, GradientXInput, ImageModel
 from xaiwidgets.demo import Shapes
 
 from .live import Live
+from .test_every_widget import AXE
 from .test_heatmap_layout import CONTRAST, PLACES, moved
 from .test_overlay_signs import at_pixels, on_screen
 
@@ -280,15 +282,18 @@ def frames(live: Live) -> list[Locator]:
 @pytest.mark.parametrize("dark", [False, True])
 def test_all_text_can_be_read(opened: Open, dark: bool) -> None:
     live = opened(dark=dark)
+    live.page.add_script_tag(path=JS / "node_modules" / "axe-core" / "axe.min.js")
     for by in ("Model", "Image", "Class"):
         compare(live, by).get_by_role("checkbox", name="Difference").check()
         live.turn()
         assert live.page.evaluate(CONTRAST) == [], by
+        assert live.page.evaluate(AXE) == [], by
     live.page.keyboard.press("Escape")
     expect(live.root.get_by_role("button", name="Compare")).to_be_focused()
     live.root.get_by_role("button", name="Gallery").click()
     live.turn(60)
     assert live.page.evaluate(CONTRAST) == []
+    assert live.page.evaluate(AXE) == []
 
 
 def test_a_model_without_the_class_says_so_in_its_place(opened: Open, cnn: ImageModel) -> None:
