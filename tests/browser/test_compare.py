@@ -20,6 +20,7 @@ from tests.guards import JS
 from tests.widgets.conftest import Recorded
 from xaiwidgets import LRP, GradientXInput, ImageModel
 from xaiwidgets.demo import Shapes
+from xaiwidgets.plots.overlays import composed
 
 from .live import Live
 from .test_every_widget import AXE
@@ -109,7 +110,11 @@ def test_models_and_their_difference_on_screen_are_those_in_python(opened: Open,
     for place, (name, (values, bound)) in enumerate(wanted.items()):
         frame = live.root.locator(".xw-pane").nth(place + 1).locator(".xw-frame")
         frame.scroll_into_view_if_needed()
-        assert signs_agree(at_pixels(on_screen(frame)), values, bound) >= 0.99, name
+        screen = at_pixels(on_screen(frame))
+        assert signs_agree(screen, values, bound) >= 0.99, name
+        # What Python draws for a file is what stands on screen.
+        drawn = 255 * composed(live.widget._panes()[place + 1], live.widget._look())
+        assert np.corrcoef(drawn.ravel(), screen.ravel())[0, 1] >= 0.98, name
         said = bars.nth(place).get_attribute("aria-label") or ""
         ends = [float(end.replace("−", "-")) for end in re.findall(r"[−-]?[\d.]+(?:e[−-]\d+)?", said.split("from")[1])]
         assert ends == pytest.approx([-bound, bound], rel=0.02), name
@@ -312,6 +317,9 @@ def test_a_model_without_the_class_says_so_in_its_place(opened: Open, cnn: Image
     expect(refusal).to_have_text("other has no class “star”; choose a class that it knows, or its predicted one")
     expect(live.root.locator(".xw-pane").nth(1).locator(".xw-refusal")).to_have_count(0)
     assert live.root.locator(".xw-frame").nth(1).get_attribute("data-stale") == "false"
+    for dark in ("light", "dark"):
+        live.page.emulate_media(color_scheme=dark)  # type: ignore[arg-type]
+        assert live.page.evaluate(CONTRAST) == []
 
 
 def test_a_saved_page_compares_without_a_kernel(opened: Open, tmp_path: Path) -> None:
