@@ -131,7 +131,7 @@ def overlays(
     across = min(len(panes), columns)
     rows = -(-len(panes) // columns)
     side = SIDE * (0.6 if one_legend else 1)
-    below = 0.5 if one_legend else 0.9 + 0.3 * any(pane.note for pane in panes)
+    below = 0.75 if one_legend else 0.9 + 0.3 * any(pane.note for pane in panes)
     figure = Picture(figsize=((side + 0.4) * across + 0.4, (side + below) * rows + 0.8), layout="constrained")
     axes = figure.subplots(rows, across, squeeze=False)
     for axis in axes.flat[len(panes) :]:
@@ -139,6 +139,9 @@ def overlays(
     lines = max(len(_lines(pane, one_legend)) for pane in panes)
     for axis, pane in zip(axes.flat, panes, strict=False):
         draw_pane(figure, axis, pane, look, lines=lines, legend=not one_legend)
+        if pane.values is None and not one_legend and len(panes) > 1 and look.overlay == "colours":
+            # A picture without a legend stands as high as its neighbours.
+            _draw_legend(figure, [axis], pane, look, seen=False)
     shown = next((pane for pane in panes if pane.values is not None), None)
     if one_legend and shown is not None and look.overlay == "colours":
         _draw_legend(figure, list(axes.flat), shown, look)
@@ -187,7 +190,7 @@ def _lines(pane: Pane, small: bool) -> list[str]:
     return textwrap.wrap(pane.note, _NOTE // 2 if small else _NOTE)[:_LINES]
 
 
-def _draw_legend(figure: Figure, axes: list[Axes], pane: Pane, look: Look) -> None:
+def _draw_legend(figure: Figure, axes: list[Axes], pane: Pane, look: Look, *, seen: bool = True) -> None:
     colours = ListedColormap(legend_colours(look, pane.signed))
     shown = ScalarMappable(Normalize(*pane.span), colours)
     form: dict[str, Any] = (
@@ -200,6 +203,10 @@ def _draw_legend(figure: Figure, axes: list[Axes], pane: Pane, look: Look) -> No
     bar.locator = MaxNLocator(4)
     bar.update_ticks()
     bar.outline.set_visible(False)
+    if not seen:
+        bar.solids.set_visible(False)
+        bar.ax.tick_params(colors=(0, 0, 0, 0))
+        return
     if pane.unit:
         bar.set_label(pane.unit, fontsize="small")
 
