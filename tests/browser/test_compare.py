@@ -318,7 +318,7 @@ def test_a_model_without_the_class_says_so_in_its_place(opened: Open, cnn: Image
     expect(live.root.locator(".xw-pane").nth(1).locator(".xw-refusal")).to_have_count(0)
     assert live.root.locator(".xw-frame").nth(1).get_attribute("data-stale") == "false"
     for dark in ("light", "dark"):
-        live.page.emulate_media(color_scheme=dark)  # type: ignore[arg-type]
+        live.page.emulate_media(color_scheme=dark)
         assert live.page.evaluate(CONTRAST) == []
 
 

@@ -204,7 +204,8 @@ def _draw_legend(figure: Figure, axes: list[Axes], pane: Pane, look: Look, *, se
     bar.update_ticks()
     bar.outline.set_visible(False)
     if not seen:
-        bar.solids.set_visible(False)
+        for colour in bar.ax.collections:
+            colour.set_visible(False)
         bar.ax.tick_params(colors=(0, 0, 0, 0))
         return
     if pane.unit:
