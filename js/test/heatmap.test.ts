@@ -60,7 +60,7 @@ function answer(value: number, fields: Record<string, unknown> = {}): void {
 }
 
 const shown = (method = lrp) => {
-  const { set, current } = store.result(method);
+  const { set, current } = store.result({ method });
   return { value: set?.maps.get("r")?.values[0] ?? null, current };
 };
 const computes = () => model.sent.filter(({ type }) => type === "compute") as (Message & { id: number })[];

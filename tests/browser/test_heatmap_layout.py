@@ -212,7 +212,7 @@ def test_any_of_64_images_in_two_actions(standin: Start) -> None:
     number.press("Enter")
     widget.page.wait_for_function(asked, arg=1)
     assert widget.computes[-1]["image"] == 46
-    widget.root.get_by_role("button", name="All").click()
+    widget.root.get_by_role("button", name="All", exact=True).click()
     widget.root.get_by_role("option", name="Image 13:").click()
     widget.page.wait_for_function(asked, arg=2)
     assert widget.computes[-1]["image"] == 12

@@ -105,7 +105,9 @@ class TestViews:
             state={"methods": [RELAX_METHOD, LRP_METHOD]},
             messages=[picture_message(known_picture()), maps_message(relax)],
         )
-        widget.root.get_by_role("radio", name="Compare").click()
+        widget.root.get_by_role("button", name="Compare").click()
+        widget.root.get_by_role("radio", name="Method").click()
+        widget.page.keyboard.press("Escape")
         expect(widget.root.locator(".xw-frame canvas")).to_have_count(3)
         widget.page.wait_for_function("model.sent.some(m => m.type === 'compute')")
         [request] = widget.computes

@@ -79,7 +79,9 @@ def test_class_contrast_composite_and_comparison(lab: Lab, notebook: Callable[..
     until(lambda: parameters(open_).get("gamma") == pytest.approx(gamma))
 
     # Methods beside each other.
-    widget(page).get_by_role("radio", name=re.compile("compare", re.IGNORECASE)).click()
+    widget(page).get_by_role("button", name="Compare").click()
+    widget(page).get_by_role("radio", name="Method", exact=True).click()
+    page.keyboard.press("Escape")
     expect(widget(page).locator(".xw-frame canvas")).to_have_count(4, timeout=20_000)  # the plain picture first
     until(lambda: set(open_.ask("list(overlay.results)")) == {"LRP", "absLRP", "gradient"}, 30)
     assert open_.ask("overlay.status['state']") == "done"

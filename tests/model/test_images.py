@@ -9,7 +9,9 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch import nn
 
+from xaiwidgets import ImageModel
 from xaiwidgets.model.images import as_list, to_pil
 
 
@@ -189,3 +191,38 @@ def test_files_that_are_no_image(array: np.ndarray, tmp_path: Path) -> None:
     (tmp_path / "cut.jpg").write_bytes((tmp_path / "whole.jpg").read_bytes()[:3000])
     with pytest.raises(ValueError, match=r"cannot be read as an image .* save or download it again"):
         to_pil(tmp_path / "cut.jpg", 3)
+
+
+class TestAdopt:
+    """Images that were prepared for another model."""
+
+    @pytest.fixture
+    def pair(self) -> tuple[ImageModel, ImageModel]:
+        module = nn.Conv2d(3, 2, 3).eval()
+        one = ImageModel(module, mean=(0.5, 0.4, 0.3), std=(0.2, 0.25, 0.3), name="one")
+        return one, ImageModel(module, mean=0.1, std=2.0, name="other")
+
+    def test_goes_over_their_pixels(self, pair: tuple[ImageModel, ImageModel]) -> None:
+        one, other = pair
+        pixels = torch.rand(2, 3, 8, 8, generator=torch.Generator().manual_seed(0)) * 3 - 1
+        # Also what no picture has: noise added after the preparation is carried over as it is.
+        torch.testing.assert_close(other.adopt(one.normalise(pixels), one), other.normalise(pixels))
+        torch.testing.assert_close(one.adopt(other.normalise(pixels), other), one.normalise(pixels))
+
+    def test_alike_is_taken_as_it_is(self, pair: tuple[ImageModel, ImageModel]) -> None:
+        one, _ = pair
+        x = torch.randn(1, 3, 8, 8)
+        assert torch.equal(one.with_module(nn.Conv2d(3, 2, 1).eval()).adopt(x, one), x)
+        # Two of which nothing is known take them alike, as far as anybody knows.
+        unsaid = [ImageModel(nn.Conv2d(3, 2, 3).eval()) for _ in range(2)]
+        assert torch.equal(unsaid[0].adopt(x, unsaid[1]), x)
+
+    def test_what_nobody_said_is_not_guessed(self, pair: tuple[ImageModel, ImageModel]) -> None:
+        one, _ = pair
+        unsaid = ImageModel(nn.Conv2d(3, 2, 3).eval(), name="unsaid")
+        for taker, giver in ((unsaid, one), (one, unsaid)):
+            with pytest.raises(ValueError, match="nobody said how unsaid does; give its ImageModel mean= and std="):
+                taker.adopt(torch.randn(1, 3, 8, 8), giver)
+        grey = ImageModel(nn.Conv2d(1, 2, 3).eval(), mean=0.5, std=0.5, channels=1, name="grey")
+        with pytest.raises(ValueError, match="grey takes 1 channels, one 3; give images for each"):
+            grey.adopt(torch.randn(1, 3, 8, 8), one)

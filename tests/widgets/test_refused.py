@@ -49,11 +49,11 @@ def test_the_overlay_refuses(overlay: Callable[..., Recorded], name: str, value:
         overlay(heat, images, model=model(), **{name: value})
 
 
-def test_targets_as_a_keyword_hint_at_what_takes_them(
+def test_targets_as_a_keyword_are_classes_of_the_model(
     overlay: Callable[..., Recorded], images: Tensor, heat: Tensor
 ) -> None:
-    with pytest.raises(TypeError, match="beside="):
-        overlay(heat, images, model=model(), targets=["star", "heart"])
+    with pytest.raises(ValueError, match="beside='moon' is not known"):
+        overlay(heat, images, model=model(), targets=["star", "moon"])
 
 
 def test_the_viewer_refuses(viewer: Callable[..., RecordedViewer], images: Tensor, heat: Tensor) -> None:

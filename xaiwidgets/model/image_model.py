@@ -190,6 +190,27 @@ class ImageModel(Answers):
         """Pixel values in [0, 1], shape (N, C, H, W), as the model takes them."""
         return self._preprocessing.normalise(pixels)
 
+    def adopt(self, x: Tensor, other: ImageModel) -> Tensor:
+        """Images (N, C, H, W) that were prepared for another model, as this one takes them: over their pixels where statistics differ.
+
+        Raises:
+            ValueError: they differ, and nobody said how one of the two takes its images; or another number of channels.
+        """
+        own, theirs = self._preprocessing, other._preprocessing
+        if own.takes_as(theirs):
+            return self.validate(x)
+        if "mean" in self._assumed or "mean" in other._assumed:
+            unsaid = self.name if "mean" in self._assumed else other.name
+            raise ValueError(
+                f"{self.name} and {other.name} take their images in other ways, and nobody said how {unsaid} does; "
+                "give its ImageModel mean= and std=, or images for each"
+            )
+        if self.channels != other.channels:
+            raise ValueError(
+                f"{self.name} takes {self.channels} channels, {other.name} {other.channels}; give images for each"
+            )
+        return self.validate(self.normalise(theirs.plain(other.validate(x)).to(self.device)))
+
     def validate(self, x: Any, argument: str = "x") -> Tensor:
         """``x`` as a float32 batch (N, C, H, W) on the model's device, detached, and no inference tensor outside that mode.
 

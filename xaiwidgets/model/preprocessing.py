@@ -71,8 +71,12 @@ class Preprocessing:
 
     def pixels(self, x: Tensor) -> Tensor:
         """Normalised images (N, C, H, W) as pixel values in [0, 1], clamped."""
+        return self.plain(x).clamp(0, 1)
+
+    def plain(self, x: Tensor) -> Tensor:
+        """Normalised images (N, C, H, W) as pixel values, also those beyond [0, 1]."""
         mean, std = self._statistics(x)
-        found = (x * std + mean).clamp(0, 1)
+        found = x * std + mean
         return found if self._usual else found[:, [self.order.index(channel) for channel in range(self.channels)]]
 
     def normalise(self, pixels: Tensor) -> Tensor:
@@ -83,6 +87,11 @@ class Preprocessing:
     @property
     def _usual(self) -> bool:
         return self.order in ((), tuple(range(self.channels)))
+
+    def takes_as(self, other: Preprocessing) -> bool:
+        """Whether images that are ready for one are ready for the other, their size aside."""
+        order = [preprocessing.order or tuple(range(preprocessing.channels)) for preprocessing in (self, other)]
+        return (self.mean, self.std, order[0]) == (other.mean, other.std, order[1])
 
     def validate(self, x: Any, device: torch.device, argument: str = "x") -> Tensor:
         """``x`` as a float32 batch (N, C, H, W) on a device; see `ImageModel.validate`."""

@@ -7,8 +7,10 @@ the picture is pale grey beneath unless asked for otherwise, and one in colour t
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -39,6 +41,8 @@ COLORMAPS = {
 """The colour maps of the widgets by the names they have there."""
 _SIGNED = ("red_blue", "purple_orange")
 _COLUMNS = 6
+_NOTE, _LINES = 46, 3
+"""Letters in a line of a note, and lines."""
 _VEILED = 0.06
 _FADED = 0.22
 _GROUND = 164 / 255
@@ -78,6 +82,7 @@ class Pane:
         signed: whether zero is in the middle of the colours.
         hidden: (H, W), true where the map is not shown, or faded.
         marks: the parts that lines go around.
+        note: what is said of it, in small letters.
     """
 
     title: str
@@ -88,6 +93,7 @@ class Pane:
     unit: str = ""
     hidden: Tensor | None = None
     marks: tuple[Mark, ...] = ()
+    note: str = ""
 
 
 @dataclass(frozen=True)
@@ -111,16 +117,34 @@ class Look:
         return self.colormap if fits else ("red_blue" if signed else "viridis")
 
 
-def overlays(panes: Sequence[Pane], look: Look, *, title: str = "", caption: str = "") -> Figure:
-    """Panes beside each other, each with its legend; `caption` says below how they were made."""
-    columns = min(len(panes), _COLUMNS)
-    rows = -(-len(panes) // _COLUMNS)
-    figure = Picture(figsize=((SIDE + 0.4) * columns + 0.4, (SIDE + 0.9) * rows + 0.8), layout="constrained")
-    axes = figure.subplots(rows, columns, squeeze=False)
+def overlays(
+    panes: Sequence[Pane],
+    look: Look,
+    *,
+    title: str = "",
+    caption: str = "",
+    columns: int = _COLUMNS,
+    one_legend: bool = False,
+) -> Figure:
+    """Panes beside each other, so many in a row, each with its legend, or small ones with one for all; `caption` says below how they
+    were made."""
+    across = min(len(panes), columns)
+    rows = -(-len(panes) // columns)
+    side = SIDE * (0.6 if one_legend else 1)
+    below = 0.75 if one_legend else 0.9 + 0.3 * any(pane.note for pane in panes)
+    figure = Picture(figsize=((side + 0.4) * across + 0.4, (side + below) * rows + 0.8), layout="constrained")
+    axes = figure.subplots(rows, across, squeeze=False)
     for axis in axes.flat[len(panes) :]:
         axis.set_axis_off()
+    lines = max(len(_lines(pane, one_legend)) for pane in panes)
     for axis, pane in zip(axes.flat, panes, strict=False):
-        draw_pane(figure, axis, pane, look)
+        draw_pane(figure, axis, pane, look, lines=lines, legend=not one_legend)
+        if pane.values is None and not one_legend and len(panes) > 1 and look.overlay == "colours":
+            # A picture without a legend stands as high as its neighbours.
+            _draw_legend(figure, [axis], pane, look, seen=False)
+    shown = next((pane for pane in panes if pane.values is not None), None)
+    if one_legend and shown is not None and look.overlay == "colours":
+        _draw_legend(figure, list(axes.flat), shown, look)
     if title:
         figure.suptitle(title, parse_math=False)
     if caption:
@@ -128,12 +152,21 @@ def overlays(panes: Sequence[Pane], look: Look, *, title: str = "", caption: str
     return figure
 
 
-def draw_pane(figure: Figure, axis: Axes, pane: Pane, look: Look) -> None:
-    """A picture under its map, with its legend below."""
+def draw_pane(figure: Figure, axis: Axes, pane: Pane, look: Look, *, lines: int = 0, legend: bool = True) -> None:
+    """A picture under its map, with its legend below, and room for so many lines of notes above."""
     axis.set_xticks([])
     axis.set_yticks([])
     axis.spines[:].set_visible(False)
-    axis.set_title(pane.title, fontsize="medium", loc="left", parse_math=False)
+    note = _lines(pane, not legend)
+    axis.set_title(pane.title, fontsize="medium", loc="left", parse_math=False, pad=6 + 9 * max(lines, len(note)))
+    if note:
+        place: dict[str, Any] = {
+            "xy": (0, 1),
+            "xytext": (0, 3),
+            "xycoords": "axes fraction",
+            "textcoords": "offset points",
+        }
+        axis.annotate("\n".join(note), **place, fontsize="x-small", color="#5b616b", va="bottom", parse_math=False)
     height, width = pane.pixels.shape[1:] if pane.values is None else pane.values.shape
     axis.imshow(composed(pane, look), interpolation="nearest", extent=(0, width, height, 0))
     left, top, size = look.part
@@ -149,13 +182,32 @@ def draw_pane(figure: Figure, axis: Axes, pane: Pane, look: Look) -> None:
     if look.overlay == "outlines":
         _draw_outlines(axis, pane, look)
         return
+    if legend:
+        _draw_legend(figure, [axis], pane, look)
+
+
+def _lines(pane: Pane, small: bool) -> list[str]:
+    return textwrap.wrap(pane.note, _NOTE // 2 if small else _NOTE)[:_LINES]
+
+
+def _draw_legend(figure: Figure, axes: list[Axes], pane: Pane, look: Look, *, seen: bool = True) -> None:
     colours = ListedColormap(legend_colours(look, pane.signed))
     shown = ScalarMappable(Normalize(*pane.span), colours)
-    bar = figure.colorbar(shown, ax=axis, orientation="horizontal", fraction=0.05, pad=0.03, aspect=30)
+    form: dict[str, Any] = (
+        {"fraction": 0.05, "pad": 0.03, "aspect": 30}
+        if len(axes) == 1
+        else {"fraction": 0.03, "pad": 0.02, "aspect": 60}
+    )
+    bar = figure.colorbar(shown, ax=axes, orientation="horizontal", **form)
     bar.ax.tick_params(labelsize="small")
     bar.locator = MaxNLocator(4)
     bar.update_ticks()
     bar.outline.set_visible(False)
+    if not seen:
+        for colour in bar.ax.collections:
+            colour.set_visible(False)
+        bar.ax.tick_params(colors=(0, 0, 0, 0))
+        return
     if pane.unit:
         bar.set_label(pane.unit, fontsize="small")
 

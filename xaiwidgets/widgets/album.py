@@ -40,10 +40,23 @@ class Album:
         model: whose predictions are told; None where there is no model, or where its output is no scores of classes.
         x, pixels: the images as the model takes them, and as people see them.
         labels: the true class of each image, or None.
+        number: of several models which; small pictures come with the first one's messages.
+        among: the widget's index of each class of the model, where it is another one.
     """
 
-    def __init__(self, model: ImageModel | None, x: Tensor, pixels: Tensor, labels: Sequence[int | None]) -> None:
+    def __init__(
+        self,
+        model: ImageModel | None,
+        x: Tensor,
+        pixels: Tensor,
+        labels: Sequence[int | None],
+        *,
+        number: int = 0,
+        among: Sequence[int] | None = None,
+    ) -> None:
         self._model, self._x, self._pixels, self._labels = model, x, pixels, list(labels)
+        self._which = {"model": number} if number else {}
+        self._among = among
         self._lock = threading.Lock()
         self._predictions: dict[int, Packet | None] = {}
         self._said: dict[int, tuple[str, list[int], list[float]]] = {}
@@ -71,11 +84,17 @@ class Album:
                 order = order[:_MOST_CLASSES]
                 best = shares[0].cpu()[order]
                 content = {"type": "prediction", "image": image, "kind": kind, "label": self._labels[image]}
-                packet = Packet(content, (order.numpy().astype("<i4").tobytes(), best.numpy().astype("<f4").tobytes()))
-                self._said[image] = (kind, order.tolist(), best.tolist())
+                classes = self._numbered(order.tolist())
+                sent = np.array(classes, "<i4").tobytes(), best.numpy().astype("<f4").tobytes()
+                packet = Packet({**content, **self._which}, sent)
+                self._said[image] = (kind, classes, best.tolist())
             with self._lock:
                 self._predictions[image] = packet
         return self._predictions[image]
+
+    def label(self, image: int) -> int | None:
+        """The true class of an image, where it is known."""
+        return self._labels[image]
 
     def said(self, image: int) -> tuple[str, list[int], list[float]] | None:
         """("probability" or "value", classes, their numbers), the highest first; None where there is nothing to say."""
@@ -122,14 +141,18 @@ class Album:
             kind = said[0]
             best = said[1].argmax(1) if kind == "probability" else said[1].new_zeros(len(said[1]), dtype=torch.long)
             classes, shares = (
-                best.tolist(),
+                self._numbered(best.tolist()),
                 [round(float(share), 4) for share in said[1].gather(1, best[:, None])[:, 0]],
             )
-        picture, (width, height) = _atlas(self._pixels[rows])
+        picture, (width, height) = (b"", (1, 1)) if self._which else _atlas(self._pixels[rows])
         content: dict[str, Any] = {"type": "album", "start": start, "tile": [width, height], "columns": _COLUMNS}
         alone = kind == "probability" and said is not None and said[1].shape[1] == 1
         content |= {"kind": kind, "classes": classes, "shares": shares, "alone": alone, "labels": self._labels[rows]}
-        return Packet(content, (picture,))
+        return Packet({**content, **self._which}, (picture,))
+
+    def _numbered(self, classes: list[int]) -> list[int]:
+        """Classes of the model as the widget numbers them."""
+        return classes if self._among is None else [self._among[index] for index in classes]
 
 
 def labels_of(labels: Any, classes: Classes, count: int) -> list[int | None]:

@@ -181,6 +181,10 @@ class Widget(anywidget.AnyWidget):
         """What was said of images so far: a new view has heard none of it."""
         return [] if self._album is None else self._album.known()
 
+    def _complete(self, images: Sequence[int]) -> list[Packet]:
+        """What is said of some images, whether it was or not: a page begins with it."""
+        return [] if self._album is None else self._album.complete(images)
+
     # -- work --------------------------------------------------------------------------------------------------------
 
     def stop(self) -> None:
@@ -263,8 +267,7 @@ class Widget(anywidget.AnyWidget):
         state = {name: getattr(self, name) for name in self.keys if not name.startswith("_")}
         for name in ("layout", "tabbable", "tooltip", "snapshot"):
             state.pop(name, None)
-        told = [] if self._album is None else self._album.complete(images)
-        messages = [packet.recorded() for packet in [*told, *self._recorded(images)]]
+        messages = [packet.recorded() for packet in [*self._complete(images), *self._recorded(images)]]
         content = {"state": state, "messages": messages, "saved": {"date": date.today().isoformat()}}
         parts = {
             "title": html.escape(self._called()),

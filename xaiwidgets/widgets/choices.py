@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -14,7 +14,7 @@ from torch import Tensor
 from xaiwidgets.errors import unknown, whole
 from xaiwidgets.model import ImageModel
 from xaiwidgets.plots.overlays import COLORMAPS
-from xaiwidgets.targets import Target, class_count, score_of, target_of, told
+from xaiwidgets.targets import Target, class_count, target_of
 
 # What a closed widget has in place of images. Made here: a widget may be collected in the middle of an export, whose modes would
 # take a tensor that is made then for one of the model's.
@@ -32,10 +32,11 @@ class StateError(traitlets.TraitError, ValueError):
 
 class Classes:
     """What a person may ask about: the classes of a model, for images like x (N, C, H, W), and after them targets that somebody
-    named; without a model any index is taken."""
+    named; without a model any index is taken. ``more``: names of classes that only other models know."""
 
-    def __init__(self, model: ImageModel | None, x: Tensor) -> None:
+    def __init__(self, model: ImageModel | None, x: Tensor, more: Sequence[str] = ()) -> None:
         self.classes = tuple(() if model is None else model.class_names or ())
+        self.classes += tuple(more)
         self._named: dict[str, Any] = {}
         # All of x: a view that is kept beside its base makes torch abort when the interpreter ends.
         self._model, self._x = model, x
@@ -69,32 +70,6 @@ class Classes:
     def is_named(self, index: int | None) -> bool:
         """Whether an index is that of a target, not of a class."""
         return index is not None and len(self.classes) <= index < len(self.names)
-
-    def predicted(self, x: Tensor) -> Any:
-        """What the model predicts of one image x (1, C, H, W), as explainers are told; None without a model."""
-        if self._model is None:
-            return None
-        with self._model.lock:
-            found = told(None, score_of(self._model, self._model.output(x), None, x))
-        return int(found) if isinstance(found, Tensor) else found
-
-    def explained(self, x: Tensor, target: int | None, against: int | None) -> tuple[list[str], str]:
-        """What is explained of one image, in words, and the model's answer to it: ["class explained", "star, probability 99.5%"]; and
-        what its score is counted in."""
-        assert self._model is not None
-        model, named = self._model, self.is_named(target)
-        with model.lock:
-            output = model.output(x)
-            score = score_of(model, output, self.asked(target), x)
-        name = self.names[target] if named and target is not None else score.names[0]
-        said = f"{name}, score {float(score(output)):.4g}"
-        if score.classes is not None:
-            value = float(score.probability(output))
-            said = f"{name}, value {value:.4g}" if model.meaning == "values" else f"{name}, probability {value:.1%}"
-        rival = self.names[against] if against is not None and self.is_named(against) else None
-        if against is not None:
-            said += f" against {rival or model.class_name(against)}"
-        return ["class explained" if score.classes is not None else "explained", said], score.unit
 
     def index(self, argument: str, value: Any) -> int | None:
         """A class by its index or name, or a target, by name or itself; None stays. Of targets by name (a dict) the first.

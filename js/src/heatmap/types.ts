@@ -12,7 +12,8 @@ export interface HeatmapState extends WidgetState {
   filter_mode: "hide" | "fade";
   colormap: string;
   clip: number;
-  scale: "image" | "shared" | "fixed";
+  /** Of several maps, those counted alike together; each its own; all images; a range. */
+  scale: "image" | "own" | "shared" | "fixed";
   fixed_range: [number, number] | null;
   zoom: [number, number, number];
   method: string;
@@ -26,6 +27,10 @@ export interface HeatmapState extends WidgetState {
   found: boolean;
   /** Targets that are shown beside each other; none: those that have a name. */
   beside: number[];
+  beside_methods: string[];
+  beside_images: number[];
+  /** The places of two of those beside each other: one more shows the first minus the second. */
+  difference: [number, number] | null;
   // What Python says; the browser only reads these.
   methods: Method[];
   targets: NamedTarget[];
@@ -52,6 +57,9 @@ export const initialState: HeatmapState = {
   selection: null,
   found: true,
   beside: [],
+  beside_methods: [],
+  beside_images: [],
+  difference: null,
   theme: "auto",
   picture: "grey",
   overlay: "colours",
@@ -65,10 +73,14 @@ export const initialState: HeatmapState = {
   snapshot: null,
 };
 
-/** `show` for all views of one method beside each other, for one picture a method, and for one a target. */
+/** `show` for all views of one method beside each other, and for one picture a method, a target, an image, a model. */
 export const sideBySide = "side_by_side";
 export const compare = "compare";
 export const besideTargets = "targets";
+export const besideImages = "images";
+export const besideModels = "models";
+/** `show` for all images. */
+export const gallery = "gallery";
 
 /** Left, top, right, bottom in pixels of the picture; right and bottom lie beyond. */
 export type Box = [left: number, top: number, right: number, bottom: number];
@@ -154,6 +166,9 @@ export interface Method {
   classes: boolean;
   /** Whether it can hold the class against another one. */
   contrast?: boolean;
+  /** Of several models, which it explains. */
+  model?: number;
+  model_name?: string;
 }
 
 /** What a result depends on; an answer repeats it word for word. `parameters` holds what differs from the defaults. */
@@ -179,6 +194,8 @@ export interface MapsMessage extends Question {
   notes?: Note[];
   /** What the score explained is counted in. */
   unit?: string;
+  /** Why there are no maps, where there cannot be any. */
+  refused?: string;
   final?: boolean;
 }
 

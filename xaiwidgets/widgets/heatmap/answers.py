@@ -5,11 +5,13 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import Any
 
 from torch import Tensor
 
 from xaiwidgets.relax import RelaxResult
+from xaiwidgets.widgets.wire import map_range
 
 _PAUSE = 0.1
 """Seconds between two partial pictures: more often, the eye sees no more and the wire fills."""
@@ -56,6 +58,13 @@ class Answer:
     """What the result has to say beside its picture."""
     unit: str = ""
     """What the score explained is counted in."""
+    refused: str = ""
+    """Why there is none, where there cannot be one: the maps are empty then."""
+
+    @cached_property
+    def ranges(self) -> dict[str, list[float]]:
+        """[lowest, highest] of each map."""
+        return {name: map_range(values) for name, values in self.maps.items()}
 
 
 class Clock:

@@ -73,6 +73,9 @@ class Method:
     """Whether the explainer takes ``against``, the class to contrast the target with."""
     foreign: bool = False
     """An explainer that need not know what to do without a class: it is told the predicted one."""
+    model: int = 0
+    """Of several models, which it explains."""
+    model_name: str = ""
 
     @property
     def word(self) -> Word:
@@ -83,7 +86,7 @@ class Method:
 
     def spec(self) -> dict[str, Any]:
         """What the browser is told."""
-        plain = ("name", "filter", "error", "streaming", "classes", "contrast")
+        plain = ("name", "filter", "error", "streaming", "classes", "contrast", "model", "model_name")
         said = {"label": self.name, "method": self.word.label, "help": self.word.plain(), "views": list(self.views)}
         return {
             **{entry: getattr(self, entry) for entry in plain},

@@ -23,6 +23,9 @@ _DRAWING = (
     "enough",
     "found",
     "beside",
+    "beside_methods",
+    "beside_images",
+    "difference",
 )
 
 
@@ -40,7 +43,8 @@ class HeatmapState(Widget):
     filter_mode = traitlets.Enum(["hide", "fade"], "hide").tag(sync=True)
     colormap = Colormap("viridis").tag(sync=True)
     clip = traitlets.Float(100.0, min=50, max=100).tag(sync=True)
-    scale = traitlets.Enum(["image", "shared", "fixed"], "image").tag(sync=True)
+    scale = traitlets.Enum(["image", "own", "shared", "fixed"], "image").tag(sync=True)
+    """What the colours span: the map on screen, of several those that are counted alike together; each its own; all images; a range."""
     fixed_range = traitlets.List(traitlets.Float(), None, allow_none=True, minlen=2, maxlen=2).tag(sync=True)
     zoom = Zoom().tag(sync=True)
     enough = traitlets.Float(0.03, min=0).tag(sync=True)
@@ -51,6 +55,12 @@ class HeatmapState(Widget):
     """Whether what the model itself finds is drawn: the regions of a segmentation, the boxes of a detector."""
     beside = ClassList().tag(sync=True)
     """The classes and targets that ``show="targets"`` holds beside each other; where none are chosen, those that have a name."""
+    beside_methods = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    """The methods that ``show="compare"`` and ``"models"`` hold beside each other, by name; where none are chosen, all."""
+    beside_images = traitlets.List(traitlets.Int()).tag(sync=True)
+    """The images that ``show="images"`` holds beside each other; where none are chosen, the first few."""
+    difference = traitlets.Any(None).tag(sync=True)
+    """The places of two pictures beside each other, counted from 0, as [a, b]: one more shows what a has more than b; or None."""
     # What is asked.
     image = traitlets.Int(0, min=0).tag(sync=True)
     method = traitlets.Unicode("").tag(sync=True)

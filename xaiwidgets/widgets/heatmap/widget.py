@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import traitlets
@@ -12,10 +12,13 @@ from torch import Tensor
 from xaiwidgets.errors import whole_or_none
 from xaiwidgets.model import ImageModel
 from xaiwidgets.relax import RelaxResult
+from xaiwidgets.targets import TargetError
 from xaiwidgets.widgets.album import Album, labels_of
 from xaiwidgets.widgets.choices import NO_IMAGES, Classes, check_image, check_known
 from xaiwidgets.widgets.heatmap.answers import Answer, Clock, Question, counted, is_sure, settled
-from xaiwidgets.widgets.heatmap.inputs import batch_of, by_name, pixels_of
+from xaiwidgets.widgets.heatmap.asking import HeatmapAsking
+from xaiwidgets.widgets.heatmap.comparison import GALLERY, TARGETS
+from xaiwidgets.widgets.heatmap.inputs import by_name, pixels_of
 from xaiwidgets.widgets.heatmap.methods import (
     Method,
     controls_of,
@@ -25,8 +28,8 @@ from xaiwidgets.widgets.heatmap.methods import (
     method_of,
     steps_of,
 )
-from xaiwidgets.widgets.heatmap.pages import COMPARE, SIDE_BY_SIDE, TARGETS, HeatmapPages
-from xaiwidgets.widgets.heatmap.places import Place, Places, place_of
+from xaiwidgets.widgets.heatmap.places import Place, Places
+from xaiwidgets.widgets.heatmap.subjects import names_of_others, subjects_of
 from xaiwidgets.widgets.jobs import Job
 from xaiwidgets.widgets.wire import picture_packet, snapshot
 
@@ -40,13 +43,15 @@ _AFTER = 8
 _QUESTION = ("image", "method", "target", "against", "parameters")
 
 
-class HeatmapOverlay(HeatmapPages):
+class HeatmapOverlay(HeatmapAsking):
     """An image under its explanation. What is drawn lives in the browser; Python computes the numbers.
 
     Args:
         explainers: an explainer (``RELAX``, ``LRP``, any callable ``(x, target) -> heatmap``), a finished result or
             heatmap (N, H, W), or several of these by name.
-        x: images (N, C, H, W), as :meth:`ImageModel.prepare` makes.
+            Explainers may be of different models: classes are then one and the same where their names are.
+        x: images (N, C, H, W), as :meth:`ImageModel.prepare` of the first model makes, which other models get over their pixels where
+            they take them otherwise; or those of each explainer, by its name.
         target: the class to explain, for methods that explain a class; None for the predicted one; any other target, or several by
             name, which then stand after the classes.
         model: an :class:`ImageModel`, for pixels and class names; default: the explainers' own.
@@ -54,8 +59,12 @@ class HeatmapOverlay(HeatmapPages):
         labels: the true class of each image, an index or a name, or None; what the model says is then marked as right or wrong.
         n_masks: the most masks to stream, in whole blocks as the explainer takes them; default: what it says. Fewer do where the
             standard errors are small (``enough``, 0.03 of the map's range; 0 for all masks).
-        view: any trait of the view, such as ``show="u_relax"``, ``threshold=0.5``, ``colormap="magma"``,
-            ``opacity=0.6``.
+        view: any trait of the view, such as ``show="u_relax"``, ``threshold=0.5``, ``colormap="magma"``, ``opacity=0.6``.
+
+    What stands beside each other, as ``show``: ``"side_by_side"`` the maps of a method, ``"compare"`` methods (``beside_methods``),
+    ``"targets"`` classes (``beside``, or ``targets=["star", "heart"]`` in this call), ``"images"`` images (``beside_images``),
+    ``"models"`` one method of each model, up to six; ``"gallery"`` all images on one scale. ``difference=(0, 1)`` adds what the first
+    of those compared has more than the second. ``scale="own"`` keeps each on a scale of its own.
 
     Every part of the view is a trait that can be read and set in Python, such as ``w.threshold``; ``w.result`` is the
     result on screen.
@@ -67,7 +76,7 @@ class HeatmapOverlay(HeatmapPages):
     def __init__(
         self,
         explainers: Any,
-        x: Tensor,
+        x: Tensor | Mapping[str, Tensor],
         *,
         target: Any = None,
         model: ImageModel | None = None,
@@ -76,22 +85,20 @@ class HeatmapOverlay(HeatmapPages):
         n_masks: int | None = None,
         **view: Any,
     ) -> None:
-        if "targets" in view:
-            raise TypeError(
-                "HeatmapOverlay takes no keyword 'targets'; give target={'name': target, …}, or classes beside each other as "
-                "show='targets', beside=['star', 'heart']"
-            )
+        if (several := view.pop("targets", None)) is not None:
+            # Classes and targets beside each other, as they are; or by name.
+            view = {"show": TARGETS, **({} if isinstance(several, Mapping) else {"beside": several}), **view}
+            target = several if isinstance(several, Mapping) and target is None else target
         sources = by_name(explainers)
         if model is not None and not isinstance(model, ImageModel):
             raise TypeError(
                 f"model is {type(model).__name__}; give an ImageModel, such as xaiwidgets.ImageModel(module)"
             )
-        self._model = model or next(
-            (m for s in sources.values() if isinstance(m := getattr(s, "model", None), ImageModel)), None
-        )
-        x = self._model.validate(x) if self._model is not None else batch_of(x)
+        self._subjects, explained = subjects_of(sources, x, model)
+        self._model, x = self._subjects[0].model, self._subjects[0].x
         known = {name: method_of(name, source, len(x)) for name, source in sources.items()}
         for name, method in known.items():
+            method.model, method.model_name = explained[name], self._subjects[explained[name]].name
             if method.finished:
                 maps_of(method.source, x, 0, name)
         first = check_known("method", view.get("method", next(iter(known))), known)
@@ -99,8 +106,11 @@ class HeatmapOverlay(HeatmapPages):
         self._pixels = pixels_of(x, self._model, pixels)
         self._known = known
         self._n_masks = whole_or_none("n_masks", n_masks, 1)
-        self._classes = Classes(self._model, x)
-        self._places = Places(self._model if any(method.classes for method in known.values()) else None, x)
+        self._classes = Classes(self._model, x, names_of_others(self._subjects))
+        for subject in self._subjects:
+            subject.know(self._classes)
+        of_first = any(method.classes and method.model == 0 for method in known.values())
+        self._places = Places(self._model if of_first else None, x)
         self._asked: dict[int, dict[str, Place]] = {}
         target = self._classes.index("target", target)
         known_labels = labels_of(labels, self._classes, len(x))
@@ -110,9 +120,8 @@ class HeatmapOverlay(HeatmapPages):
         self._kept = _KEPT_ANSWERS
         view = {"show": known[first].views[0]["name"], **view, "method": first}
         super().__init__(**view)
-        # What an encoder gives are no scores of classes, and nothing is said about them.
-        says = self._model is not None and (self._model.class_names or any(method.classes for method in known.values()))
-        self._album = Album(self._model if says else None, x, self._pixels, known_labels)
+        self._albums = [self._album_of(number, known_labels) for number in range(len(self._subjects))]
+        self._album = self._albums[0]
         self.model_name = "" if self._model is None else self._model.name
         self.images = len(x)
         self.methods = [method.spec() for method in known.values()]
@@ -123,6 +132,14 @@ class HeatmapOverlay(HeatmapPages):
         self.observe(self._ask_again, names=list(_QUESTION))
         self.compute()
 
+    def _album_of(self, number: int, labels: Sequence[int | None]) -> Album:
+        """What a model says of the images: what an encoder gives are no scores of classes, and nothing is said about them."""
+        subject = self._subjects[number]
+        model = subject.model
+        asked = any(method.classes for method in self._known.values() if method.model == number)
+        says = model if model is not None and (model.class_names or asked) else None
+        return Album(says, subject.x, self._pixels, labels, number=number, among=subject.among)
+
     @traitlets.validate("image")
     def _valid_image(self, proposal: Any) -> int:
         return check_image(proposal["value"], len(self._x))
@@ -130,11 +147,6 @@ class HeatmapOverlay(HeatmapPages):
     @traitlets.validate("method")
     def _valid_method(self, proposal: Any) -> str:
         return check_known("method", proposal["value"], self._known)
-
-    @traitlets.validate("show")
-    def _valid_show(self, proposal: Any) -> str:
-        views = [view["name"] for method in self._known.values() for view in method.views]
-        return check_known("show", proposal["value"], ["", *dict.fromkeys(views), SIDE_BY_SIDE, COMPARE, TARGETS])
 
     # -- what Python users call ----------------------------------------------------------------------------------------
 
@@ -148,7 +160,8 @@ class HeatmapOverlay(HeatmapPages):
     def results(self) -> dict[str, Any]:
         """The results for the image on screen, by method, as far as they were computed."""
         image = self.image
-        return {question.method: answer.result for question, answer in self._answers.items() if question.image == image}
+        there = [(question.method, answer) for question, answer in self._answers.items() if question.image == image]
+        return {method: answer.result for method, answer in there if answer.maps}
 
     def compute(self) -> None:
         """Compute what the widget's state asks for, in the background, unless it is there already."""
@@ -158,7 +171,7 @@ class HeatmapOverlay(HeatmapPages):
         """The rest of the masks where fewer were good enough, else as many again, for methods that stream."""
         question = self._question()
         answer = self._answers.get(question)
-        if answer is not None and self._known[question.method].streaming:
+        if answer is not None and answer.maps and self._known[question.method].streaming:
             # What was good enough goes on to all masks, those to as many again.
             seen = 0 if answer.early else answer.result.n_masks
             self._start(question, None, self._wanted(question) + seen, settle=False)
@@ -177,29 +190,6 @@ class HeatmapOverlay(HeatmapPages):
         self._post(picture_packet(question.image, self._pixels[question.image]))
         self._compute(question, content.get("id"))
 
-    def _on_ask(self, content: dict[str, Any]) -> None:
-        """A person pointed at something: it becomes a target by name, and is explained."""
-        image = check_image(int(content["image"]), len(self._x))
-        chosen = None if self._classes.is_named(self.target) else self.target
-        name, target, place = self._places.asked(image, content, chosen)
-        index = self._classes.index("target", {name: target})
-        assert index is not None
-        self._asked.setdefault(index, {})[str(image)] = place
-        self.class_names = list(self._classes.names)
-        self._list_targets()
-        if self.beside and index not in self.beside:
-            self.beside = [*self.beside, index]
-        with self.hold_trait_notifications():
-            self.image, self.target = image, index
-
-    def _list_targets(self, _: Any = None) -> None:
-        """Say which targets there are beside the classes, and where they are."""
-        said = []
-        for index, (name, target) in enumerate(self._classes.named.items(), len(self._classes.classes)):
-            everywhere = dict.fromkeys(map(str, range(len(self._x))), place) if (place := place_of(target)) else {}
-            said.append({"index": index, "name": name, "places": self._asked.get(index, everywhere)})
-        self.targets = said
-
     def _on_more(self, content: dict[str, Any]) -> None:
         self.more()
 
@@ -214,7 +204,7 @@ class HeatmapOverlay(HeatmapPages):
 
     def _compute(self, question: Question, request: int | None) -> None:
         answer = self._answers.get(question)
-        if answer is not None and answer.final:
+        if answer is not None and answer.final and (answer.maps or len(self._shown()) > 1):
             self._post(self._packet(question, answer, request))
             if self._working is None:
                 self._say("done", answer)
@@ -247,10 +237,10 @@ class HeatmapOverlay(HeatmapPages):
         clock = Clock()
         explainer = None if method.finished else method.with_parameters(dict(question.parameters))
         wanted = masks_taken(explainer, wanted)
-        told = self._introduce(question.image)
+        told, x = self._introduce(question.image), self._subject(question).x
         for result, row, steps in self._partial_results(method, explainer, question, wanted):
             enough = not method.streaming or result.n_masks >= wanted or result.final
-            maps = maps_of(result, self._x if method.finished else self._x[question.image, None], row, method.name)
+            maps = maps_of(result, x if method.finished else x[question.image, None], row, method.name)
             early = not enough and settle and goes_on(explainer) and is_sure(result, maps, self.enough)
             enough |= early
             shown = settled(result) if enough and not method.finished else result
@@ -276,18 +266,21 @@ class HeatmapOverlay(HeatmapPages):
         if method.finished:
             yield method.source, question.image, None
             return
+        subject = self._subject(question)
         before = self._answers.get(question)
         if before is not None and before.steps is not None and (goes_on(explainer) or not before.final):
             steps = before.steps
         else:
             asked: dict[str, Any] = {}
             if method.contrast and question.against is not None:
-                asked["against"] = self._classes.asked(question.against)
+                asked["against"] = subject.own(question.against)
             if method.streaming:
                 # Where it can, the widget itself says when it is enough, so that "more" goes on where it stopped.
                 asked["n_masks"] = _ENDLESS if goes_on(explainer) else wanted
-            x = self._x[question.image, None]
-            steps = steps_of(explainer, x, self._class_for(method, question, x), **asked)
+            # Other people's explainers need not know what to do without a class.
+            predicted = question.target is None and method.foreign
+            target = subject.predicted(question.image) if predicted else subject.own(question.target)
+            steps = steps_of(explainer, subject.x[question.image, None], target, **asked)
             self._offer(method, explainer)
         try:
             for result in steps:
@@ -297,11 +290,6 @@ class HeatmapOverlay(HeatmapPages):
             if question in self._answers:
                 self._answers[question].steps = None
             raise
-
-    def _class_for(self, method: Method, question: Question, x: Tensor) -> Any:
-        if question.target is None and method.foreign:
-            return self._classes.predicted(x)
-        return self._classes.asked(question.target)
 
     def _offer(self, method: Method, explainer: Any) -> None:
         """Offer the parameters of the explainer as it is now: another composite has others."""
@@ -316,7 +304,8 @@ class HeatmapOverlay(HeatmapPages):
             return
         self._answers[question] = answer
         self._answers.move_to_end(question)
-        while len(self._answers) > self._kept:
+        # A gallery needs all of them at once.
+        while len(self._answers) > max(self._kept, 2 * len(self._x) if self.show == GALLERY else 0):
             self._answers.popitem(last=False)
         # Sums to go on from are heavier than maps.
         for older in list(self._answers.values())[:-_KEPT_SUMS]:
@@ -331,24 +320,43 @@ class HeatmapOverlay(HeatmapPages):
         answer.notes = self._notes(question, answer)
         self._post(self._packet(question, answer, None))
         self._say(state, answer)
+        if self.snapshot and question != self._question():
+            # What fills a gallery is not what a saved notebook is to show first.
+            return
         kept = {**question.plain(), "notes": answer.notes}
-        if self._album is not None and (brief := self._album.brief(question.image)) is not None:
+        number = self._known[question.method].model
+        if number == 0 and self._albums and (brief := self._albums[0].brief(question.image)) is not None:
             kept["prediction"] = brief
         self.snapshot = snapshot(self._pixels[question.image].cpu(), kept, answer.maps)
 
     def _missing(self, images: Sequence[int]) -> Iterator[None]:
-        self._kept = max(_KEPT_ANSWERS, 2 * len(images) * len(self._shown()))
-        for image in images:
-            for question in self._shown(image):
-                answer = self._answers.get(question)
-                if answer is None or not answer.final:
-                    self._working = question
+        wanted = dict.fromkeys(question for image in images for question in self._shown(image))
+        self._kept = max(_KEPT_ANSWERS, 2 * len(wanted))
+        for question in wanted:
+            answer = self._answers.get(question)
+            if answer is None or not answer.final:
+                self._working = question
+                try:
                     yield from self._steps(question, None, self._wanted(question))
+                except Exception as error:
+                    # Of several pictures the others are worth having.
+                    if len(self._shown(question.image)) < 2:
+                        raise
+                    self._working = None
+                    self._refuse(question, error)
+        for image in dict.fromkeys([*images, *(question.image for question in wanted)]):
             yield from self._introduce(image)
 
     def _fail(self, error: Exception, question: Question) -> None:
         self._working = None
-        self._show_error(error)
+        refused = len(shown := self._shown()) > 1 and question in shown
+        if refused:
+            self._refuse(question, error)
+        if refused and isinstance(error, TargetError):
+            # Nothing is broken: what is asked is not there, and its place says so.
+            self.status = {"state": "done"}
+        else:
+            self._show_error(error)
         # What is known without the explanation is shown all the same.
         self._post(picture_packet(question.image, self._pixels[question.image]))
         self._runner.submit(Job(start=lambda: self._introduce(question.image), on_error=lambda _: None, lane=_AFTER))
@@ -375,21 +383,12 @@ class HeatmapOverlay(HeatmapPages):
             }
         self.status = said
 
-    def _introduce(self, image: int) -> Iterator[None]:
-        """What can be pointed at in the image, before what all widgets tell of it."""
-        packet = self._places.packet(image)
-        if packet is not None and id(packet) not in self._told:
-            self._told.add(id(packet))
-            self._post(packet)
-            yield
-        yield from super()._introduce(image)
-
     def close(self) -> None:
         """Stop, free everything, and remove the widget from the page."""
         super().close()
         # Out[] keeps the widget itself for as long as the kernel lives.
         self._known = {}
-        self._answers = OrderedDict()
+        self._answers, self._subjects, self._albums = OrderedDict(), [], []
         self._x = self._pixels = NO_IMAGES
         self._classes = Classes(None, self._x)
         self._places = Places(None, self._x)

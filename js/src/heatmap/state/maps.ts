@@ -13,19 +13,21 @@ export interface MapSet {
   notes: Note[];
   /** What the score explained is counted in; maps of one unit may share a scale. */
   unit: string;
+  /** Why there are no maps. */
+  refused: string;
   final: boolean;
 }
 
 export function decodeMaps(
-  message: Pick<MapsMessage, "maps" | "shared_range" | "notes" | "unit" | "final">,
+  message: Pick<MapsMessage, "maps" | "shared_range" | "notes" | "unit" | "refused" | "final">,
   buffers: Bytes[],
 ): MapSet {
   const maps = new Map<string, HeatMap>();
   message.maps.forEach((header, i) => {
     maps.set(header.name, new HeatMap(header, buffers[i]!));
   });
-  const { shared_range = {}, notes = [], unit = "", final = true } = message;
-  return { question: null, maps, sharedRange: shared_range, notes, unit, final };
+  const { shared_range = {}, notes = [], unit = "", refused = "", final = true } = message;
+  return { question: null, maps, sharedRange: shared_range, notes, unit, refused, final };
 }
 
 /** The value range that the colours span. */
@@ -111,6 +113,13 @@ export class MapCache {
       total -= pixelCount(kept);
       this.sets.delete(oldest);
     }
+  }
+
+  /** Whether so many results like those that are here can be kept at once. */
+  fits(count: number): boolean {
+    let total = 0;
+    for (const kept of this.sets.values()) total += pixelCount(kept);
+    return (total / Math.max(1, this.sets.size)) * count <= this.budget;
   }
 
   clear(): void {

@@ -4,17 +4,17 @@
  * Three piles, kept apart: `state` is synced with Python, results are what Python computed, and whatever only
  * one view knows (hover, open menus) lives in the components.
  */
-import { batch, computed, signal } from "@preact/signals";
+import { batch, computed, effect, signal } from "@preact/signals";
 import { formatProbability } from "../../shared/data/format.ts";
-import { decodePicture, type Picture, pictureBytes } from "../../shared/data/picture.ts";
+import { decodePicture, type Picture } from "../../shared/data/picture.ts";
 import { type Bytes, parseSnapshot, toBase64 } from "../../shared/data/wire.ts";
+import { Album } from "../../shared/state/album.ts";
 import type { Host, Message } from "../../shared/state/host.ts";
 import type { RecordedMessage } from "../../shared/state/standin.ts";
 import { type StoreOptions, WidgetStore } from "../../shared/state/store.ts";
+import type { Status } from "../../shared/types.ts";
 import {
   type BriefPrediction,
-  besideTargets,
-  compare,
   type FoundBox,
   type HeatmapState,
   initialState,
@@ -26,27 +26,51 @@ import {
   type PlacesMessage,
   type Question,
 } from "../types.ts";
+import { type Ask, Comparison } from "./comparison.ts";
 import { decodeMaps, MapCache, type MapSet, questionKey } from "./maps.ts";
 import { decodePlaces, type Places, type Pointed } from "./places.ts";
-import { Requests, type Shown } from "./requests.ts";
+import { recordedMaps, recordedPicture } from "./recorded.ts";
+import { Requests } from "./requests.ts";
+import { Scales } from "./scales.ts";
 
-const mostTargets = 6; // beside each other
-const mostPictures = 64; // kept in the browser; Python sends one again with every answer
+const silent = new Album(); // of a model that says nothing
+
+const mostPictures = 256; // kept in the browser; Python sends one again with every answer
 
 export class HeatmapStore extends WidgetStore<HeatmapState> {
   readonly pictures = signal<ReadonlyMap<number, Picture>>(new Map());
   /** Goes up whenever a result arrives. */
   readonly resultVersion = signal(0);
   readonly requests: Requests;
+  readonly comparison = new Comparison(this);
+  readonly scales = new Scales(this);
+  /** Images that a person sees of a gallery. */
+  readonly inView = signal<ReadonlySet<number>>(new Set());
 
+  /** What models beside the first one say of the images. */
+  private readonly others = signal<ReadonlyMap<number, Album>>(new Map());
   private readonly found = signal<ReadonlyMap<number, Places & { message: RecordedMessage }>>(new Map());
   private readonly cache = new MapCache();
+  private readonly unwatch: () => void;
+  private readonly unfollow: () => void;
   private readonly lastShown = new Map<string, { image: number; set: MapSet }>();
 
   constructor(host: Host, options: StoreOptions = {}) {
     super(host, initialState, options);
     this.requests = new Requests(this);
     this.loadSnapshot();
+    let before = "";
+    this.unwatch = effect(() => {
+      // Whoever chose what stands beside each other, a person or Python: what is missing is asked for.
+      const shown = this.comparison.shown.value;
+      const asked = shown.length < 2 ? "" : JSON.stringify(shown.map((ask) => this.question(ask)));
+      if (asked && asked !== before) this.requests.askSoon(0);
+      before = asked;
+    });
+    this.unfollow = effect(() => {
+      // Of a gallery what a person scrolls to comes first.
+      if (this.inView.value.size > 0 && this.comparison.gallery.value) this.requests.resume();
+    });
   }
 
   readonly method = computed<Method | null>(() => {
@@ -54,40 +78,27 @@ export class HeatmapStore extends WidgetStore<HeatmapState> {
     return methods.value.find(({ name }) => name === method.value) ?? methods.value[0] ?? null;
   });
 
-  readonly picture = computed<Picture | null>(() => this.pictures.value.get(this.state.image.value) ?? null);
+  readonly picture = computed<Picture | null>(() => this.pictureOf(this.state.image.value));
 
   /** What can be pointed at in the image. */
-  readonly places = computed<Places | null>(() => this.found.value.get(this.state.image.value) ?? null);
+  readonly places = computed<Places | null>(() => this.placesOf(this.state.image.value));
 
-  /** Targets that have a name and can be asked of the image, and whatever else was put beside them. */
-  readonly listed = computed<readonly number[]>(() => {
-    const { targets, beside, image } = this.state;
-    const named = targets.value
-      .filter(({ places }) => Object.keys(places).length === 0 || String(image.value) in places)
-      .map(({ index }) => index);
-    return [...new Set([...named, ...beside.value])];
-  });
+  pictureOf(image: number): Picture | null {
+    return this.pictures.value.get(image) ?? null;
+  }
 
-  /** The targets that stand beside each other: those chosen, else all that are listed. */
-  readonly compared = computed<readonly (number | null)[]>(() => {
-    const { beside, target } = this.state;
-    const chosen = (beside.value.length ? beside.value : this.listed.value).slice(0, mostTargets);
-    return chosen.length ? chosen : [target.value];
-  });
+  placesOf(image: number): Places | null {
+    return this.found.value.get(image) ?? null;
+  }
 
-  readonly shown = computed<readonly Shown[]>(() => {
-    const { show, methods } = this.state;
-    const method = this.method.value;
-    if (show.value === compare) return methods.value.map((each) => ({ method: each }));
-    if (!method) return [];
-    if (show.value !== besideTargets || !method.classes) return [{ method }];
-    return this.compared.value.map((target) => ({ method, target }));
-  });
+  /** What the model of a method says of the images. */
+  albumOf(method: Pick<Method, "model"> | null): Album {
+    return this.others.value.get(method?.model ?? 0) ?? (method?.model ? silent : this.album);
+  }
 
-  /** Where a target is in the image. */
-  placeOf(target: number | null): Place {
-    const { targets, image } = this.state;
-    return targets.value.find(({ index }) => index === target)?.places[image.value] ?? {};
+  /** Where a target is in an image, the present one where none is given. */
+  placeOf(target: number | null, image = this.state.image.value): Place {
+    return this.state.targets.value.find(({ index }) => index === target)?.places[image] ?? {};
   }
 
   /** Whether the target is this box. */
@@ -112,18 +123,6 @@ export class HeatmapStore extends WidgetStore<HeatmapState> {
     this.expectAnswer();
   }
 
-  /** Chooses what stands side by side. */
-  compare(targets: readonly number[]): void {
-    this.set("beside", [...targets]);
-    if (this.state.show.peek() === besideTargets) this.requests.askSoon(0);
-  }
-
-  /** Shows the targets side by side, or one picture again. */
-  together(on: boolean): void {
-    this.set("show", on ? besideTargets : (this.method.peek()?.views[0]?.name ?? ""));
-    this.requests.askSoon(0);
-  }
-
   setParameter(method: string, name: string, value: ParameterValue): void {
     const { parameters } = this.state;
     const of = { ...parameters.peek()[method], [name]: value };
@@ -145,13 +144,13 @@ export class HeatmapStore extends WidgetStore<HeatmapState> {
     this.requests.askSoon(0);
   }
 
-  /** What is asked of a method: about the present target where none is given. */
-  question(method: Method, target?: number | null): Question {
-    const { image, against, parameters } = this.state;
+  /** What is asked of a method: about the present target and image where none is given. */
+  question({ method, target = this.state.target.value, image = this.state.image.value }: Ask): Question {
+    const { against, parameters } = this.state;
     return {
-      image: image.value,
+      image,
       method: method.name,
-      target: !method.classes ? null : target === undefined ? this.state.target.value : target,
+      target: method.classes ? target : null,
       against: method.classes ? against.value : null,
       // Only what was changed: Python knows its defaults, and asks itself in the same words.
       parameters: parameters.value[method.name] ?? {},
@@ -159,12 +158,14 @@ export class HeatmapStore extends WidgetStore<HeatmapState> {
   }
 
   /** The result to show, and whether it answers the present question. */
-  result(method: Method, target?: number | null): { set: MapSet | null; current: boolean } {
+  result(ask: Ask): { set: MapSet | null; current: boolean } {
     this.resultVersion.value; // read, so that whoever asks hears of new results
-    const question = this.question(method, target);
+    const { method } = ask;
+    const question = this.question(ask);
     const exact = this.cache.get(questionKey(question, method.classes));
-    // Beside others, a target's picture is its own or none.
-    if (target !== undefined) return { set: exact ?? null, current: exact !== undefined };
+    // Beside others, a target's or an image's picture is its own or none.
+    if (ask.target !== undefined || ask.image !== undefined)
+      return { set: exact ?? null, current: exact !== undefined };
     if (exact) {
       this.lastShown.set(method.name, { image: question.image, set: exact });
       return { set: exact, current: true };
@@ -175,8 +176,33 @@ export class HeatmapStore extends WidgetStore<HeatmapState> {
     return { set: set ?? null, current: false };
   }
 
-  knows({ method, target }: Shown): boolean {
-    return this.cache.get(questionKey(this.question(method, target), method.classes))?.final === true;
+  knows(ask: Ask): boolean {
+    return this.cache.get(questionKey(this.question(ask), ask.method.classes))?.final === true;
+  }
+
+  hasPicture(image: number): boolean {
+    return this.pictures.peek().has(image);
+  }
+
+  fits(count: number): boolean {
+    return this.cache.fits(count);
+  }
+
+  override stop(): void {
+    this.requests.halt();
+    super.stop();
+  }
+
+  /** Of several pictures: how many are there, and whether that is all. */
+  protected override described(status: Status): Status {
+    const asks = this.comparison.shown.value;
+    const { going, halted } = this.requests;
+    if (asks.length < 2 || !(going.value || halted.value) || status.state === "error") return status;
+    this.resultVersion.value; // read, so that whoever asks hears of new results
+    const done = asks.filter((ask) => this.knows(ask)).length;
+    if (halted.value && (done === asks.length || status.state === "running")) return status;
+    const state = halted.value ? "stopped" : "running";
+    return { state, done, total: asks.length, unit: this.comparison.gallery.value ? "images" : "pictures" };
   }
 
   override hasContent(): boolean {
@@ -184,52 +210,33 @@ export class HeatmapStore extends WidgetStore<HeatmapState> {
   }
 
   override recorded(images: "this" | "all"): RecordedMessage[] {
-    const image = this.state.image.value;
-    const messages: RecordedMessage[] = [];
-    for (const [of, picture] of this.pictures.value) {
-      if (images === "this" && of !== image) continue;
-      const shape = [picture.height, picture.width, 3];
-      messages.push({
-        content: { type: "picture", image: of, shape },
-        buffers: [toBase64(pictureBytes(picture))],
-      });
-    }
-    for (const [of, { message }] of this.found.value)
-      if (images === "all" || of === image) messages.push(message);
-    for (const [question, set] of this.cache.all) {
-      if (images === "this" && question.image !== image) continue;
-      const maps = [...set.maps.values()];
-      const headers = maps.map(({ name, height, width, extent }) => ({
-        name,
-        dtype: "float32",
-        shape: [height, width],
-        range: extent,
-      }));
-      messages.push({
-        content: {
-          type: "maps",
-          ...question,
-          maps: headers,
-          shared_range: set.sharedRange,
-          notes: set.notes,
-          unit: set.unit,
-          final: true,
-        },
-        buffers: maps.map(({ bytes }) => toBase64(bytes)),
-      });
-    }
-    return messages;
+    const own = this.ownImages();
+    const held = (image: number) => images === "all" || own.has(image);
+    return [
+      ...[...this.pictures.value].flatMap(([of, picture]) =>
+        held(of) ? [recordedPicture(of, picture)] : [],
+      ),
+      ...[...this.found.value].flatMap(([of, { message }]) => (held(of) ? [message] : [])),
+      ...this.cache.all.flatMap(([of, set]) => (held(of.image) ? [recordedMaps(of, set)] : [])),
+      ...[...this.others.value].flatMap(([, album]) => album.recorded("all")),
+    ];
+  }
+
+  /** The image on screen, and those beside it. */
+  private ownImages(): Set<number> {
+    const present = this.state.image.value;
+    return new Set([present, ...this.comparison.shown.value.map(({ image }) => image ?? present)]);
   }
 
   override weight(images: "this" | "all"): number | null {
     const picture = this.picture.value;
     if (!picture) return null;
-    const image = this.state.image.value;
-    const here = this.cache.all.filter(([question]) => question.image === image);
+    const own = this.ownImages();
+    const here = this.cache.all.filter(([question]) => own.has(question.image));
     const maps = here.reduce((sum, [, { maps: of }]) => sum + of.size, 0);
     // Bytes of colours, and of maps in half precision.
-    const own = picture.width * picture.height * (3 + 2 * maps);
-    return own * (images === "all" ? this.state.images.value : 1);
+    const bytes = picture.width * picture.height * (3 * own.size + 2 * maps);
+    return (bytes / own.size) * (images === "all" ? this.state.images.value : own.size);
   }
 
   protected override holds(image: number): boolean {
@@ -241,7 +248,7 @@ export class HeatmapStore extends WidgetStore<HeatmapState> {
   offers(change: Partial<Pick<Question, "target" | "against">>): boolean {
     if (!this.detached.value) return true;
     return this.state.methods.value.some((method) => {
-      const asked = { ...this.question(method), ...change };
+      const asked = { ...this.question({ method }), ...change };
       return this.cache.get(questionKey(asked, method.classes)) !== undefined;
     });
   }
@@ -260,7 +267,7 @@ export class HeatmapStore extends WidgetStore<HeatmapState> {
   /** The class explained: the one asked for, else the predicted one; null where nobody knows. */
   readonly explained = computed<number | null>(() => {
     const { target, image } = this.state;
-    return target.value ?? this.album.prediction(image.value)?.classes[0] ?? null;
+    return target.value ?? this.albumOf(this.method.value).prediction(image.value)?.classes[0] ?? null;
   });
 
   more(): void {
@@ -270,6 +277,8 @@ export class HeatmapStore extends WidgetStore<HeatmapState> {
   }
 
   override dispose(): void {
+    this.unwatch();
+    this.unfollow();
     this.requests.dispose();
     super.dispose();
     this.cache.clear();
@@ -279,9 +288,21 @@ export class HeatmapStore extends WidgetStore<HeatmapState> {
   }
 
   protected override receive(message: Message, buffers: Bytes[]): void {
+    if (this.hearsOther(message, buffers)) return;
     if (message.type === "picture") this.receivePicture(message as unknown as PictureMessage, buffers);
     else if (message.type === "maps") this.receiveMaps(message as unknown as MapsMessage, buffers);
     else if (message.type === "places") this.receivePlaces(message as unknown as PlacesMessage, buffers);
+  }
+
+  /** What another model than the first says of images. */
+  private hearsOther(message: Message, buffers: Bytes[]): boolean {
+    if (typeof message.model !== "number") return false;
+    let album = this.others.peek().get(message.model);
+    if (!album) {
+      album = new Album(message.model, this.album);
+      this.others.value = new Map(this.others.peek()).set(message.model, album);
+    }
+    return album.receive(message, buffers);
   }
 
   private receivePicture(message: PictureMessage, [bytes]: Bytes[]): void {

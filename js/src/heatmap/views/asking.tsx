@@ -4,7 +4,6 @@ import { HelpButton } from "../../shared/controls/help.tsx";
 import { Segmented } from "../../shared/controls/segmented.tsx";
 import { formatProbability } from "../../shared/data/format.ts";
 import type { HeatmapStore } from "../state/store.ts";
-import { besideTargets } from "../types.ts";
 import { useView } from "./context.ts";
 
 const mostRows = 8;
@@ -114,21 +113,16 @@ function Rows({ label, rows }: { label: string; rows: Row[] }) {
 /** Targets that have a name, such as phrases and regions asked about: to switch between, and to hold side by side. */
 export function NamedTargets() {
   const { store } = useView();
-  const { target, show, beside } = store.state;
-  const listed = store.listed.value;
-  const together = show.value === besideTargets;
+  const { target } = store.state;
+  const { comparison } = store;
+  const listed = comparison.listed.value;
+  const together = comparison.by.value === "class";
   const present = store.explained.value;
   const more = present !== null && !listed.includes(present) && listed.length > 0 ? present : null;
-  if (listed.length === 0) return null;
-  const chosen = store.compared.value;
-  const toggle = (index: number, on: boolean) =>
-    store.compare(
-      on
-        ? [...chosen.filter((each) => each !== null), index]
-        : beside.value.length || chosen.length
-          ? chosen.filter((each): each is number => each !== null && each !== index)
-          : [],
-    );
+  // Of classes alone there is a list already.
+  const first = store.state.targets.value[0]?.index;
+  if (first === undefined || listed.every((index) => index < first)) return null;
+  const chosen = comparison.chosen("class");
   return (
     <section class="xw-asking" aria-label="Targets">
       <div class="xw-asking-head">
@@ -144,7 +138,7 @@ export function NamedTargets() {
           class="xw-button"
           aria-pressed={together}
           disabled={!together && chosen.length < 2}
-          onClick={() => store.together(!together)}
+          onClick={() => comparison.start(together ? null : "class")}
         >
           Side by side
         </button>
@@ -156,7 +150,7 @@ export function NamedTargets() {
               type="checkbox"
               aria-label={`${store.className(index)} side by side`}
               checked={chosen.includes(index)}
-              onChange={(event) => toggle(index, event.currentTarget.checked)}
+              onChange={() => comparison.toggle("class", index)}
             />
             <button
               type="button"
@@ -173,7 +167,7 @@ export function NamedTargets() {
         <button
           type="button"
           class="xw-button xw-quiet-button"
-          onClick={() => store.compare([...chosen.filter((each) => each !== null), more])}
+          onClick={() => comparison.toggle("class", more)}
         >
           + {store.className(more)}
         </button>

@@ -17,6 +17,12 @@ const sharedScale: Scale = {
   label: "Shared",
   title: "The same colours stand for the same values on all images",
 };
+const ownScale: Scale = { value: "own", label: "Each", title: "Each picture on a scale of its own" };
+const oneScale: Scale = {
+  value: "image",
+  label: "One",
+  title: "Pictures that are counted alike share a scale: equal colours are equal numbers",
+};
 const fixedScale: Scale = { value: "fixed", label: "Fixed", title: "Colours span the range that you type" };
 
 export function Colours({ method }: { method: Method }) {
@@ -33,7 +39,8 @@ export function Colours({ method }: { method: Method }) {
   const shownMap = kinds.has("sequential")
     ? fittingColormap(colormap.value, kinds.size > 1 ? kindOf(colormap.value) : "sequential")
     : fittingColormap(colormap.value, "diverging");
-  const scales = [imageScale, ...(images.value > 1 ? [sharedScale] : []), fixedScale];
+  const first = store.comparison.several.value ? [oneScale, ownScale] : [imageScale];
+  const scales = [...first, ...(images.value > 1 ? [sharedScale] : []), fixedScale];
 
   const chooseScale = (value: HeatmapState["scale"]) => {
     // A fixed range starts from what is on screen, so that nothing jumps.
@@ -42,7 +49,7 @@ export function Colours({ method }: { method: Method }) {
   };
   const presentRange = (): [number, number] | null => {
     const view = method.views[0];
-    const { set } = store.result(method);
+    const { set } = store.result({ method });
     const map = view && set?.maps.get(view.map);
     if (!view || !set || !map) return null;
     const settings = { scale: scale.value, fixed_range: null, clip: clip.value };
@@ -70,11 +77,11 @@ export function Colours({ method }: { method: Method }) {
         inline
         label="Scale"
         help={help.scale}
-        value={scale.value}
+        value={scale.value === "own" && first.length < 2 ? "image" : scale.value}
         choices={scales}
         onChange={chooseScale}
       />
-      {scale.value === "image" && (
+      {(scale.value === "image" || scale.value === "own") && (
         <Slider
           label="Clip"
           help={help.clip}

@@ -4,13 +4,14 @@ import { visiblePart } from "../../shared/data/viewport.ts";
 import { keepDrawn, type Part } from "../../shared/drawing/canvas.ts";
 import { type Overlay, OverlayPainter } from "../../shared/drawing/overlay.ts";
 import type { HeatmapStore } from "../state/store.ts";
-import { type Pane, type PaneContent, showsMap } from "./panes.ts";
+import { imageOf, type Pane, type PaneContent, showsMap } from "./panes.ts";
 
 /** What a pane's picture is made of, as the store has it now; the picture alone is in its own colours. */
 export function overlayOf(store: HeatmapStore, pane: Pane, content: PaneContent | null): Overlay {
   const { opacity, picture, overlay } = store.state;
   return {
-    picture: store.picture.value,
+    // Beneath what is of two images lies neither.
+    picture: pane.of && pane.of[0].image !== pane.of[1].image ? null : store.pictureOf(imageOf(store, pane)),
     paint: content?.paint ?? null,
     opacity: opacity.value,
     beneath: showsMap(pane) ? picture.value : "colour",

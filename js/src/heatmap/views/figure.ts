@@ -14,13 +14,24 @@ import { element, type Figure, newFigure, serialised } from "../../shared/drawin
 import type { HeatmapStore } from "../state/store.ts";
 import { overlayOf } from "./draw.ts";
 import { drawMarks, marksOf } from "./marks.ts";
-import { contentOf, type Pane, panesOf, showsMap, unitOf } from "./panes.ts";
+import { predictedText } from "./notes.tsx";
+import {
+  contentOf,
+  differenceSentence,
+  isAnswer,
+  type MapPane,
+  type Pane,
+  panesOf,
+  showsMap,
+  unitOf,
+} from "./panes.ts";
 import { classText, inWords } from "./words.ts";
 
-const side = 360; // px, the width of one picture
 const gap = 24;
 const margin = 16;
-const most = 6; // pictures in a row
+/** Width of one picture in px, and how many stand in a row. */
+const usual = { side: 360, most: 6 };
+const small = { side: 150, most: 8 };
 const text = { caption: 14, tick: 11, title: 16 };
 const legendGap = 8;
 
@@ -28,14 +39,19 @@ export function figureOf(store: HeatmapStore): Figure {
   const panes = panesOf(store).filter((pane) => !showsMap(pane) || contentOf(store, pane));
   if (!panes.some(showsMap)) throw new Error("there is no result to save yet");
   const { width: w, height: h } = store.picture.value ?? contentOf(store, panes.find(showsMap)!)!.paint.map;
+  const { gallery, by } = store.comparison;
+  const { side, most } = gallery.value ? small : usual;
   const tall = Math.round((side * h) / w);
   const title = store.state.title.value;
   const top = margin + (title ? text.title + gap / 2 : 0);
   const columns = Math.min(most, panes.length);
   const rows = Math.ceil(panes.length / most);
-  const cell = text.caption + 8 + tall + legendGap + legendHeight;
+  // What the model says stands above each of several; images of a gallery have one legend in common.
+  const note = gallery.value || by.value ? text.tick + 5 : 0;
+  const legend = legendGap + legendHeight;
+  const cell = text.caption + 8 + note + tall + (gallery.value ? 0 : legend);
   const width = margin * 2 + columns * side + (columns - 1) * gap;
-  const height = top + rows * cell + (rows - 1) * gap + makingHeight + margin;
+  const height = top + rows * cell + (rows - 1) * gap + (gallery.value ? legend : 0) + makingHeight + margin;
 
   const root = newFigure(width, height);
   if (title) {
@@ -45,10 +61,23 @@ export function figureOf(store: HeatmapStore): Figure {
   panes.forEach((pane, i) => {
     const [x, y] = [margin + (i % most) * (side + gap), top + Math.floor(i / most) * (cell + gap)];
     drawPane(element(root, "g", { transform: `translate(${x}, ${y})` }), store, pane, {
+      side,
       tall,
-      id: `ramp${i}`,
+      note,
+      id: gallery.value ? "" : `ramp${i}`,
     });
   });
+  if (gallery.value) {
+    const first = panes.find(showsMap)!;
+    const place = element(root, "g", {
+      transform: `translate(${margin}, ${top + rows * (cell + gap) - gap + legendGap})`,
+    });
+    drawLegend(place, overlayOf(store, first, contentOf(store, first)), {
+      width: usual.side,
+      id: "ramp",
+      size: text.tick,
+    });
+  }
   drawMaking(root, { x: margin, y: height - margin, width: width - 2 * margin }, makingOf(store, panes));
   return serialised(root);
 }
@@ -57,7 +86,7 @@ function drawPane(
   group: Element,
   store: HeatmapStore,
   pane: Pane,
-  { tall, id }: { tall: number; id: string },
+  { side, tall, note, id }: { side: number; tall: number; note: number; id: string },
 ): void {
   const { threshold } = store.state;
   const content = contentOf(store, pane);
@@ -66,29 +95,45 @@ function drawPane(
     content?.paint.filter && threshold.value < 1 ? `, surest ${formatPercent(threshold.value)}` : "";
   const base = text.caption - 2;
   element(group, "text", { y: base, "font-size": text.caption }, `${pane.label}${unit}${cut}`);
+  if (note && showsMap(pane)) {
+    const said = pane.of ? differenceSentence(store, pane) : saidIn(store, pane);
+    element(group, "text", { y: base + note, "font-size": text.tick, fill: "#5b616b" }, said);
+  }
   const overlay = overlayOf(store, pane, content);
-  const top = text.caption + 8;
+  const top = text.caption + 8 + note;
   const box = { y: top, width: side, height: tall, preserveAspectRatio: "none" };
   element(group, "image", { ...box, href: overlayImage(overlay, side, tall) });
   drawMarks(group, store, marksOf(store, pane, null), { y: top, width: side, height: tall });
+  if (!id) return;
   const legend = element(group, "g", { transform: `translate(0, ${top + tall + legendGap})` });
   drawLegend(legend, overlay, { width: side, id, size: text.tick });
+}
+
+/** What the model says, and of a gallery whether it is right: there is no room for more. */
+function saidIn(store: HeatmapStore, pane: MapPane): string {
+  const { text = "", right = null } = predictedText(store, pane) ?? {};
+  const verdict = right === null ? "" : right ? " ✓" : " ✗";
+  return `${store.comparison.gallery.value ? text.replace("predicts ", "") : text}${verdict}`;
 }
 
 /** Model, methods with their settings, class and image: what a figure must say to be read later. */
 function makingOf(store: HeatmapStore, panes: readonly Pane[]): string[] {
   const { model_name, image, images } = store.state;
-  const methods = [...new Set(panes.filter(showsMap).map(({ method }) => method))];
+  const methods = [...new Set(panes.filter(isAnswer).map(({ method }) => method))];
   const made = methods.map((method) => {
     const settings = inWords(store, method);
     return settings ? `${method.label} (${settings})` : method.label;
   });
-  const beside = panes.some(({ target }) => target !== undefined);
+  const beside = store.comparison.several.value;
   // Of the map that is drawn: the answer to the present question may be on its way.
   const drawn =
-    panes.flatMap((pane) => contentOf(store, pane) ?? [])[0]?.question ?? store.question(methods[0]!);
+    panes.flatMap((pane) => contentOf(store, pane) ?? [])[0]?.question ??
+    store.question({ method: methods[0]! });
   const explained =
     methods.some(({ classes }) => classes) && !beside ? [`class ${classText(store, drawn)}`] : [];
-  const place = images.value > 1 ? [`image ${image.value + 1} of ${images.value}`] : [];
-  return [...(model_name.value ? [model_name.value] : []), ...made, ...explained, ...place];
+  const { gallery, by } = store.comparison;
+  const one = images.value > 1 && by.value !== "image" ? [`image ${image.value + 1} of ${images.value}`] : [];
+  const place = gallery.value ? [`${images.value} images on one scale`] : one;
+  const models = [...new Set(methods.map((method) => method.model_name || model_name.value).filter(Boolean))];
+  return [...(models.length ? [models.join(", ")] : []), ...made, ...explained, ...place];
 }

@@ -14,7 +14,7 @@ export function UncertaintyFilter({ method }: { method: Method }) {
   const { store } = useView();
   const { filter_mode, threshold } = store.state;
   const distribution = method.filter
-    ? store.result(method).set?.maps.get(method.filter)?.distribution
+    ? store.result({ method }).set?.maps.get(method.filter)?.distribution
     : undefined;
   const label = method.views.find((view) => view.map === method.filter)?.label ?? method.filter ?? "";
   const apply = (value: number) => {

@@ -9,6 +9,7 @@ export function Footer() {
   const { store } = useView();
   const method = store.method.value;
   const untitled = `${method?.label ?? "Heatmap"} ${store.state.model_name.value}`.trim();
+  const several = store.comparison.shown.value.length > 1;
   const live = store.canCompute.value;
   return (
     <footer class="xw-footer">
@@ -18,7 +19,12 @@ export function Footer() {
           Stop
         </button>
       )}
-      {live && method?.streaming && (
+      {live && store.requests.halted.value && store.progress.value.state === "stopped" && several && (
+        <button type="button" class="xw-button" onClick={() => store.requests.askSoon(0)}>
+          Go on
+        </button>
+      )}
+      {live && method?.streaming && !store.comparison.gallery.value && (
         <button type="button" class="xw-button" disabled={store.busy.value} onClick={() => store.more()}>
           More
         </button>

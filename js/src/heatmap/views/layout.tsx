@@ -4,13 +4,14 @@ import { Opacity } from "../../shared/controls/opacity.tsx";
 import { Segmented } from "../../shared/controls/segmented.tsx";
 import { help } from "../../shared/data/words.ts";
 import { Errors, Messages } from "../../shared/views/messages.tsx";
-import { besideTargets, compare, type Method, sideBySide } from "../types.ts";
+import { type Method, sideBySide } from "../types.ts";
 import { Announcer } from "./announcer.tsx";
 import { FoundPlaces, NamedTargets } from "./asking.tsx";
 import { Colours } from "./colours.tsx";
 import { useView } from "./context.ts";
 import { UncertaintyFilter } from "./filter.tsx";
 import { Footer } from "./footer.tsx";
+import { Gallery } from "./gallery.tsx";
 import { Header } from "./header.tsx";
 import { Notes, Sentence } from "./notes.tsx";
 import { PaneView } from "./pane.tsx";
@@ -23,9 +24,9 @@ export function HeatmapView() {
   return (
     <div class="xw-body">
       <Header />
-      <div class="xw-main" data-panes={panesOf(store).length}>
+      <div class="xw-main" data-panes={store.comparison.gallery.value ? "many" : panesOf(store).length}>
         <div class="xw-pictures">
-          <Panes />
+          {store.comparison.gallery.value ? <Gallery /> : <Panes />}
           <Sentence />
           <Notes />
           {/* Beside the panel, however long that is: a laptop shows the picture and the buttons at once. */}
@@ -54,12 +55,13 @@ function Panes() {
 
 function Panel({ method }: { method: Method }) {
   const { store } = useView();
-  const comparing = store.state.show.value === compare;
-  const shown = comparing ? store.state.methods.value : [method];
+  const { by, shown: asked } = store.comparison;
+  const comparing = by.value === "method" || by.value === "model";
+  const shown = comparing ? [...new Set(asked.value.map(({ method: each }) => each))] : [method];
   const sure = shown.find((each) => each.filter);
   return (
     <div class="xw-panel">
-      {!comparing && <ViewChoice method={method} />}
+      {!store.comparison.several.value && <ViewChoice method={method} />}
       <div class="xw-parts">
         {shown.some((each) => each.classes) && (
           <>
@@ -88,7 +90,7 @@ function Panel({ method }: { method: Method }) {
 function ViewChoice({ method }: { method: Method }) {
   const { store } = useView();
   const { show } = store.state;
-  if (method.views.length < 2 || show.value === besideTargets) return null;
+  if (method.views.length < 2) return null;
   const choices = method.views.map(({ name, label }) => ({ value: name, label }));
   choices.push({ value: sideBySide, label: "Side by side" });
   const value = show.value === sideBySide ? sideBySide : (shownView(method, show.value)?.name ?? "");

@@ -3,7 +3,7 @@ import { visiblePart } from "../../shared/data/viewport.ts";
 import { element } from "../../shared/drawing/svg.ts";
 import type { HeatmapStore } from "../state/store.ts";
 import type { Box, Place } from "../types.ts";
-import type { Pane } from "./panes.ts";
+import { imageOf, type Pane } from "./panes.ts";
 
 export interface Mark {
   kind: "found" | "asked" | "pointed";
@@ -22,7 +22,8 @@ const labelSize = 12;
 
 /** The lines of a pane; `pointed` is the pixel under the pointer, where pointing asks. */
 export function marksOf(store: HeatmapStore, pane: Pane, pointed: { x: number; y: number } | null): Mark[] {
-  const { picture, places } = { picture: store.picture.value, places: store.places.value };
+  const image = imageOf(store, pane);
+  const { picture, places } = { picture: store.pictureOf(image), places: store.placesOf(image) };
   if (!picture || !places) return [];
   const { regions, boxes } = places;
   const grid = regions ? ([picture.width / regions.width, picture.height / regions.height] as const) : null;
@@ -36,7 +37,10 @@ export function marksOf(store: HeatmapStore, pane: Pane, pointed: { x: number; y
   }
   if (pointed && regions)
     marks.push({ kind: "pointed", path: regions.partAround(pointed.x, pointed.y, picture), scale: grid! });
-  const place: Place = store.placeOf(pane.target === undefined ? store.state.target.value : pane.target);
+  const place: Place = store.placeOf(
+    pane.target === undefined ? store.state.target.value : pane.target,
+    image,
+  );
   if (place.box) marks.push(around(place.box, "asked"));
   else if (place.point && regions)
     marks.push({ kind: "asked", path: regions.partAround(...place.point, picture), scale: grid! });

@@ -2,11 +2,24 @@
 import { computed } from "@preact/signals";
 import { useMemo } from "preact/hooks";
 import { FirstUse } from "../../shared/controls/first-use.tsx";
+import { formatNumber, formatProbability } from "../../shared/data/format.ts";
 import { caution } from "../../shared/data/words.ts";
+import { isRight, saidName } from "../../shared/state/album.ts";
 import { Sentence as Line } from "../../shared/views/sentence.tsx";
+import { Verdict } from "../../shared/views/verdict.tsx";
 import type { HeatmapStore } from "../state/store.ts";
+import type { Note } from "../types.ts";
 import { useView } from "./context.ts";
-import { contentOf, type MapPane, panesOf, scaleSentence, showsMap } from "./panes.ts";
+import {
+  contentOf,
+  differenceSentence,
+  imageOf,
+  isAnswer,
+  type MapPane,
+  type Pane,
+  panesOf,
+  scaleSentence,
+} from "./panes.ts";
 import { sentenceOf } from "./words.ts";
 
 /** What the colours of all panes say; each sentence once. */
@@ -16,7 +29,7 @@ export function Sentence() {
     () =>
       computed(() => {
         const said = panesOf(store)
-          .filter(showsMap)
+          .filter(isAnswer)
           .flatMap((pane) => {
             const content = contentOf(store, pane);
             return content ? [sentenceOf(store, pane, content)] : [];
@@ -28,13 +41,14 @@ export function Sentence() {
   const cautions = [
     ...new Set(
       panesOf(store)
-        .filter(showsMap)
+        .filter(isAnswer)
         .flatMap((pane) => cautionsOf(store, pane)),
     ),
   ];
   return (
     <>
-      <Line text={sentences} cautions={cautions} />
+      {/* Beside each other, each picture has its own beneath it. */}
+      <Line text={sentences} cautions={store.comparison.by.value ? [] : cautions} />
       <Scales />
       <FirstUse name="heatmap">
         {store.places.value
@@ -46,8 +60,8 @@ export function Sentence() {
 }
 
 /** What a pane's result must not be taken for. */
-function cautionsOf(store: HeatmapStore, { method, target }: MapPane): string[] {
-  const notes = store.result(method, target).set?.notes ?? [];
+function cautionsOf(store: HeatmapStore, pane: MapPane): string[] {
+  const notes = store.result(pane).set?.notes ?? [];
   return notes.filter(([label]) => label === caution).map(([, text]) => text);
 }
 
@@ -62,30 +76,66 @@ function Scales() {
   ) : null;
 }
 
+/** What the answer on screen has to say; all its views have the same. */
 export function Notes() {
   const { store } = useView();
-  const panes = panesOf(store).filter(showsMap);
-  // All views of one answer have the same to say.
-  const answers = new Map(panes.map((pane) => [`${pane.method.name} ${pane.target}`, pane]));
+  const pane = panesOf(store).find(isAnswer);
+  if (!pane || store.comparison.several.value) return null;
+  return <NoteLines lines={notesOf(store, pane)} />;
+}
+
+function notesOf(store: HeatmapStore, pane: MapPane): Note[] {
+  return (store.result(pane).set?.notes ?? []).filter(([label]) => label !== caution);
+}
+
+/** Under a picture that stands beside others: what its model says, what is explained, what it must not be taken for. */
+export function PaneNotes({ pane }: { pane: Pane }) {
+  const { store } = useView();
+  if (!isAnswer(pane))
+    return (
+      <div class="xw-pane-notes">
+        <p>{differenceSentence(store, pane)}</p>
+      </div>
+    );
+  const said = predictedText(store, pane);
+  const cautions = cautionsOf(store, pane);
   return (
-    <div class="xw-all-notes">
-      {[...answers].map(([key, pane]) => (
-        <MethodNotes key={key} pane={pane} named={answers.size > 1} />
+    <div class="xw-pane-notes">
+      <p class="xw-notes-line" title={said?.text}>
+        {said && (
+          <>
+            <Verdict right={said.right} /> {said.text}
+          </>
+        )}
+      </p>
+      <NoteLines lines={notesOf(store, pane)} />
+      {cautions.map((text) => (
+        <p key={text} class="xw-notes-line xw-caution" title={text}>
+          ⚠ {text}
+        </p>
       ))}
     </div>
   );
 }
 
-function MethodNotes({ pane, named }: { pane: MapPane; named: boolean }) {
-  const { store } = useView();
-  const { set } = store.result(pane.method, pane.target);
-  const lines = (set?.notes ?? []).filter(([label]) => label !== caution);
+/** "predicts star 98 %": of the pane's own model and image. */
+export function predictedText(
+  store: HeatmapStore,
+  pane: MapPane,
+): { text: string; right: boolean | null } | null {
+  const entry = store.albumOf(pane.method).entry(imageOf(store, pane));
+  if (entry.predicted === null || entry.share === null) return null;
+  const name = saidName(entry.predicted, (index) => store.className(index));
+  const number = entry.kind === "probability" ? formatProbability(entry.share) : formatNumber(entry.share);
+  return { text: `predicts ${name} ${number}`, right: isRight(entry) };
+}
+
+function NoteLines({ lines }: { lines: readonly Note[] }) {
   const first = lines.slice(0, 2).map(([label, text]) => `${label} ${text}`);
   if (lines.length === 0) return <p class="xw-notes-line" />;
   return (
     <details class="xw-notes">
-      <summary class="xw-notes-line">
-        {named && pane.target === undefined && `${pane.method.label}: `}
+      <summary class="xw-notes-line" title={first.join(" · ")}>
         {first.join(" · ")}
         {lines.length > 2 && ` · ${lines.length - 2} more`}
       </summary>

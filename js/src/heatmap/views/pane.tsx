@@ -13,8 +13,19 @@ import { keepPaneDrawn } from "./draw.ts";
 import { askKey, pinKey, zoomKey } from "./keys.ts";
 import { PaneLegend } from "./legend.tsx";
 import { Markers, PointValue } from "./markers.tsx";
+import { PaneNotes } from "./notes.tsx";
 import { copyReading } from "./numbers.ts";
-import { contentOf, type MapPane, type Pane, type PaneContent, showsMap, unitOf } from "./panes.ts";
+import {
+  contentOf,
+  imageOf,
+  isAnswer,
+  type MapPane,
+  type Pane,
+  type PaneContent,
+  refusalOf,
+  showsMap,
+  unitOf,
+} from "./panes.ts";
 import { PlaceLayer } from "./places.tsx";
 import { readPixel } from "./reading.ts";
 import { stillText } from "./words.ts";
@@ -25,15 +36,16 @@ export function PaneView({ pane }: { pane: Pane }) {
   const canvas = useRef<HTMLCanvasElement>(null);
   // One signal a pane: the canvas, the tooltip and the colour bar all read the same content.
   const content = useMemo(() => computed(() => contentOf(store, pane)), [store, pane]);
-  const picture = store.picture.value;
+  const picture = store.pictureOf(imageOf(store, pane));
   const current = useMemo(() => computed(() => content.value?.current ?? false), [content]).value;
+  const refusal = useMemo(() => computed(() => refusalOf(store, pane)), [store, pane]).value;
   const empty = useMemo(() => computed(() => content.value === null), [content]).value;
 
   useEffect(() => keepPaneDrawn(canvas.current!, store, pane, content), [store, pane, content]);
 
   useEffect(() => {
     const pixelAt = ([u, v]: [number, number]): { x: number; y: number } | null => {
-      const map = content.peek()?.paint.map ?? store.picture.peek();
+      const map = content.peek()?.paint.map ?? store.pictures.peek().get(imageOf(store, pane));
       if (!map || u < 0 || v < 0 || u > 1 || v > 1) return null;
       const [px, py] = pictureAt(store.state.zoom.peek(), u, v);
       return { x: cellAt(px, map.width), y: cellAt(py, map.height) };
@@ -75,11 +87,14 @@ export function PaneView({ pane }: { pane: Pane }) {
     return true;
   });
 
+  // Of models beside each other their names: what is counted stands in words beneath.
+  const ofModels = store.comparison.by.value === "model" && isAnswer(pane);
+  const small = ofModels ? pane.method.model_name : showsMap(pane) ? unitOf(pane.view) : "";
   return (
     <figure class="xw-pane" data-pane={pane.key} style={{ "--xw-aspect": aspectOf(picture) }}>
       <figcaption class="xw-caption">
         <span class="xw-caption-label">
-          {pane.label} {showsMap(pane) && unitOf(pane.view) && <small>{unitOf(pane.view)}</small>}
+          {pane.label} {small && <small>{small}</small>}
           {showsMap(pane) && <HelpButton of={pane.view.label} help={pane.view.help} />}
         </span>
         <PointValue pane={pane} content={content} />
@@ -87,7 +102,7 @@ export function PaneView({ pane }: { pane: Pane }) {
       <div
         ref={frame}
         class="xw-frame"
-        data-stale={showsMap(pane) && !current}
+        data-stale={showsMap(pane) && !current && !refusal}
         data-zoomed={store.state.zoom.value[0] > 1}
         role="application"
         aria-roledescription="heatmap"
@@ -103,10 +118,12 @@ export function PaneView({ pane }: { pane: Pane }) {
         <PlaceLayer pane={pane} />
         <Markers pane={pane} content={content} />
         <ZoomChip viewport={store.state.zoom.value} onChange={(viewport) => store.set("zoom", viewport)} />
-        {showsMap(pane) && !current && <Waiting empty={empty} picture={picture !== null} />}
-        {showsMap(pane) && !current && <Still pane={pane} content={content} />}
+        {showsMap(pane) && !current && <Waiting pane={pane} empty={empty} picture={picture !== null} />}
+        {isAnswer(pane) && !current && <Still pane={pane} content={content} />}
+        {refusal && <p class="xw-empty xw-refusal">{refusal}</p>}
       </div>
       {showsMap(pane) ? <PaneLegend pane={pane} content={content} /> : <div class="xw-colorbar" />}
+      {store.comparison.by.value && <PaneNotes pane={pane} />}
     </figure>
   );
 }
@@ -124,8 +141,9 @@ function Still({ pane, content }: { pane: MapPane; content: { readonly value: Pa
 }
 
 /** Why there is nothing to see, or not yet what was asked for. */
-function Waiting({ empty, picture }: { empty: boolean; picture: boolean }) {
+function Waiting({ pane, empty, picture }: { pane: Pane; empty: boolean; picture: boolean }) {
   const { store } = useView();
+  if (refusalOf(store, pane)) return null;
   if (!store.canCompute.value) return <p class="xw-empty xw-note">not saved here: it needs a kernel</p>;
   if (!empty) return null;
   if (store.state.status.value.state === "error") return <p class="xw-empty">there is no answer</p>;

@@ -8,16 +8,17 @@ import { boxOf } from "../state/places.ts";
 import type { Box, FoundBox } from "../types.ts";
 import { useView } from "./context.ts";
 import { marksOf, strokesOf, viewBoxOf } from "./marks.ts";
-import type { Pane } from "./panes.ts";
+import { imageOf, type Pane } from "./panes.ts";
 
 const slop = 4; // screen pixels a finger may tremble and still click
 
 export function PlaceLayer({ pane }: { pane: Pane }) {
   const { store, hover, asking } = useView();
   const drawn = useSignal<Box | null>(null);
-  const places = store.places.value;
+  const here = imageOf(store, pane) === store.state.image.value && !pane.of;
+  const places = store.placesOf(imageOf(store, pane));
   if (!places || !store.picture.value) return null;
-  const asks = asking.value && store.canCompute.value;
+  const asks = asking.value && store.canCompute.value && here;
   const over = hover.value;
   const pointed = asks && over?.pane === pane.key && drawn.value === null ? over : null;
   return (
@@ -32,7 +33,7 @@ export function PlaceLayer({ pane }: { pane: Pane }) {
         ))}
       </svg>
       {asks && places.drawn && <AskLayer drawn={drawn} />}
-      {store.state.found.value && places.boxes?.length ? <FoundBoxes boxes={places.boxes} /> : null}
+      {here && store.state.found.value && places.boxes?.length ? <FoundBoxes boxes={places.boxes} /> : null}
       {drawn.value && <Rectangle box={drawn.value} class="xw-drawn" />}
     </>
   );

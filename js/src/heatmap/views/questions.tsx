@@ -13,7 +13,7 @@ export function Classes({ contrast }: { contrast: boolean }) {
   const { store } = useView();
   const { class_names, target, against, image } = store.state;
   const names = class_names.value;
-  const prediction = store.album.prediction(image.value);
+  const prediction = store.albumOf(store.method.value).prediction(image.value);
   const first = prediction?.classes[0];
   const offered = !store.detached.value ? undefined : (target: number | null) => store.offers({ target });
   return (

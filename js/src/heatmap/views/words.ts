@@ -35,32 +35,40 @@ function settingText({ label, type, options = [] }: Control, value: ParameterVal
 /** The class that a question asks about, and what it is held against. */
 export function classText(
   store: HeatmapStore,
-  { image, target, against }: Pick<Question, "image" | "target" | "against">,
+  { image, method, target, against }: Pick<Question, "image" | "method" | "target" | "against">,
 ): string {
-  const index = target ?? store.album.prediction(image)?.classes[0] ?? null;
+  const asked = store.state.methods.value.find(({ name }) => name === method) ?? null;
+  const index = target ?? store.albumOf(asked).prediction(image)?.classes[0] ?? null;
   const name = index === null ? "the class" : store.className(index);
   return against === null ? name : `${name} rather than ${store.className(against)}`;
 }
 
 /** What the colours of a pane say: of the map that is there, whatever else is asked for by now. */
-export function sentenceOf(store: HeatmapStore, { view, target }: MapPane, content: PaneContent): string {
+export function sentenceOf(
+  store: HeatmapStore,
+  { view, target, image }: MapPane,
+  content: PaneContent,
+): string {
   const { question, paint } = content;
   const { map, colormap } = paint;
   if (saysNothing(paint)) return emptySentence(map.flat!);
-  // One sentence for all targets that are side by side.
-  const explained = target === undefined ? classText(store, question) : "what stands above it";
+  // One sentence for all targets or images that are side by side.
+  const several = image !== undefined || store.comparison.by.value === "model";
+  const beside = target !== undefined || (several && question.target === null);
+  const explained = beside
+    ? target === undefined
+      ? "the class predicted"
+      : "what stands above it"
+    : classText(store, question);
   const named = (text = "") => text.replace("{class}", explained);
   if (!view.high || !view.low) return "";
   return colourSentence(colormap, named(view.high), named(view.low), store.state.overlay.value);
 }
 
 /** Of a map that does not answer the present question: what it explains, and what becomes of the answer. */
-export function stillText(
-  store: HeatmapStore,
-  { method, target }: MapPane,
-  { question }: PaneContent,
-): string {
-  const asked = store.question(method, target);
+export function stillText(store: HeatmapStore, pane: MapPane, { question }: PaneContent): string {
+  const { method } = pane;
+  const asked = store.question(pane);
   const other = asked.target !== question.target || asked.against !== question.against;
   const settings = JSON.stringify(asked.parameters) !== JSON.stringify(question.parameters);
   const named = (of: Question) => {

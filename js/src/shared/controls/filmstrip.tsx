@@ -14,21 +14,23 @@ import { NumberInput } from "./number.tsx";
 
 /** What a store of any widget offers here. */
 interface Images {
-  album: Album;
   state: { image: Signal<number>; images: Signal<number> };
   canShow(image: number): boolean;
 }
 
 interface FilmstripProps {
   store: Images;
+  album: Album;
   className: (index: number) => string;
+  /** Images beside each other: Shift and a press, or Shift and Enter, put one there or take it away. */
+  beside?: { images: readonly number[]; toggle: (image: number) => void };
   onChange: (image: number) => void;
 }
 
 /** "all", "wrong", or a class as "class 3". */
 type Filter = string;
 
-export function Filmstrip({ store, className, onChange }: FilmstripProps) {
+export function Filmstrip({ store, album, className, beside, onChange }: FilmstripProps) {
   const { image, images } = store.state;
   const [filter, setFilter] = useState<Filter>("all");
   const [open, setOpen] = useState(false);
@@ -44,7 +46,7 @@ export function Filmstrip({ store, className, onChange }: FilmstripProps) {
         strip.current.scrollLeft = left - (clientWidth - width) / 2;
     }
   }, [present, filter, open]);
-  const entries = Array.from({ length: images.value }, (_, i) => store.album.entry(i)).filter(
+  const entries = Array.from({ length: images.value }, (_, i) => album.entry(i)).filter(
     (entry) => store.canShow(entry.image) || entry.image === present,
   );
   // One image alone, or one that was saved alone, needs no choice.
@@ -87,7 +89,8 @@ export function Filmstrip({ store, className, onChange }: FilmstripProps) {
             chosen={entry.image === present}
             first={entry === shown[0] && !shown.some((other) => other.image === present)}
             className={className}
-            onChoose={() => go(entry.image)}
+            beside={beside ? beside.images.includes(entry.image) : null}
+            onChoose={(more) => (more && beside ? beside.toggle(entry.image) : go(entry.image))}
           />
         ))}
         {shown.length === 0 && <p class="xw-quiet">no image passes the filter</p>}
@@ -126,10 +129,13 @@ interface FrameProps {
   /** Whether the keyboard comes here, as the image on screen is not among those shown. */
   first: boolean;
   className: (index: number) => string;
-  onChoose: () => void;
+  /** Whether it stands beside others; null where none does. */
+  beside: boolean | null;
+  /** `more`: beside what is chosen already. */
+  onChoose: (more: boolean) => void;
 }
 
-function Frame({ entry, chosen, first, className, onChoose }: FrameProps) {
+function Frame({ entry, chosen, first, className, beside, onChoose }: FrameProps) {
   const { image, predicted, share, kind, label, tile } = entry;
   const name = predicted === null ? "" : saidName(predicted, className);
   const number =
@@ -144,8 +150,9 @@ function Frame({ entry, chosen, first, className, onChoose }: FrameProps) {
       aria-selected={chosen}
       tabIndex={chosen || first ? 0 : -1}
       aria-label={`Image ${image + 1}${name && `: ${name} ${number}`}${verdict}`}
-      title={`${image + 1}${name && `: ${name} ${number}`}${verdict}`}
-      onClick={onChoose}
+      title={`${image + 1}${name && `: ${name} ${number}`}${verdict}${beside === null ? "" : "; Shift and click: beside others"}`}
+      data-beside={beside === true}
+      onClick={(event) => onChoose(event.shiftKey)}
     >
       <SheetThumb tile={tile} />
       <Verdict right={right} />

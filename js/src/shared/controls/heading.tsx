@@ -33,12 +33,18 @@ interface HeadingProps {
   method: string;
   help?: Help | undefined;
   more?: string;
+  /** What is said of the images, and by whom, where that is not the store's own. */
+  album?: Album;
+  model?: string;
+  /** Images beside each other, which Shift and a press choose. */
+  beside?: { images: readonly number[]; toggle: (image: number) => void };
   onImage: (image: number) => void;
   /** What stands before full screen and theme. */
   children?: ComponentChildren;
 }
 
-export function Heading({ store, method, help, more = "", onImage, children }: HeadingProps) {
+export function Heading(props: HeadingProps) {
+  const { store, method, help, more = "", album = store.album, beside, onImage, children } = props;
   const { title, image, theme, model_name } = store.state;
   const className = (index: number) => store.className(index);
   return (
@@ -47,9 +53,9 @@ export function Heading({ store, method, help, more = "", onImage, children }: H
         {title.value && <h2 class="xw-title">{title.value}</h2>}
         <Subject
           picture={store.picture.value}
-          prediction={store.album.prediction(image.value)}
+          prediction={album.prediction(image.value)}
           className={className}
-          model={model_name.value}
+          model={props.model ?? model_name.value}
           saved={store.saved}
           method={method}
           help={help}
@@ -61,7 +67,13 @@ export function Heading({ store, method, help, more = "", onImage, children }: H
           <ThemeSwitch theme={theme.value} onChange={(choice) => store.set("theme", choice)} />
         </span>
       </header>
-      <Filmstrip store={store} className={className} onChange={onImage} />
+      <Filmstrip
+        store={store}
+        album={album}
+        className={className}
+        {...(beside ? { beside } : {})}
+        onChange={onImage}
+      />
     </>
   );
 }

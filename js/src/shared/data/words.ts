@@ -10,6 +10,12 @@ export const help = {
   class: { help: "Which class is explained: the model's first choice, or any other." },
   against: { help: "The map then shows what speaks for the first class rather than for this one." },
   show: { help: "Which of the method's maps lies over the picture, or all beside each other." },
+  beside: {
+    help: "Up to six pictures beside each other: methods, classes, images, or models. Those that are counted alike share one scale.",
+  },
+  difference: {
+    help: "One more picture: the first map minus the second, pixel by pixel, with zero in the middle of its own colours.",
+  },
   opacity: { help: "How strongly the map covers the picture." },
   picture: {
     help: "How the picture lies beneath. In grey, no colour of it is taken for one of the map; in colour, it turns grey where the map speaks.",
@@ -50,7 +56,7 @@ export const help = {
   },
   colours: { help: "All of these can be told apart by colour-blind readers." },
   scale: {
-    help: "What the colours span: the values of this image, of all images computed so far, or a range that you type. Compare images on one scale.",
+    help: "What the colours span: the values of this image, of all images computed so far, or a range that you type. Pictures beside each other share one scale where they are counted alike, or have each its own.",
   },
   clip: {
     help: "Lets the few largest values take the colour of the end, so that the others can be told apart.",
@@ -89,6 +95,17 @@ export function colourSentence(colormap: string, high: string, low: string, styl
   return isSigned(colormap)
     ? `${capital(bright)} ${high}, ${dark} ${low}; the stronger the colour, the more.`
     : `${capital(bright)}: ${high}. ${capital(dark)}: ${low}.`;
+}
+
+/** What the colours of a difference say: where which of two has more. */
+export function differenceText(
+  colormap: string,
+  [one, other]: [string, string],
+  style: OverlayStyle,
+): string {
+  const [bright, dark] = ends[colormap] ?? ["the last colour", "the first colour"];
+  const lines = style === "outlines" ? " lines" : "";
+  return `${capital(bright)}${lines}: more in ${one}; ${dark}${lines}: more in ${other}`;
 }
 
 /** Of a map that has one value everywhere. */

@@ -58,8 +58,15 @@ export class Album {
   readonly predictions = signal<ReadonlyMap<number, Prediction>>(new Map());
   private readonly pages = signal<readonly Page[]>([]);
 
-  /** Takes a message about images; false for others. */
+  /** `model`: of several which; `pictures`: the first one's album, whose small pictures are those of all. */
+  constructor(
+    private readonly model = 0,
+    private readonly pictures: Album | null = null,
+  ) {}
+
+  /** Takes a message about images; false for others, and for what another model says. */
   receive(message: Message, buffers: Bytes[]): boolean {
+    if ((message.model ?? 0) !== this.model) return false;
     if (message.type === "prediction") {
       const { image, kind, label } = message as unknown as Prediction & { image: number };
       const [classes, shares] = buffers.map((bytes) => bytes.slice().buffer);
@@ -109,7 +116,7 @@ export class Album {
       predicted,
       share,
       label: known?.label ?? page?.labels[at] ?? null,
-      tile: page ? tileOf(page, at) : null,
+      tile: this.pictures ? this.pictures.entry(image).tile : page ? tileOf(page, at) : null,
     };
   }
 
@@ -121,9 +128,10 @@ export class Album {
   /** The messages again, of an image or of all. */
   recorded(image: number | "all"): RecordedMessage[] {
     const said = [...this.predictions.peek()].filter(([of]) => image === "all" || of === image);
+    const model = this.model ? { model: this.model } : {};
     return [
       ...said.map(([of, { kind, label, classes, shares }]) => ({
-        content: { type: "prediction", image: of, kind, label },
+        content: { type: "prediction", image: of, kind, label, ...model },
         buffers: [classes, shares].map((part) => toBase64(new Uint8Array(part.slice().buffer))),
       })),
       ...this.pages.peek().map(({ url: _, bytes, ...header }) => ({

@@ -105,8 +105,14 @@ export abstract class WidgetStore<State extends WidgetState> {
   /** What is being computed; without a kernel nothing is, whatever was saved. */
   readonly progress = computed<Status>(() => {
     const status = this.state.status.value;
-    return status.state === "running" && !this.canCompute.value ? { ...status, state: "stopped" } : status;
+    if (!this.canCompute.value) return status.state === "running" ? { ...status, state: "stopped" } : status;
+    return this.described(status);
   });
+
+  /** How far what is asked is; a store that asks for one thing after the other knows more than Python says. */
+  protected described(status: Status): Status {
+    return status;
+  }
 
   readonly busy = computed(() => this.progress.value.state === "running");
 
