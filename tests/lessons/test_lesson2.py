@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from tests.lessons.played import Played
+from xaiwidgets.demo import examples
 from xaiwidgets.lessons import check, lesson2
 from xaiwidgets.lessons.demo import demo_pictures
 
@@ -31,7 +32,7 @@ def weighted() -> torch.Tensor:
 
 def heart_among_the_surest() -> float:
     surest = lesson2._estimate(1024, "balanced", picture=1).sure(0.25)[0]
-    heart = torch.from_numpy(lesson2.examples(2)[1].mask)
+    heart = torch.from_numpy(examples(2)[1].mask)
     return float(surest[heart].float().mean())
 
 

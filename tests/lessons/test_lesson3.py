@@ -11,7 +11,9 @@ from torch import Tensor
 
 from tests.lessons.played import Played
 from xaiwidgets.lessons import check, lesson3
-from xaiwidgets.lrp import Composite, make_rule
+from xaiwidgets.lrp import Composite, Rule, make_rule
+
+GAMMA, FLAT, EPSILON = make_rule("gamma", gamma=0.25), make_rule("flat"), make_rule("epsilon")
 
 
 @pytest.mark.parametrize("number", ["3.1", "3.2", "3.3", "3.4", "3.5", "3.6"])
@@ -33,17 +35,14 @@ def rule(
     return own
 
 
-def share(**rules: Any) -> float:
-    made = {name: make_rule(kind, **more) for name, (kind, more) in rules.items() if name != "conv"}
-    kinds = {"conv": make_rule(rules["conv"][0], **rules["conv"][1])} if "conv" in rules else {}
-    return lesson3._share(Composite(kinds=kinds, **made))
+def share(conv: Rule = EPSILON, first: Rule | None = None, default: Rule = EPSILON) -> float:
+    return lesson3._share(Composite(kinds={"conv": conv}, first=first, default=default))
 
 
 def embedding() -> Tensor:
     return lesson3._layers()["embedding"]
 
 
-GAMMA, FLAT, EPSILON = ("gamma", {"gamma": 0.25}), ("flat", {}), ("epsilon", {})
 WRONG: list[tuple[str, Callable[[], Any], str]] = [
     ("3.1", lambda: [8, 3], "that is the score of yes"),
     ("3.1", lambda: [4, 2], "hidden neurons"),
@@ -69,9 +68,9 @@ WRONG: list[tuple[str, Callable[[], Any], str]] = [
     ("3.5", lambda: "Occlusion", "correlation"),
     ("3.5", lambda: "none of them", "correlation"),
     ("3.5", lambda: "LRP", "give one of"),
-    ("3.6", lambda: share(conv=GAMMA, default=EPSILON), "no flat rule"),
-    ("3.6", lambda: share(default=GAMMA, first=FLAT), "linear layers get ε"),
-    ("3.6", lambda: share(conv=("gamma", {"gamma": 1.0}), first=FLAT, default=EPSILON), "share_on_star"),
+    ("3.6", lambda: share(GAMMA), "no flat rule"),
+    ("3.6", lambda: share(GAMMA, FLAT, GAMMA), "linear layers get ε"),
+    ("3.6", lambda: share(make_rule("gamma", gamma=1.0), FLAT), "share_on_star"),
     ("3.6", lambda: 91.8, "in per cent"),
 ]
 

@@ -13,7 +13,7 @@ from xaiwidgets.lessons.answers import a_map, a_number, one_of
 from xaiwidgets.lessons.demo import alike, close, demo_model, demo_pictures
 from xaiwidgets.lessons.exercises import exercise
 from xaiwidgets.lrp import LRP
-from xaiwidgets.results import heatmap_of
+from xaiwidgets.results import Explainer, heatmap_of
 
 STAR, HEART, RING = 0, 1, 2
 """Places of pictures among the examples."""
@@ -117,7 +117,8 @@ def _most_fallen() -> str:
         covered[:, :, heatmap.flatten().topk(round(0.05 * heatmap.numel())).indices] = 0
         return float(model.scores(covered.view_as(x))[0, before.argmax()])
 
-    makers = dict(zip(METHODS, (Occlusion(model), GradientXInput(model), LRP(model)), strict=True))
+    methods: tuple[Explainer, ...] = (Occlusion(model), GradientXInput(model), LRP(model))
+    makers = dict(zip(METHODS, methods, strict=True))
     return min(METHODS, key=lambda name: after(heatmap_of(makers[name](x), x, name)))
 
 
