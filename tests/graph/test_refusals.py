@@ -89,6 +89,22 @@ def test_what_cannot_be_explained_is_refused_by_name(kind: type[nn.Module], said
     assert "\n" not in str(error.value)
 
 
+class TwoWays(Net):
+    """The same answer in another way, as kernels choose by the number of images."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.scores(x + x) if x.shape[0] > 4 else self.scores(2 * x)
+
+
+def test_a_branch_that_answers_alike_takes_one_image_at_a_time() -> None:
+    module = TwoWays().eval()
+    model = ImageModel(module, input_size=8)
+    x = torch.randn(6, 3, 8, 8, generator=torch.Generator().manual_seed(2))
+    assert model.check().ok
+    torch.testing.assert_close(model.scores(x), module(x).detach())
+    assert LRP(model)(x).heatmap.shape == (6, 8, 8)
+
+
 def test_modules_without_weights(x: Tensor) -> None:
     with pytest.raises(GraphError, match=r"Net has no weights: 'conv.weight' is on the meta device.*'cpu'"):
         ImageModel(Net().eval().to("meta"), input_size=8).check()

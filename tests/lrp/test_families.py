@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+import timm
 
 from tests.families import FAMILIES, Entry, attempt, timm_model
 from xaiwidgets.crp import CRP
@@ -33,6 +34,8 @@ NAMED = {entry.name: entry for entry in FAMILIES.values()}
 
 @pytest.mark.parametrize("name", [*QUICK, *[pytest.param(name, marks=pytest.mark.slow) for name in SLOW]])
 def test_everything_runs_on(name: str) -> None:
+    if not timm.is_model(NAMED[name].name):
+        pytest.skip(f"{name} came with a newer timm")
     outcome = attempt(name, *timm_model(NAMED[name]))
     assert outcome.status == "pass", f"{outcome.step}: {outcome.said}"
 

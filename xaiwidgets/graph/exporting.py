@@ -36,6 +36,7 @@ __all__ = ["export", "refuse_without_values"]
 
 # torch.export keeps global state while it traces, and the sizes of its results use that state.
 _export_lock = threading.Lock()
+MANY = 64  # images at once that a trial can afford
 FEW = 2**15  # images at once; kernels have bounds of their own, beyond that
 
 
@@ -138,7 +139,7 @@ def _graph(trial: Trial, finish: Callable[[Graph], Graph], *, hooks: bool, singl
             "wrap the module so that it returns the one tensor to explain."
         )
     if not single:
-        _refuse_bounded(program, name)
+        _refuse_bounded(program, name, trial)
     inline_regions(program.graph_module)
     _refuse_higher_order(program, name)
     try:
@@ -162,17 +163,21 @@ def _graph(trial: Trial, finish: Callable[[Graph], Graph], *, hooks: bool, singl
     return graph
 
 
-def _refuse_bounded(program: torch.export.ExportedProgram, name: str) -> None:
-    """A branch on the batch size leaves a bound on it: what was traced is one side of the branch."""
+def _refuse_bounded(program: torch.export.ExportedProgram, name: str, trial: Trial) -> None:
+    """A branch on the batch size leaves a bound on it: what was traced is one side of the branch. Where the other side answers alike,
+    as where torch itself chooses another way of computing, one image is traced."""
     images = set(program.graph_signature.user_inputs)
     node = next(node for node in program.graph.nodes if node.op == "placeholder" and node.name in images)
     size = node.meta["val"].shape[0]
     bounds = program.range_constraints.get(size.node.expr) if isinstance(size, torch.SymInt) else None
-    if bounds is not None and bounds.upper < FEW:
-        raise GraphError(
-            f"{name} treats more than {bounds.upper} images at once another way than fewer: its code branches on the batch size. "
-            "Explain it with that branch taken out, so that each image's answer is one function of the image."
-        )
+    if bounds is None or bounds.upper >= FEW:
+        return
+    if bounds.upper < MANY and trial.answers_one_by_one(int(bounds.upper) + 1):
+        raise OneBatchSize(f"{name} is computed in another way for more than {bounds.upper} images at once.")
+    raise GraphError(
+        f"{name} treats more than {bounds.upper} images at once another way than fewer: its code branches on the batch size. "
+        "Explain it with that branch taken out, so that each image's answer is one function of the image."
+    )
 
 
 def _refuse_higher_order(program: torch.export.ExportedProgram, name: str) -> None:

@@ -105,6 +105,18 @@ class Trial:
         size = float(expected.abs().nan_to_num(posinf=0.0).max()) if expected.numel() else 0.0
         return answer.shape == expected.shape and torch.allclose(answer, expected, 1e-3, 1e-5 * size, equal_nan=True)
 
+    def answers_one_by_one(self, count: int) -> bool:
+        """Whether so many images at once get the answers that each gets alone."""
+        x = self.x.repeat(-(-count // len(self.x)), *[1] * (self.x.ndim - 1))[:count]
+        module = self.fresh(hooks=True)
+        together = self.ask(module, x)
+        alone = torch.cat([self.ask(module, image[None]) for image in self.x])
+        size = float(alone.abs().nan_to_num(posinf=0.0).max()) if alone.numel() else 0.0
+        expected = alone.repeat(-(-count // len(alone)), *[1] * (alone.ndim - 1))[:count]
+        return together.shape == expected.shape and torch.allclose(
+            together, expected, 1e-3, 1e-5 * size, equal_nan=True
+        )
+
     def fresh(self, *, hooks: bool = False, dtype: torch.dtype | None = None) -> nn.Module:
         """Another copy, in the state in which the module is; with all of its `hooks`, or those that take part."""
         copy = self._private(Copier(dtype))
