@@ -10,6 +10,7 @@ from importlib.util import find_spec
 from typing import Any
 
 from xaiwidgets.errors import unknown
+from xaiwidgets.lessons.answers import Hint
 
 __all__ = ["Verdict", "check", "exercise", "exercises"]
 
@@ -41,7 +42,8 @@ class Verdict:
 def exercise(number: str) -> Callable[[Checker], Checker]:
     """Register the checker of an exercise, such as ``"3.2"``: it takes an answer, and returns None where it is right, else a hint.
 
-    A checker works the truth out from the models and pictures themselves, so that it neither gives it away nor goes stale.
+    It may raise `Hint` instead, as what reads answers does (`xaiwidgets.lessons.answers`). A checker works the truth out from the models
+    and pictures themselves, so that it neither gives it away nor goes stale.
     """
 
     def register(checker: Checker) -> Checker:
@@ -75,5 +77,8 @@ def check(number: str, answer: Any) -> Verdict:
         raise unknown("number", number, known)
     if answer is None or answer is Ellipsis:
         return Verdict(number, False, "put your own answer in place of the dots first.")
-    hint = _CHECKERS[number](answer)
+    try:
+        hint = _CHECKERS[number](answer)
+    except Hint as raised:
+        hint = str(raised)
     return Verdict(number, hint is None, "right." if hint is None else hint)

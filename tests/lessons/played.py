@@ -1,0 +1,134 @@
+"""A lesson played as by a student who gets everything right: its cells in order, the folded answers in place of the dots.
+
+Two things stand in a lesson's text for this. A number that the text states is followed by what it must equal, in an HTML comment that
+no reader sees: ``**98 %**<!-- = share -->``, where ``share`` is any expression of the names that the cells above made. A share may be
+stated in per cent. It must be right to its last digit, or within what ``<!-- = masks ± 50 -->`` allows. And an exercise's folded answer
+(``<details>``) has a Python block that makes ``answer``; the cell after it begins with ``answer = ...`` and ends in ``check("1.2", answer)``.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from ipywidgets import Widget
+
+from xaiwidgets.lessons import Verdict
+
+NOTEBOOKS = Path(__file__).parents[2] / "notebooks"
+LESSONS = {int(path.name[len("lesson")]): path for path in sorted(NOTEBOOKS.glob("lesson[1-8]_*.ipynb"))}
+"""Number of a lesson -> its notebook."""
+
+NUMBER = r"(?P<number>[+−-]?\d+(?:\.(?P<digits>\d+))?)(?P<percent>\s?%)?"
+MARK = re.compile(r"<!--\s*=")
+STATED = re.compile(NUMBER + r"[*_`$)]*\s?<!--\s*=\s*(?P<expression>.+?)\s*(?:±\s*(?P<slack>[\d.]+)\s*)?-->", re.DOTALL)
+SILENT = re.compile(
+    r"^(?P<fence>```|~~~).*?^(?P=fence)|\$\$.*?\$\$|\$[^$\n]+\$|`[^`\n]+`|\]\([^)]*\)|<!--.*?-->",
+    re.DOTALL | re.MULTILINE,
+)
+"""What states no measured number: code, formulas, addresses, comments."""
+MEASURED = re.compile(r"\d+\.\d+|\d+\s?%")
+FOLDED = re.compile(r"<details>.*?```python\n(?P<code>.*?)```.*?</details>", re.DOTALL)
+DOTS = "answer = ..."
+
+
+@dataclass(frozen=True)
+class Stated:
+    """A number of the text, and what it should be."""
+
+    text: str
+    expression: str
+    stated: float
+    actual: float
+    slack: float
+
+    @property
+    def right(self) -> bool:
+        return abs(self.stated - self.actual) <= self.slack
+
+
+@dataclass
+class Played:
+    """What came of a lesson: its stated numbers; and by exercise the folded answer and the verdict on it."""
+
+    numbers: list[Stated] = field(default_factory=list)
+    answers: dict[str, Any] = field(default_factory=dict)
+    verdicts: dict[str, Verdict] = field(default_factory=dict)
+
+
+def cells_of(lesson: int) -> list[Any]:
+    return list(nbformat.read(LESSONS[lesson], as_version=4).cells)
+
+
+def unmarked(text: str) -> list[str]:
+    """Decimals and percentages of a text that nothing is said to check."""
+    plain = SILENT.sub(" ", STATED.sub(" ", text))
+    return [found[0] for found in MEASURED.finditer(plain)]
+
+
+def stated_numbers(text: str, names: dict[str, Any]) -> list[Stated]:
+    """The numbers that a text states, each beside the value of its expression.
+
+    Raises:
+        AssertionError: a mark that follows no number.
+    """
+    found = list(STATED.finditer(text))
+    assert len(found) == len(MARK.findall(text)), f"a mark follows no number in: {text}"
+    numbers = []
+    for match in found:
+        scale = 100 if match["percent"] else 1
+        actual = scale * float(eval(match["expression"], names))
+        slack = float(match["slack"] or 0.6 * 10 ** -len(match["digits"] or ""))
+        stated = float(match["number"].replace("−", "-"))
+        numbers.append(
+            Stated(text[max(0, match.start() - 60) : match.end()], match["expression"], stated, actual, slack)
+        )
+    return numbers
+
+
+def play(lesson: int, folder: Path) -> Played:
+    """Run a lesson's cells in one namespace, as a notebook does; ``folder`` takes what it writes."""
+    played = Played()
+    names: dict[str, Any] = {"__name__": "lesson"}
+    folded = ""
+    with contextlib.chdir(folder):
+        try:
+            for place, cell in enumerate(cells_of(lesson)):
+                if cell.cell_type == "markdown":
+                    played.numbers += stated_numbers(cell.source, names)
+                    answer = FOLDED.search(cell.source)
+                    folded = answer["code"] if answer else folded
+                    continue
+                where = f"lesson {lesson}, cell {place}"
+                if cell.source.startswith(DOTS) or f"\n{DOTS}" in cell.source:
+                    assert folded, f"{where} asks, and no answer is folded above it"
+                    names.pop("answer", None)
+                    run(folded, names, f"{where}, the answer")
+                    folded = ""
+                    verdict = run(cell.source.replace(DOTS, ""), names, where)
+                    assert isinstance(verdict, Verdict), f"{where} must end in check(…)"
+                    played.verdicts[verdict.number], played.answers[verdict.number] = verdict, names["answer"]
+                    continue
+                value = run(cell.source, names, where)
+                if isinstance(value, Widget) and not any(value is kept for kept in names.values()):
+                    value.close()
+        finally:
+            for value in names.values():
+                if isinstance(value, Widget):
+                    value.close()
+    return played
+
+
+def run(source: str, names: dict[str, Any], where: str) -> Any:
+    """Run code and give the value of its last expression, as a cell shows it."""
+    tree = ast.parse(source, where)
+    shown = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
+    exec(compile(tree, where, "exec"), names)
+    if not isinstance(shown, ast.Expr):
+        return None
+    return eval(compile(ast.Expression(shown.value), where, "eval"), names)
