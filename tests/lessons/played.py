@@ -28,10 +28,10 @@ NUMBER = r"(?P<number>[+−-]?\d+(?:\.(?P<digits>\d+))?)(?P<percent>\s?%)?"
 MARK = re.compile(r"<!--\s*=")
 STATED = re.compile(NUMBER + r"[*_`$)]*\s?<!--\s*=\s*(?P<expression>.+?)\s*(?:±\s*(?P<slack>[\d.]+)\s*)?-->", re.DOTALL)
 SILENT = re.compile(
-    r"^(?P<fence>```|~~~).*?^(?P=fence)|\$\$.*?\$\$|\$[^$\n]+\$|`[^`\n]+`|\]\([^)]*\)|<!--.*?-->",
+    r"^(?P<fence>```|~~~).*?^(?P=fence)|\$\$.*?\$\$|\$[^$\n]+\$|`[^`\n]+`|\]\([^)]*\)|<!--.*?-->|(?:^#+|Exercise) [1-8]\.[1-9]\b",
     re.DOTALL | re.MULTILINE,
 )
-"""What states no measured number: code, formulas, addresses, comments."""
+"""What states no measured number: code, formulas, addresses, comments, numbers of sections and exercises."""
 MEASURED = re.compile(r"\d+\.\d+|\d+\s?%")
 FOLDED = re.compile(r"<details>.*?```python\n(?P<code>.*?)```.*?</details>", re.DOTALL)
 DOTS = "answer = ..."

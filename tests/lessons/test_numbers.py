@@ -78,5 +78,5 @@ def test_a_mark_without_a_number_is_found() -> None:
 
 
 def test_a_number_without_a_mark_is_found() -> None:
-    text = "At `0.5` and $0.5$ [here](https://doi.org/10.1000/1.5), 30 % of 7 and 0.25.\n\n```python\nx = 0.5\n```\n"
+    text = "## 1.2 Exercise 1.3 at `0.5` and $0.5$ [here](https://doi.org/10.1000/1.5), 30 % of 7 and 0.25.\n\n```python\nx = 0.5\n```\n"
     assert unmarked(text) == ["30 %", "0.25"]
