@@ -12,7 +12,7 @@ from torch import Tensor
 from xaiwidgets.crp import CRP
 from xaiwidgets.demo import Shapes, examples
 from xaiwidgets.index import ReferenceIndex
-from xaiwidgets.lessons.answers import Hint, a_number
+from xaiwidgets.lessons.answers import Hint, a_box, a_number
 from xaiwidgets.lessons.demo import demo_model, demo_pictures
 from xaiwidgets.lessons.exercises import exercise
 
@@ -83,10 +83,8 @@ def in_both_ways(answer: Any) -> str | None:
 @exercise("5.5")
 def another_leads(answer: Any) -> str | None:
     """A box in which another concept than the leader leads."""
-    left, top, right, bottom = _a_box(answer)
     height, width = _picture("heart").shape[2:]
-    if not (0 <= left < right <= width and 0 <= top < bottom <= height):
-        return f"left, top, right, bottom must lie in the picture, {width} by {height} pixels, left before right and top before bottom."
+    left, top, right, bottom = a_box(answer, height, width)
     if (right - left) * (bottom - top) * 4 > height * width:
         return "this box covers more than a quarter of the picture: draw a smaller one."
     inside = _crp().region(_picture("heart"), (left, top, right, bottom), "heart", [LAYER]).relevance[LAYER][0]
@@ -103,16 +101,6 @@ def _a_concept(answer: Any) -> int:
     if given != int(given) or not 0 <= given < units:
         raise Hint(f"give the number of a concept of {LAYER}, a whole number from 0 to {units - 1}.")
     return int(given)
-
-
-def _a_box(answer: Any) -> tuple[int, ...]:
-    try:
-        sides = [a_number(side) for side in answer]
-    except (TypeError, Hint):
-        sides = []
-    if len(sides) != 4 or any(side != int(side) for side in sides):
-        raise Hint("give a box as four whole numbers of pixels: (left, top, right, bottom).")
-    return tuple(int(side) for side in sides)
 
 
 # -- the truth -------------------------------------------------------------------------------------------------------------
