@@ -3,7 +3,8 @@
 Two things stand in a lesson's text for this. A number that the text states is followed by what it must equal, in an HTML comment that
 no reader sees: ``**98 %**<!-- = share -->``, where ``share`` is any expression of the names that the cells above made. A share may be
 stated in per cent. It must be right to its last digit, or within what ``<!-- = masks ± 50 -->`` allows. And an exercise's folded answer
-(``<details>``) has a Python block that makes ``answer``; the cell after it begins with ``answer = ...`` and ends in ``check("1.2", answer)``.
+(``<details>``) has a Python block that makes ``answer``, which the numbers around it may name; the cell after it has the line
+``answer = ...`` and ends in ``check("1.2", answer)``.
 """
 
 from __future__ import annotations
@@ -28,10 +29,11 @@ NUMBER = r"(?P<number>[+−-]?\d+(?:\.(?P<digits>\d+))?)(?P<percent>\s?%)?"
 MARK = re.compile(r"<!--\s*=")
 STATED = re.compile(NUMBER + r"[*_`$)]*\s?<!--\s*=\s*(?P<expression>.+?)\s*(?:±\s*(?P<slack>[\d.]+)\s*)?-->", re.DOTALL)
 SILENT = re.compile(
-    r"^(?P<fence>```|~~~).*?^(?P=fence)|\$\$.*?\$\$|\$[^$\n]+\$|`[^`\n]+`|\]\([^)]*\)|<!--.*?-->|(?:^#+|Exercise) [1-8]\.[1-9]\b",
+    r"^(?P<fence>```|~~~).*?^(?P=fence)|\$\$.*?\$\$|\$[^$\n]+\$|`[^`\n]+`|\[[^]]*\]\([^)]*\)|<!--.*?-->"
+    r"|(?:^#+|[Ee]xercises?|[Ss]ections?) [1-8]\.[1-9]\b",
     re.DOTALL | re.MULTILINE,
 )
-"""What states no measured number: code, formulas, addresses, comments, numbers of sections and exercises."""
+"""What states no measured number: code, formulas, links, comments, numbers of sections and exercises."""
 MEASURED = re.compile(r"\d+\.\d+|\d+\s?%")
 FOLDED = re.compile(r"<details>.*?```python\n(?P<code>.*?)```.*?</details>", re.DOTALL)
 DOTS = "answer = ..."
@@ -95,24 +97,21 @@ def play(lesson: int, folder: Path) -> Played:
     """Run a lesson's cells in one namespace, as a notebook does; ``folder`` takes what it writes."""
     played = Played()
     names: dict[str, Any] = {"__name__": "lesson"}
-    folded = ""
     with contextlib.chdir(folder):
         try:
             for place, cell in enumerate(cells_of(lesson)):
-                if cell.cell_type == "markdown":
-                    played.numbers += stated_numbers(cell.source, names)
-                    answer = FOLDED.search(cell.source)
-                    folded = answer["code"] if answer else folded
-                    continue
                 where = f"lesson {lesson}, cell {place}"
-                if cell.source.startswith(DOTS) or f"\n{DOTS}" in cell.source:
-                    assert folded, f"{where} asks, and no answer is folded above it"
-                    names.pop("answer", None)
-                    run(folded, names, f"{where}, the answer")
-                    folded = ""
+                if cell.cell_type == "markdown":
+                    folded = FOLDED.search(cell.source)
+                    if folded:
+                        run(folded["code"], names, f"{where}, the answer")
+                    played.numbers += stated_numbers(cell.source, names)
+                    continue
+                if DOTS in cell.source.splitlines():
+                    assert "answer" in names, f"{where} asks, and no answer is folded above it"
                     verdict = run(cell.source.replace(DOTS, ""), names, where)
                     assert isinstance(verdict, Verdict), f"{where} must end in check(…)"
-                    played.verdicts[verdict.number], played.answers[verdict.number] = verdict, names["answer"]
+                    played.verdicts[verdict.number], played.answers[verdict.number] = verdict, names.pop("answer")
                     continue
                 value = run(cell.source, names, where)
                 if isinstance(value, Widget) and not any(value is kept for kept in names.values()):
