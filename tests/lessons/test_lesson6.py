@@ -15,7 +15,7 @@ from xaiwidgets.lessons.lesson6 import supplied
 
 HANS, CNN = load_demo("shapes-hans")[0], load_demo("shapes-cnn")[0]
 WRONG: dict[str, list[tuple[Any, str]]] = {
-    "6.1": [("square", "29%"), ("horse", "one of"), ("crescent", "another class has more"), (6, "one of")],
+    "6.1": [("square", "17%"), ("horse", "one of"), ("crescent", "another class has more"), (6, "one of")],
     "6.2": [
         ((0, 40, 28, 64), "more than a tenth"),
         ((0, 52, 12, 64), "look at several"),

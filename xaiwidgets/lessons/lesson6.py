@@ -130,7 +130,7 @@ def _pictures(tagged: str) -> Batch:
 def _densest() -> Tensor:
     """The share of each class's mean heatmap in the square of 16 × 16 pixels that holds most of it."""
     batch = _pictures("class")
-    lrp = LRP(demo_model("shapes-hans"), "epsilon_alpha2_beta1_flat")
+    lrp = LRP(demo_model("shapes-hans"), "epsilon_alpha2_beta1_flat", zero_bias=True)
     maps = lrp(batch.x, batch.labels).heatmap.clamp_min(0)
     maps = maps / maps.sum((1, 2), keepdim=True)
     means = torch.stack([maps[batch.labels == k].mean(0) for k in range(len(CLASS_NAMES))])
