@@ -26,9 +26,10 @@ WRONG: dict[str, list[tuple[Any, str]]] = {
     "6.4": [(3, "still called hearts"), (20, "fewer"), (97, "from 1 to 96"), (8.5, "whole number")],
     "6.5": [
         (HANS, "0% of hearts without the label"),
-        (nn.Flatten(), "8 scores"),
-        (nn.Linear(3, 8), "does not take pictures"),
+        (nn.Flatten().eval(), "8 scores"),
+        (nn.Linear(3, 8).eval(), "does not take pictures"),
         ("model", "give a model"),
+        (nn.Linear(3, 8), "training mode"),
     ],
 }
 

@@ -106,6 +106,8 @@ def _answers(answer: Any, x: Tensor) -> Tensor:
     module = answer.module if isinstance(answer, ImageModel) else answer
     if not isinstance(module, nn.Module):
         raise Hint("give a model: an ImageModel, as refitted(…) gives, or a torch.nn.Module.")
+    if module.training:
+        raise Hint("the model is in training mode: call .eval().")
     try:
         with torch.no_grad():
             scores = module(x)

@@ -140,9 +140,9 @@ def _batch() -> Batch:
 
 @cache
 def _map(name: str) -> Tensor:
-    explain: Callable[[Tensor, Tensor], Any] = {"LRP": LRP(demo_model()), "edges": _edges}[name]
+    known: dict[str, Callable[[Tensor, Tensor], Any]] = {"LRP": LRP(demo_model()), "edges": _edges}
     x = _batch().x
-    return heatmap_of(explain(x, demo_model().scores(x).argmax(1)), x, name)
+    return heatmap_of(known[name](x, demo_model().scores(x).argmax(1)), x, name)
 
 
 @cache
