@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import re
+import sys
 from typing import Any
 
 import pytest
@@ -11,11 +12,13 @@ import torch
 from torch import nn
 
 import xaiwidgets as xw
+from tests.lessons.played import cells_of
 from xaiwidgets import targets as T
 from xaiwidgets.demo import CLASS_NAMES, load_demo
 from xaiwidgets.demo.shapes import MEAN, STD
 from xaiwidgets.lessons import check
 
+SKIPPED = "Skipped: transformers is not installed. pip install 'xaiwidgets[hf]' brings it."
 MODULE, HANS = load_demo("shapes-cnn")[0], load_demo("shapes-hans")[0]
 
 
@@ -81,3 +84,12 @@ def test_wrong_answers(number: str, answer: Any, hint: str) -> None:
     verdict = check(number, answer)
     assert not verdict
     assert re.search(hint, verdict.said), verdict.said
+
+
+def test_without_transformers_a_line_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (source,) = [cell.source for cell in cells_of(8) if cell.cell_type == "code" and "ViTConfig" in cell.source]
+    monkeypatch.setitem(sys.modules, "transformers", None)
+    exec(source, {})
+    assert capsys.readouterr().out.splitlines() == [SKIPPED]
