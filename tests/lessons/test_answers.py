@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from xaiwidgets.lessons import check, exercises
-from xaiwidgets.lessons.answers import Hint, a_map, a_number, a_yes_or_no, one_of, some_of
+from xaiwidgets.lessons.answers import Hint, a_box, a_map, a_number, a_yes_or_no, one_of, some_of
 from xaiwidgets.lessons.exercises import exercise
 
 
@@ -29,6 +29,7 @@ def test_names_and_yes_or_no() -> None:
     assert one_of(" lrp ", ("LRP", "RISE")) == "LRP"
     assert some_of(("rise", "LRP"), ("LRP", "RISE")) == ["RISE", "LRP"]
     assert a_yes_or_no(np.bool_(True)) is a_yes_or_no(torch.tensor(True)) is a_yes_or_no(True) is True
+    assert a_box(torch.tensor([1, 0, 8, 4]), 4, 8) == (1, 0, 8, 4)
     assert a_map(np.ones((2, 2)), (2, 2)).dtype == torch.float64
 
 
@@ -44,6 +45,18 @@ def test_names_and_yes_or_no() -> None:
         (lambda: a_map([[1.0]], (2, 2)), "give an array of shape (2, 2); this one has (1, 1)."),
         (lambda: a_map("map", (2, 2)), "give an array of shape (2, 2); this is 'map'."),
         (lambda: a_map([[np.nan]], (1, 1)), "the array has NaN or infinite values."),
+        (
+            lambda: a_box((0, 0, 1.5, 2), 4, 8),
+            "give a box as four whole numbers of pixels: (left, top, right, bottom).",
+        ),
+        (
+            lambda: a_box(torch.ones(2, 2), 4, 8),
+            "give a box as four whole numbers of pixels: (left, top, right, bottom).",
+        ),
+        (
+            lambda: a_box((0, 0, 9, 2), 4, 8),
+            "the box must lie in the picture, 8 by 4 pixels, left before right and top before bottom.",
+        ),
         (lambda: a_map(lambda: 1, (2, 2)), "give an array of shape (2, 2); this is function."),
     ],
 )

@@ -37,7 +37,7 @@ def test_each_exercise_takes_its_own_answer(lesson: int, played: Lessons) -> Non
 @pytest.mark.parametrize("lesson", LESSONS)
 def test_an_exercise_is_handed_out_open(lesson: int) -> None:
     cells = cells_of(lesson)
-    asked = [cell for cell in cells if cell.cell_type == "code" and "check(" in cell.source]
+    asked = [cell for cell in cells if cell.cell_type == "code" and "\ncheck(" in cell.source]
     assert len(asked) == len(numbers_of(lesson)) >= 3
     assert all(DOTS in cell.source.splitlines() for cell in asked)
     assert not [cell for cell in cells if cell.get("outputs")]

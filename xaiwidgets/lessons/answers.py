@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-__all__ = ["Hint", "a_map", "a_number", "a_yes_or_no", "one_of", "some_of"]
+__all__ = ["Hint", "a_box", "a_map", "a_number", "a_yes_or_no", "one_of", "some_of"]
 
 
 class Hint(Exception):
@@ -30,6 +30,26 @@ def a_number(answer: Any, what: str = "a number, such as 0.5") -> float:
         if math.isfinite(number):
             return number
     raise Hint(f"give {what}; this is {_came(answer)}.")
+
+
+def a_box(answer: Any, height: int, width: int) -> tuple[int, int, int, int]:
+    """A box of whole pixels, (left, top, right, bottom), in a picture.
+
+    Raises:
+        Hint: anything else, and a box that does not lie in the picture.
+    """
+    try:
+        sides = [a_number(side) for side in answer]
+    except (TypeError, Hint):
+        sides = []
+    if len(sides) != 4 or any(side != int(side) for side in sides):
+        raise Hint("give a box as four whole numbers of pixels: (left, top, right, bottom).")
+    left, top, right, bottom = map(int, sides)
+    if not (0 <= left < right <= width and 0 <= top < bottom <= height):
+        raise Hint(
+            f"the box must lie in the picture, {width} by {height} pixels, left before right and top before bottom."
+        )
+    return left, top, right, bottom
 
 
 def a_yes_or_no(answer: Any) -> bool:
