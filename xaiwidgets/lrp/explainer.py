@@ -137,9 +137,7 @@ class LRP:
         call = {name: given for name, given in (("against", said(against)), ("start", start)) if given is not None}
         ordinary = passed.row(0, self.provenance, target, **call)
         maps, (began, totals) = descent.maps(), descent.account()
-        return LayerMaps(
-            ordinary.provenance, maps, descent.whole(), began, totals, ordinary.target, ordinary.output
-        )
+        return LayerMaps(ordinary.provenance, maps, descent.whole(), began, totals, ordinary.target, ordinary.output)
 
     def propagator(self, x: Tensor) -> Propagator:
         """The composite on the model's graph for images of x's size; prepared once."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from matplotlib.figure import Figure
@@ -56,4 +57,4 @@ def depth(result: Any, image: Any = None, *, row: int = 0, most: int = 6) -> Fig
 
 def _titled(name: str, size: tuple[int, ...], share: float | None) -> str:
     said = "pixels" if name == "input" else name
-    return f"{said}\n{size[0]} × {size[1]}" + ("" if share is None or share != share else f" · {share:.0%}")
+    return f"{said}\n{size[0]} × {size[1]}" + ("" if share is None or math.isnan(share) else f" · {share:.0%}")

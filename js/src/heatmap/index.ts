@@ -7,6 +7,7 @@ import { HeatmapStore } from "./state/store.ts";
 import { mount } from "./views/mount.tsx";
 import "../shared/styles/all.css";
 import "./views/styles.css";
+import "./views/depth.css";
 
 const create = (host: Host, options?: StoreOptions) => new HeatmapStore(host, options);
 

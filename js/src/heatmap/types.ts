@@ -26,6 +26,10 @@ export interface HeatmapState extends WidgetState {
   found: boolean;
   /** Targets that are shown beside each other; none: those that have a name. */
   beside: number[];
+  /** The layer whose relevance is shown, by name; null for the pixels. */
+  depth: string | null;
+  /** What the colours of layers span: each its own values, or relevance for equal areas, as at the pixels. */
+  depth_scale: "layer" | "total";
   // What Python says; the browser only reads these.
   methods: Method[];
   targets: NamedTarget[];
@@ -52,6 +56,8 @@ export const initialState: HeatmapState = {
   selection: null,
   found: true,
   beside: [],
+  depth: null,
+  depth_scale: "layer",
   theme: "auto",
   picture: "grey",
   overlay: "colours",
@@ -154,6 +160,8 @@ export interface Method {
   classes: boolean;
   /** Whether it can hold the class against another one. */
   contrast?: boolean;
+  /** Whether it can tell the relevance at every layer, on its way to the pixels. */
+  layers?: boolean;
 }
 
 /** What a result depends on; an answer repeats it word for word. `parameters` holds what differs from the defaults. */
@@ -180,6 +188,19 @@ export interface MapsMessage extends Question {
   /** What the score explained is counted in. */
   unit?: string;
   final?: boolean;
+}
+
+/** Relevance at every layer from the output down; a buffer each but for the pixels, whose map is the ordinary one. */
+export interface LayersMessage extends Question {
+  type: "layers";
+  layers: MapHeader[];
+  /** [height, width] of the picture. */
+  pixels: [number, number];
+  /** Of each layer, the pixels among them: whether everything passes there. */
+  whole: boolean[];
+  /** What share of the relevance is at each, and in the picture of each. */
+  shares: number[] | null;
+  pictured: number[] | null;
 }
 
 export type Note = [label: string, text: string];

@@ -23,6 +23,8 @@ _DRAWING = (
     "enough",
     "found",
     "beside",
+    "depth",
+    "depth_scale",
 )
 
 
@@ -51,6 +53,10 @@ class HeatmapState(Widget):
     """Whether what the model itself finds is drawn: the regions of a segmentation, the boxes of a detector."""
     beside = ClassList().tag(sync=True)
     """The classes and targets that ``show="targets"`` holds beside each other; where none are chosen, those that have a name."""
+    depth = traitlets.Unicode(None, allow_none=True).tag(sync=True)
+    """The layer whose relevance is shown, by its name; None for the pixels. For methods that go down layer by layer, one at a time."""
+    depth_scale = traitlets.Enum(["layer", "total"], "layer").tag(sync=True)
+    """What the colours of layers span: each its own values, or all of them relevance for equal areas of the picture, as the pixels do."""
     # What is asked.
     image = traitlets.Int(0, min=0).tag(sync=True)
     method = traitlets.Unicode("").tag(sync=True)

@@ -15,6 +15,7 @@ from xaiwidgets.relax import RelaxResult
 from xaiwidgets.widgets.album import Album, labels_of
 from xaiwidgets.widgets.choices import NO_IMAGES, Classes, check_image, check_known
 from xaiwidgets.widgets.heatmap.answers import Answer, Clock, Question, counted, is_sure, settled
+from xaiwidgets.widgets.heatmap.depth import HeatmapDepth
 from xaiwidgets.widgets.heatmap.inputs import batch_of, by_name, pixels_of
 from xaiwidgets.widgets.heatmap.methods import (
     Method,
@@ -25,7 +26,7 @@ from xaiwidgets.widgets.heatmap.methods import (
     method_of,
     steps_of,
 )
-from xaiwidgets.widgets.heatmap.pages import COMPARE, SIDE_BY_SIDE, TARGETS, HeatmapPages
+from xaiwidgets.widgets.heatmap.pages import COMPARE, SIDE_BY_SIDE, TARGETS
 from xaiwidgets.widgets.heatmap.places import Place, Places, place_of
 from xaiwidgets.widgets.jobs import Job
 from xaiwidgets.widgets.wire import picture_packet, snapshot
@@ -40,7 +41,7 @@ _AFTER = 8
 _QUESTION = ("image", "method", "target", "against", "parameters")
 
 
-class HeatmapOverlay(HeatmapPages):
+class HeatmapOverlay(HeatmapDepth):
     """An image under its explanation. What is drawn lives in the browser; Python computes the numbers.
 
     Args:
@@ -122,6 +123,7 @@ class HeatmapOverlay(HeatmapPages):
         self.observe(self._list_targets, names="class_names")
         self.observe(self._ask_again, names=list(_QUESTION))
         self.compute()
+        self._watch_depth()
 
     @traitlets.validate("image")
     def _valid_image(self, proposal: Any) -> int:
@@ -344,6 +346,7 @@ class HeatmapOverlay(HeatmapPages):
                 if answer is None or not answer.final:
                     self._working = question
                     yield from self._steps(question, None, self._wanted(question))
+            yield from self._missing_layers(image)
             yield from self._introduce(image)
 
     def _fail(self, error: Exception, question: Question) -> None:

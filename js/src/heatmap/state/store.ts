@@ -18,6 +18,7 @@ import {
   type FoundBox,
   type HeatmapState,
   initialState,
+  type LayersMessage,
   type MapsMessage,
   type Method,
   type ParameterValue,
@@ -26,6 +27,7 @@ import {
   type PlacesMessage,
   type Question,
 } from "../types.ts";
+import { Depth } from "./depth.ts";
 import { decodeMaps, MapCache, type MapSet, questionKey } from "./maps.ts";
 import { decodePlaces, type Places, type Pointed } from "./places.ts";
 import { Requests, type Shown } from "./requests.ts";
@@ -38,6 +40,8 @@ export class HeatmapStore extends WidgetStore<HeatmapState> {
   /** Goes up whenever a result arrives. */
   readonly resultVersion = signal(0);
   readonly requests: Requests;
+  /** The layers between the output and the pixels. */
+  readonly depth = new Depth(this);
 
   private readonly found = signal<ReadonlyMap<number, Places & { message: RecordedMessage }>>(new Map());
   private readonly cache = new MapCache();
@@ -196,6 +200,7 @@ export class HeatmapStore extends WidgetStore<HeatmapState> {
     }
     for (const [of, { message }] of this.found.value)
       if (images === "all" || of === image) messages.push(message);
+    messages.push(...this.depth.recorded(images === "this" ? image : null));
     for (const [question, set] of this.cache.all) {
       if (images === "this" && question.image !== image) continue;
       const maps = [...set.maps.values()];
@@ -271,6 +276,7 @@ export class HeatmapStore extends WidgetStore<HeatmapState> {
 
   override dispose(): void {
     this.requests.dispose();
+    this.depth.dispose();
     super.dispose();
     this.cache.clear();
     this.lastShown.clear();
@@ -281,6 +287,7 @@ export class HeatmapStore extends WidgetStore<HeatmapState> {
   protected override receive(message: Message, buffers: Bytes[]): void {
     if (message.type === "picture") this.receivePicture(message as unknown as PictureMessage, buffers);
     else if (message.type === "maps") this.receiveMaps(message as unknown as MapsMessage, buffers);
+    else if (message.type === "layers") this.depth.receive(message as unknown as LayersMessage, buffers);
     else if (message.type === "places") this.receivePlaces(message as unknown as PlacesMessage, buffers);
   }
 

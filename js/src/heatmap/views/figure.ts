@@ -13,6 +13,7 @@ import {
 import { element, type Figure, newFigure, serialised } from "../../shared/drawing/svg.ts";
 import type { HeatmapStore } from "../state/store.ts";
 import { overlayOf } from "./draw.ts";
+import { layerText } from "./layer.ts";
 import { drawMarks, marksOf } from "./marks.ts";
 import { contentOf, type Pane, panesOf, showsMap, unitOf } from "./panes.ts";
 import { classText, inWords } from "./words.ts";
@@ -64,8 +65,9 @@ function drawPane(
   const unit = showsMap(pane) && unitOf(pane.view) ? ` (${unitOf(pane.view)})` : "";
   const cut =
     content?.paint.filter && threshold.value < 1 ? `, surest ${formatPercent(threshold.value)}` : "";
+  const where = content?.layer ? ` at ${layerText(content.layer)}` : "";
   const base = text.caption - 2;
-  element(group, "text", { y: base, "font-size": text.caption }, `${pane.label}${unit}${cut}`);
+  element(group, "text", { y: base, "font-size": text.caption }, `${pane.label}${where}${unit}${cut}`);
   const overlay = overlayOf(store, pane, content);
   const top = text.caption + 8;
   const box = { y: top, width: side, height: tall, preserveAspectRatio: "none" };

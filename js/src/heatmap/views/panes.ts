@@ -2,6 +2,7 @@
 import { fittingColormap } from "../../shared/data/colormaps.ts";
 import type { HeatMap } from "../../shared/data/picture.ts";
 import type { Paint } from "../../shared/drawing/painter.ts";
+import type { Layer } from "../state/depth.ts";
 import { colorRange } from "../state/maps.ts";
 import type { HeatmapStore } from "../state/store.ts";
 import {
@@ -13,6 +14,7 @@ import {
   sideBySide,
   type View,
 } from "../types.ts";
+import { layerPaint } from "./layer.ts";
 
 /** One picture on screen: under a map of a method, or, without a view, as it is. */
 export interface Pane {
@@ -30,6 +32,8 @@ export type MapPane = Pane & { view: View };
 /** What a pane draws; null until there is a result. */
 export interface PaneContent {
   paint: Paint;
+  /** The layer that stands in place of the pixels. */
+  layer: Layer | null;
   filter: HeatMap | null;
   error: HeatMap | null;
   notes: Note[];
@@ -97,19 +101,23 @@ export function contentOf(store: HeatmapStore, pane: Pane): PaneContent | null {
   if (!set || !map) return null;
   const { colormap, threshold, filter_mode } = store.state;
   const filter = (method.filter && set.maps.get(method.filter)) || null;
+  const question = set.question ?? store.question(method, pane.target);
+  const range = rangeOf(store, pane, set.unit, map);
+  const layer = layerPaint(store, question, { method, view, set }, map, range);
   return {
     paint: {
-      map,
-      range: rangeOf(store, pane, set.unit, map),
+      map: layer?.map ?? map,
+      range: layer?.range ?? range,
       colormap: fittingColormap(colormap.value, view.kind),
       filter: view.filtered ? filter : null,
       threshold: threshold.value,
       mode: filter_mode.value,
     },
+    layer: layer?.layer ?? null,
     filter,
     error: (method.error && set.maps.get(method.error)) || null,
     notes: set.notes,
-    question: set.question ?? store.question(method, pane.target),
+    question,
     current,
   };
 }

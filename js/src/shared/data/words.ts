@@ -10,6 +10,14 @@ export const help = {
   class: { help: "Which class is explained: the model's first choice, or any other." },
   against: { help: "The map then shows what speaks for the first class rather than for this one." },
   show: { help: "Which of the method's maps lies over the picture, or all beside each other." },
+  depth: {
+    help: "Relevance flows from the output down to the pixels, layer by layer, and next to none is lost: each layer's map, enlarged to the picture.",
+    paper: "Bach et al. 2015",
+    link: "doi:10.1371/journal.pone.0130140",
+  },
+  depth_scale: {
+    help: "What the colours of layers span: each layer's own values, or one scale, on which equal areas of the picture with equal relevance look the same at every layer.",
+  },
   opacity: { help: "How strongly the map covers the picture." },
   picture: {
     help: "How the picture lies beneath. In grey, no colour of it is taken for one of the map; in colour, it turns grey where the map speaks.",
