@@ -141,7 +141,7 @@ test("a layer is drawn on the pixels of the picture, on its own scale or that of
   assert.deepEqual(paint.range, [-4, 4]);
   store.set("depth_scale", "total");
   assert.deepEqual(content().paint.range, [-32, 32], "four pixels of at most 8 a cell");
-  assert.match(sentenceOf(store, panesOf(store)[0] as MapPane, content()), /layer3; at every layer equal/);
+  assert.match(sentenceOf(store, panesOf(store)[0] as MapPane, content()), /At every layer, equal colours/);
   store.set("clip", 75);
   store.set("depth_scale", "layer");
   assert.deepEqual(content().paint.range, [-3, 3], "clipped by its own values");

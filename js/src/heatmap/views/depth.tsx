@@ -15,10 +15,10 @@ const whole = 12000; // ms from the output to the pixels
 const pause = { least: 120, most: 600, still: 1200 }; // ms a layer; "still" for those who want little movement
 
 const scales: { value: HeatmapState["depth_scale"]; label: string; title: string }[] = [
-  { value: "layer", label: "Each layer", title: "Colours span the values of the layer on screen" },
+  { value: "layer", label: "Own scale", title: "Colours span the values of the layer on screen" },
   {
     value: "total",
-    label: "One for all",
+    label: "One scale",
     title: "At every layer equal colours are equal relevance for equal areas, on the scale of the pixels",
   },
 ];
@@ -103,7 +103,7 @@ export function DepthControl() {
       </p>
       <Segmented
         inline
-        label="Layers' scale"
+        label="Layers"
         help={help.depth_scale}
         value={store.state.depth_scale.value}
         choices={scales}

@@ -69,6 +69,6 @@ export function placeText({ height, width, share, pictured, whole, map }: Layer)
 export function layerSentence(store: HeatmapStore, layer: Layer): string {
   const total = store.state.depth_scale.value === "total" && layer.share !== null;
   return total
-    ? `Shown: ${layer.name}; at every layer equal colours are equal relevance for equal areas.`
-    : `Shown: ${layer.name}; each layer has a scale of its own.`;
+    ? "At every layer, equal colours are equal relevance for equal areas."
+    : "Each layer has a scale of its own.";
 }
