@@ -14,6 +14,7 @@ import torch
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect
 
+from tests.guards import JS
 from xaiwidgets import LRP, HeatmapOverlay, load
 from xaiwidgets.demo import Shapes
 from xaiwidgets.lrp import LayerMaps
@@ -23,6 +24,8 @@ from xaiwidgets.widgets.heatmap.depth import upsampled
 from .files import save
 from .real import _content, open_real
 from .standin import StandIn
+from .test_every_widget import AXE
+from .test_heatmap_layout import CONTRAST
 
 pytestmark = pytest.mark.browser
 SIDE = 64
@@ -64,10 +67,12 @@ def known() -> Known:
 def open_page(chromium: Browser) -> Iterator[Callable[..., Page]]:
     contexts = []
 
-    def new(width: int = 1400, height: int = 800, still: bool = False) -> Page:
-        motion = "reduce" if still else "no-preference"
+    def new(width: int = 1400, height: int = 800, still: bool = False, dark: bool = False) -> Page:
         context = chromium.new_context(
-            viewport={"width": width, "height": height}, reduced_motion=motion, accept_downloads=True
+            viewport={"width": width, "height": height},
+            reduced_motion="reduce" if still else "no-preference",
+            color_scheme="dark" if dark else "light",
+            accept_downloads=True,
         )
         contexts.append(context)
         return context.new_page()
@@ -243,6 +248,20 @@ def test_nothing_moves_on_the_way(known: Known, open_page: Callable[..., Page], 
     for place in places:
         assert place.keys() == before.keys()
         assert max(abs(a - b) for k in before for a, b in zip(place[k], before[k], strict=True)) <= 2
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_all_can_be_read_and_reached(known: Known, open_page: Callable[..., Page], dark: bool) -> None:
+    widget = open_real(open_page(height=720, dark=dark), "heatmap", known.content, depth="features.conv3")
+    for part in (slider(widget), widget.root.locator(".xw-play"), widget.root.get_by_role("button", name="Save")):
+        expect(part).to_be_in_viewport(ratio=1)
+    expect(widget.root.locator(".xw-frame")).to_be_in_viewport(ratio=1)
+    assert widget.page.evaluate(CONTRAST) == []
+    widget.page.add_script_tag(path=JS / "node_modules" / "axe-core" / "axe.min.js")
+    assert widget.page.evaluate(AXE) == []
+    widget.root.get_by_role("button", name="What is “Depth”?").click()
+    expect(widget.root.get_by_role("note")).to_contain_text("Relevance flows from the output down to the pixels")
+    expect(widget.root.get_by_role("note").get_by_role("link")).to_have_text("Bach et al. 2015")
 
 
 def test_files_have_the_layer_that_is_on_screen(known: Known, open_page: Callable[..., Page], tmp_path: Path) -> None:
