@@ -106,6 +106,11 @@ export function emptySentence(value: number): string {
     : `This map is ${formatNumber(value)} everywhere: no part stands out.`;
 }
 
+/** The same in place of its colours. */
+export function flatText(value: number): string {
+  return value === 0 ? "zero everywhere" : `${formatNumber(value)} everywhere`;
+}
+
 export function capital(text: string): string {
   return text.charAt(0).toUpperCase() + text.slice(1);
 }
