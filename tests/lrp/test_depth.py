@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 import torch
 from matplotlib.figure import Figure
@@ -39,12 +41,12 @@ def model_of(name: str) -> tuple[ImageModel, Tensor]:
     return model, torch.randn(3, 3, size, size, generator=torch.Generator().manual_seed(1))
 
 
-def on_the_grid(relevance: Tensor, grid: tuple[int, int]) -> Tensor:
+def on_the_grid(relevance: Tensor, grid: Sequence[int]) -> Tensor:
     """(N, h, w) of a layer's relevance, told by its shape alone: channels first, channels last, or tokens after one of the class."""
     if relevance.ndim == 4:
-        return relevance.sum(1) if relevance.shape[2:] == grid else relevance.sum(3)
+        return relevance.sum(1) if tuple(relevance.shape[2:]) == tuple(grid) else relevance.sum(3)
     places = relevance.sum(2)
-    return places[:, places.shape[1] - grid[0] * grid[1] :].unflatten(1, grid)
+    return places[:, places.shape[1] - grid[0] * grid[1] :].unflatten(1, list(grid))
 
 
 @pytest.mark.parametrize("name", MODELS)
@@ -56,6 +58,7 @@ def test_every_layer_is_what_a_call_for_it_gives(name: str, composite: str) -> N
     ordinary = lrp(x, layers=[name for name in found.names if name != "input"])
     assert torch.equal(found.heatmap, ordinary.heatmap), "at the pixels, the ordinary heatmap to the bit"
     assert found.target is not None
+    assert ordinary.target is not None
     assert torch.equal(found.target, ordinary.target)
     assert found.totals is not None
     assert found.start is not None
@@ -63,7 +66,7 @@ def test_every_layer_is_what_a_call_for_it_gives(name: str, composite: str) -> N
     assert float(found.start.sum()) == pytest.approx(ordinary.conservation.start, rel=1e-5)
     for i, layer in enumerate(found.names[:-1]):
         relevance, values = ordinary.layers[layer], found.maps[layer]
-        assert torch.allclose(values, on_the_grid(relevance, tuple(values.shape[1:])), atol=1e-6), layer
+        assert torch.allclose(values, on_the_grid(relevance, values.shape[1:]), atol=1e-6), layer
         assert torch.allclose(found.totals[:, i], relevance.flatten(1).sum(1), atol=1e-5), layer
     assert float(found.totals[:, -1].sum()) == pytest.approx(ordinary.conservation.input, abs=1e-5)
 
