@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from xaiwidgets.baselines.adapter import call_explainer, explainer_of, is_explainer
+from xaiwidgets.lrp import LRP
 from xaiwidgets.model import ImageModel
 from xaiwidgets.relax import MaskingExplainer, RelaxResult
 from xaiwidgets.relax.masks import balanced_block
@@ -71,6 +72,8 @@ class Method:
     classes: bool = False
     contrast: bool = False
     """Whether the explainer takes ``against``, the class to contrast the target with."""
+    layers: bool = False
+    """Whether it can tell the relevance at every layer, on its way from the output to the pixels."""
     foreign: bool = False
     """An explainer that need not know what to do without a class: it is told the predicted one."""
     model: int = 0
@@ -86,7 +89,7 @@ class Method:
 
     def spec(self) -> dict[str, Any]:
         """What the browser is told."""
-        plain = ("name", "filter", "error", "streaming", "classes", "contrast", "model", "model_name")
+        plain = ("name", "filter", "error", "streaming", "classes", "contrast", "layers", "model", "model_name")
         said = {"label": self.name, "method": self.word.label, "help": self.word.plain(), "views": list(self.views)}
         return {
             **{entry: getattr(self, entry) for entry in plain},
@@ -168,6 +171,7 @@ def method_of(name: str, source: Any, count: int) -> Method:
     method = Method(name, source, controls=controls_of(source), streaming=hasattr(source, "stream"), classes=True)
     method.foreign = not isinstance(getattr(source, "model", None), ImageModel)
     method.contrast = _takes(source, "against")
+    method.layers = isinstance(source, LRP)
     if isinstance(source, MaskingExplainer):
         _as_masking(method, rise=source.method == "RISE")
         method.classes = source.method == "RISE"
