@@ -23,15 +23,16 @@ export function PaneLegend({
               content.value.paint.range,
               content.value.paint.colormap,
               nothingBut(content.value.paint),
+              content.value.layer?.name ?? "",
             ])
           : "",
       ),
     [content],
   ).value;
-  const [range, colormap, nothing] = legend
-    ? (JSON.parse(legend) as [[number, number], string, number | null])
-    : [null, "", null];
-  const { label } = pane.view;
+  const [range, colormap, nothing, layer] = legend
+    ? (JSON.parse(legend) as [[number, number], string, number | null, string])
+    : [null, "", null, ""];
+  const label = layer ? `${pane.view.label} at ${layer}` : pane.view.label;
   const unit = unitOf(pane.view);
   return (
     <MapLegend
