@@ -50,12 +50,12 @@ RELEVANCE = np.array([0.1, -0.4, 0.9, 0.3, 0.05, -0.02, 0.6, 0.0, 0.2, 0.15, -0.
 INSIDE = np.roll(RELEVANCE, 3)
 
 
-def picture(seed: int = 0) -> np.ndarray:
+def disc(seed: int = 0) -> np.ndarray:
     """A soft disc on a striped ground, (SIDE, SIDE, 3) uint8."""
     y, x = np.mgrid[0:SIDE, 0:SIDE] / SIDE
-    disc = np.exp(-((x - 0.4) ** 2 + (y - 0.5) ** 2) / 0.03)
+    soft = np.exp(-((x - 0.4) ** 2 + (y - 0.5) ** 2) / 0.03)
     stripes = 0.5 + 0.2 * np.sin(30 * (x + y) + seed)
-    return (255 * np.clip(np.stack([stripes + disc, stripes, 1 - stripes], -1), 0, 1)).astype(np.uint8)
+    return (255 * np.clip(np.stack([stripes + soft, stripes, 1 - stripes], -1), 0, 1)).astype(np.uint8)
 
 
 def heat(sign: float = 1.0) -> np.ndarray:
@@ -78,14 +78,21 @@ def _header(values: np.ndarray) -> dict[str, Any]:
     return {"name": "relevance", "dtype": "float16", "shape": list(values.shape), "range": span}
 
 
-def answers() -> list[dict[str, Any]]:
-    """What the stand-in answers to each kind of question."""
+def answers(shown: np.ndarray | None = None, values: np.ndarray | None = None) -> list[dict[str, Any]]:
+    """What the stand-in answers to each kind of question. ``shown``, ``values``: a picture (SIDE, SIDE, 3) and a map (SIDE, SIDE) in place
+    of those of the disc, everywhere."""
+    if values is None:
+        values = heat()
+
+    def picture(seed: int = 0) -> np.ndarray:
+        return disc(seed) if shown is None else shown
+
     items = [
         {"place": n, "sample": 10 + n, "score": 1 - n / 10, "target": n % 4, "shape": [SIDE, SIDE, 3],
-         "map": _header(heat()), "box": [8, 12, 32, 36]}
+         "map": _header(values), "box": [8, 12, 32, 36]}
         for n in range(8)
     ]  # fmt: skip
-    pictures = [part for n in range(8) for part in (picture(n), heat())]
+    pictures = [part for n in range(8) for part in (picture(n), values)]
     places = [
         [layer["name"], unit, slot, True] for layer in LAYERS[:2] for unit in range(layer["units"]) for slot in range(3)
     ]
@@ -98,19 +105,19 @@ def answers() -> list[dict[str, Any]]:
     edges = [{"source": 0, "target": 1, "relevance": 0.5}, {"source": 0, "target": 2, "relevance": -0.2}]
     explained: dict[str, Any] = {
         "shape": [SIDE, SIDE, 3],
-        "map": _header(heat()),
+        "map": _header(values),
         "target": 1,
         "score": 8.25,
         "probability": 0.93,
     }
     classes = [{"target": 1, "score": 0.7, "count": 12}, {"target": 2, "score": 0.2, "count": 9}]
     return [
-        _message("focus", [picture(), heat()], **explained),
+        _message("focus", [picture(), values], **explained),
         _message("ranking", [RELEVANCE, 10 * np.abs(RELEVANCE)[::-1]], {"layer": "conv2"}, units=UNITS),
         _message("ranking", [RELEVANCE[:6], RELEVANCE[:6]], {"layer": "conv1"}, units=6),
         _message("ranking", [RELEVANCE[:4], RELEVANCE[:4]], {"layer": "head"}, units=4),
         _message("region", [INSIDE], {"layer": "conv2"}, units=UNITS),
-        _message("heatmap", [heat()], map=_header(heat())),
+        _message("heatmap", [values], map=_header(values)),
         _message("graph", [], nodes=nodes, edges=edges),
         _message("references", pictures, total=8, items=items, classes=classes),
         _message("tiles", [tiles], side=SIDE, places=places),
@@ -133,8 +140,9 @@ def state(**more: Any) -> dict[str, Any]:
 def open_browser(
     chromium: Browser, *, width: int = 1300, dark: bool = False, respond: bool = True,
     traits: dict[str, Any] | None = None, only: Callable[[dict[str, Any]], bool] = lambda answer: True,
+    known: list[dict[str, Any]] | None = None,
 ) -> StandIn:  # fmt: skip
-    """A page with one view. ``respond=False`` is a kernel that never answers; ``only`` picks the answers it gives."""
+    """A page with one view. ``respond=False`` is a kernel that never answers; ``only`` picks the answers it gives, of ``known``."""
     context = chromium.new_context(
         viewport={"width": width, "height": 1000}, color_scheme="dark" if dark else "light", accept_downloads=True
     )
@@ -149,7 +157,7 @@ def open_browser(
     page.on("console", log)
     page.on("pageerror", lambda error: standin.errors.append(str(error)))
     serve(page, PAGE)
-    given = [answer for answer in answers() if only(answer["content"])]
+    given = [answer for answer in (answers() if known is None else known) if only(answer["content"])]
     traits = state() | (traits or {})
     json.dumps(traits)
     page.evaluate("([state, answers, respond]) => start(state, answers, respond)", [traits, given, respond])

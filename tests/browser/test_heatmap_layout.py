@@ -191,11 +191,11 @@ def test_the_header_says_what_is_explained(standin: Start) -> None:
     assert red > green + 40 > blue, "the plain picture in its own colours"
     widget.root.get_by_role("radio", name="LRP").click()
     box = widget.root.get_by_role("combobox", name="Class")
-    expect(box).to_have_value("predicted class: star")
+    expect(box).to_have_value("predicted: star")
     box.click()
     options = widget.root.get_by_role("listbox", name="Class").get_by_role("option")
     expect(options).to_have_text(
-        ["predicted class: star", "star90 %", "a class with quite a long name of its own6 %", "ring3 %", "heart1 %"]
+        ["predicted: star", "star90 %", "a class with quite a long name of its own6 %", "ring3 %", "heart1 %"]
     )
     widths = [
         float(re.findall(r"[\d.]+", bar)[0])

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 from playwright.sync_api import expect
 
+from .files import save
 from .standin import (
     LRP_METHOD,
     StandIn,
@@ -51,7 +53,7 @@ def test_an_old_map_is_dimmed_and_named(standin: Start) -> None:
     assert picture["y"] - 40 < box["y"] < picture["y"] + picture["height"] / 2, "at the picture"
 
 
-def test_a_map_of_nothing_is_no_colour(standin: Start) -> None:
+def test_a_map_of_nothing_is_no_colour(standin: Start, tmp_path: Path) -> None:
     picture = known_picture()
     relevance = {"relevance": np.ones((224, 224), np.float32)}
     messages = [picture_message(picture), maps_message(relevance, "lrp")]
@@ -59,6 +61,11 @@ def test_a_map_of_nothing_is_no_colour(standin: Start) -> None:
     red, green, blue = widget.pixel(0.42, 0.45)
     assert red == green == blue, "the grey picture alone"
     expect(widget.root.locator(".xw-sentence").first).to_contain_text("This map is 1 everywhere")
+    expect(widget.root.locator(".xw-colorbar")).to_have_text("1 everywhere")
+    expect(widget.root.locator(".xw-ramp")).to_have_count(0)
+    svg = save(widget.root, "SVG", tmp_path).read_text(encoding="utf-8")
+    assert "1 everywhere" in svg
+    assert "linearGradient" not in svg
 
 
 def test_a_tall_picture_is_whole_in_the_header(standin: Start) -> None:
@@ -90,3 +97,35 @@ def test_of_a_long_name_the_number_and_the_sign_stay(standin: Start) -> None:
         assert box is not None
         assert box["x"] + box["width"] <= outer["x"] + outer["width"] + 0.5
     expect(line.locator("b")).to_have_attribute("title", LONG)
+
+
+def test_of_one_class_there_is_nothing_to_choose(standin: Start) -> None:
+    said = {"type": "prediction", "image": 0, "kind": "probability", "label": None}
+    widget = standin(state=lrp_state(class_names=["a crack"]), messages=lrp_messages())
+    widget.page.evaluate(
+        """(said) => model.receive(said, [
+            new Int32Array([0]).buffer, new Float32Array([0.2]).buffer].map((part) => new DataView(part)))""",
+        said,
+    )
+    widget.settle()
+    for name, value in (("Class", "a crack"), ("Against", "nothing")):
+        box = widget.root.get_by_role("combobox", name=name, exact=True)
+        expect(box).to_have_value(value)
+        box.click()
+        expect(widget.root.get_by_role("listbox", name=name).get_by_role("option")).to_have_text([value])
+        box.press("Escape")
+
+
+@pytest.mark.parametrize("width", [640, 1000, 1400])
+def test_the_predicted_class_fits_its_field(standin: Start, width: int) -> None:
+    said = {"type": "prediction", "image": 0, "kind": "probability", "label": 1}
+    widget = standin(state=lrp_state(class_names=["crescent", "triangle"]), messages=lrp_messages(), width=width)
+    widget.page.evaluate(
+        """(said) => model.receive(said, [
+            new Int32Array([1, 0]).buffer, new Float32Array([0.9, 0.1]).buffer].map((part) => new DataView(part)))""",
+        said,
+    )
+    widget.settle()
+    box = widget.root.get_by_role("combobox", name="Class", exact=True)
+    expect(box).to_have_value("predicted: triangle")
+    assert box.evaluate("e => e.scrollWidth <= e.clientWidth")

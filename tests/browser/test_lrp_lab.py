@@ -85,3 +85,38 @@ def test_class_contrast_composite_and_comparison(lab: Lab, notebook: Callable[..
     expect(widget(page).locator(".xw-frame canvas")).to_have_count(4, timeout=20_000)  # the plain picture first
     until(lambda: set(open_.ask("list(overlay.results)")) == {"LRP", "absLRP", "gradient"}, 30)
     assert open_.ask("overlay.status['state']") == "done"
+
+
+def test_the_way_from_the_output_to_the_pixels(lab: Lab, notebook: Callable[..., Notebook]) -> None:
+    lab.write("lrp_depth.ipynb", [CELL])
+    open_ = notebook("lrp_depth.ipynb")
+    page = open_.page
+    open_.run_all()
+    way = widget(page).get_by_role("slider", name="Depth")
+    expect(way).to_be_visible(timeout=60_000)
+    expect(widget(page).locator(".xw-notes")).to_contain_text("relevance at the pixels", timeout=20_000)
+    assert open_.ask("overlay.layer_maps is None")
+
+    # Reaching for the slider asks; the kernel hears of the layer when the gesture is over.
+    way.press("ArrowLeft")
+    expect(widget(page).locator(".xw-depth-place")).to_contain_text("of the relevance", timeout=20_000)
+    names = open_.ask("list(overlay.layer_maps.names)")
+    expect(way).to_have_attribute("max", str(len(names) - 1))
+    before = pixels(page)
+    way.press("Home")
+    chip = widget(page).locator(".xw-layer-chip")
+    expect(chip).to_contain_text(names[0])
+    until(lambda: pixels(page) != before)
+    until(lambda: open_.ask("overlay.depth") == names[0])
+
+    # Another class keeps the layer, and Python chooses one as well.
+    other = (int(open_.ask("int(overlay.result.target[0])")) + 1) % 8
+    open_.ask(f"setattr(overlay, 'target', {other})")
+    until(lambda: open_.ask("overlay.layer_maps is not None and int(overlay.layer_maps.target[0])") == other)
+    share = open_.ask("float(overlay.layer_maps.pictured[0, 2])")
+    open_.ask(f"setattr(overlay, 'depth', {names[2]!r})")
+    expect(chip).to_contain_text(f"{names[2]} · ")
+    expect(chip).to_contain_text(f"{round(100 * share)} %")
+    open_.ask("setattr(overlay, 'depth', None)")
+    expect(chip).to_have_count(0)
+    expect(way).to_have_value(str(len(names) - 1))

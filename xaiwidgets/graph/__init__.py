@@ -41,7 +41,7 @@ from xaiwidgets.graph.operation import GraphError, Operation, Value
 from xaiwidgets.graph.propagate import Masks, Propagator, Record
 from xaiwidgets.graph.reach import Reach
 from xaiwidgets.graph.sharing import own_bytes, sharing
-from xaiwidgets.graph.space import Space, bottlenecks, grids, mixture, noise, space_of
+from xaiwidgets.graph.space import Space, bottlenecks, grids, mixture, noise, pictures, space_of
 from xaiwidgets.graph.unfolding import unfolded
 
 __all__ = [
@@ -64,6 +64,7 @@ __all__ = [
     "mixture",
     "noise",
     "own_bytes",
+    "pictures",
     "sharing",
     "space_of",
     "unfolded",

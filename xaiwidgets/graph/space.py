@@ -18,9 +18,12 @@ from xaiwidgets.graph.conditions import channel_axis
 from xaiwidgets.graph.graph import Graph
 from xaiwidgets.graph.operation import Operation, Value
 
-__all__ = ["Space", "bottlenecks", "grids", "mixture", "noise", "space_of"]
+__all__ = ["Space", "bottlenecks", "grids", "mixture", "noise", "pictures", "space_of"]
 
 RESHAPES = frozenset({"view", "reshape", "flatten"})
+
+MIXES = frozenset({"matmul", "bmm", "einsum", "scaled_dot_product_attention"})
+"""Steps whose results have four axes as maps do, but heads and tokens along them."""
 
 
 @dataclass(frozen=True)
@@ -117,6 +120,39 @@ def _layout(tokens: int, known: dict[int, tuple[int, tuple[int, int]]]) -> tuple
                 return 0, (height // step, width // step)
             step *= 2
     return None
+
+
+def pictures(graph: Graph) -> dict[int, Space]:
+    """The steps whose values lie on the image, with their places, from input to output: `space_of` of those that are no heads of attention.
+
+    Values of windows, which stand in the batch, are among them: their first axis is longer than the batch.
+    """
+    known = grids(graph)
+    sizes = {grid for _, grid in known.values()}
+    maps: set[int] = set()
+    found: dict[int, Space] = {}
+    for operation in graph.operations:
+        if len(operation.shape) == 4 and not _is_map(graph, operation, maps, sizes):
+            continue
+        space = space_of(graph, operation.index, known)
+        if len(operation.shape) == 4:
+            maps.add(operation.index)
+            sizes |= {space.grid} if space is not None else set()
+        if space is not None:
+            found[operation.index] = space
+    return found
+
+
+def _is_map(graph: Graph, operation: Operation, maps: set[int], sizes: set[tuple[int, int]]) -> bool:
+    """Whether a value of four axes has two that go along the image: it comes from such a one, or has the size of one."""
+    if operation.target == "input":
+        return True
+    if operation.target in MIXES:
+        return False
+    if any(len(graph.operations[index].shape) == 4 for index in operation.inputs):
+        return any(index in maps for index in operation.inputs)
+    first, second, third = (size or 0 for size in operation.shape[1:])
+    return (first, second) in sizes or (second, third) in sizes
 
 
 def bottlenecks(graph: Graph) -> Iterator[tuple[str, int]]:

@@ -5,6 +5,7 @@ It may import `graph`, `model`, `targets`, `results` and `errors`, and is import
 
 from xaiwidgets.lrp.absolute.explainer import AbsLRP
 from xaiwidgets.lrp.composites import COMPOSITES, Composite, make_composite
+from xaiwidgets.lrp.depth import LayerMaps
 from xaiwidgets.lrp.explainer import LRP
 from xaiwidgets.lrp.preparing import assign
 from xaiwidgets.lrp.report import Report, check
@@ -23,6 +24,7 @@ __all__ = [
     "Epsilon",
     "Flat",
     "Gamma",
+    "LayerMaps",
     "Leak",
     "PassRule",
     "Report",

@@ -12,6 +12,7 @@ from xaiwidgets.errors import check_keywords, unknown, whole
 from xaiwidgets.graph import Propagator
 from xaiwidgets.lrp.composites import COMPOSITES, Composite, parameter_defaults
 from xaiwidgets.lrp.controls import all_parameters, controls_of
+from xaiwidgets.lrp.depth import Descent, LayerMaps
 from xaiwidgets.lrp.passing import explain
 from xaiwidgets.lrp.preparing import composite_for, prepare
 from xaiwidgets.lrp.result import Attribution
@@ -119,6 +120,24 @@ class LRP:
         how["name"] = self.model.name
         passed = explain(propagator, x, begin, layers, **how)
         return tuple(passed.row(k, self.provenance, target) for k, target in enumerate(targets))
+
+    @torch.inference_mode(False)
+    @torch.no_grad()
+    def depth(self, x: Tensor, target: Any = None, *, against: Any = None, start: Tensor | None = None) -> LayerMaps:
+        """Relevance at every layer that has a picture, from the output down to the pixels, of one pass.
+
+        Args and errors as those of a call, for x (N, C, H, W). Memory does not grow with the number of layers: each is summed over
+        its channels as relevance passes. Of absLRP every layer is divided by its own largest magnitude, as its heatmap is.
+        """
+        x = self.model.validate(x)
+        begin, propagator = self._start(x, [target], against, start), self.propagator(x)
+        descent = Descent.of(propagator, self._contrasts)
+        how: dict[str, Any] = {"batch": self.batch, "contrast": self._contrasts, "name": self.model.name}
+        passed = explain(propagator, x, begin, descent=descent, **how)
+        call = {name: given for name, given in (("against", said(against)), ("start", start)) if given is not None}
+        ordinary = passed.row(0, self.provenance, target, **call)
+        maps, (began, totals) = descent.maps(), descent.account()
+        return LayerMaps(ordinary.provenance, maps, descent.whole(), began, totals, ordinary.target, ordinary.output)
 
     def propagator(self, x: Tensor) -> Propagator:
         """The composite on the model's graph for images of x's size; prepared once."""

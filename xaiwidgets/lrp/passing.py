@@ -12,6 +12,7 @@ from torch import Tensor
 from xaiwidgets.graph import GraphError, Propagator
 from xaiwidgets.lrp.absolute.contrast import abs_maps, batch_leads, for_and_against
 from xaiwidgets.lrp.account import Account
+from xaiwidgets.lrp.depth import Descent
 from xaiwidgets.lrp.result import Attribution, Conservation
 from xaiwidgets.lrp.starts import Begun, Start
 from xaiwidgets.model.outputs import some_numbers
@@ -31,6 +32,7 @@ def explain(
     chunk: int | None = None,
     contrast: bool = False,
     name: str = "the model",
+    descent: Descent | None = None,
 ) -> Passed:
     """Every start carried down, for images x (N, C, H, W).
 
@@ -42,6 +44,7 @@ def explain(
             row, of which an account is kept.
         contrast: absLRP's: what is for and what is against go down beside each other, and their difference is returned.
         name: of the model, for errors.
+        descent: what keeps a picture of every layer, of one row.
 
     Raises:
         OutputError: the model answers NaN. GraphError: relevance is not finite.
@@ -55,7 +58,8 @@ def explain(
         some_numbers(record.output, name, part.start)
         begun = start(record.output, part)
         rows = for_and_against(begun.relevance) if contrast else begun.relevance
-        found = propagator.down(record, {"output": rows}, [*asked.values()], chunk=chunk, trace=account)
+        trace = account if descent is None else descent.watch(record, rows, account)
+        found = propagator.down(record, {"output": rows}, [*asked.values()], chunk=chunk, trace=trace)
         relevance = {layer: found[asked[propagator.index(layer)]] for layer in names}
         if not torch.isfinite(relevance["input"]).all():
             raise GraphError(
@@ -64,6 +68,8 @@ def explain(
             )
         if contrast:
             relevance = {layer: abs_maps(tensor, record.batch) for layer, tensor in relevance.items()}
+        if descent is not None:
+            descent.end(relevance["input"][0])
         activations = {layer: record.values[propagator.index(layer)] for layer in layers}
         chunks.append(_Chunk(relevance, activations, record.output, begun))
     return _together(chunks, account)

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from xaiwidgets.plots.browser import concepts
 from xaiwidgets.plots.concept_graph import concept_graph
 from xaiwidgets.plots.concept_rows import concept_rows
+from xaiwidgets.plots.depth import depth
 from xaiwidgets.plots.flipping import flipping
 from xaiwidgets.plots.flipping import screen as flipping_screen
 from xaiwidgets.plots.gae import gae
@@ -30,7 +31,7 @@ __all__ = [
 ]  # fmt: skip
 
 OVER_PICTURES: dict[str, Callable[..., Figure]] = {
-    figure.__name__: figure for figure in (concept_rows, explanation, ranking, relax)
+    figure.__name__: figure for figure in (concept_rows, depth, explanation, ranking, relax)
 }
 """Figures that look at ``image``: pixels to lay beneath, or the number of an image."""
 FIGURES: dict[str, Callable[..., Figure]] = OVER_PICTURES | {

@@ -8,6 +8,7 @@ import { mount } from "./views/mount.tsx";
 import "../shared/styles/all.css";
 import "./views/styles.css";
 import "./views/compare.css";
+import "./views/depth.css";
 
 const create = (host: Host, options?: StoreOptions) => new HeatmapStore(host, options);
 

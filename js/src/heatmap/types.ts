@@ -31,6 +31,10 @@ export interface HeatmapState extends WidgetState {
   beside_images: number[];
   /** The places of two of those beside each other: one more shows the first minus the second. */
   difference: [number, number] | null;
+  /** The layer whose relevance is shown, by name; null for the pixels. */
+  depth: string | null;
+  /** What the colours of layers span: each its own values, or relevance for equal areas, as at the pixels. */
+  depth_scale: "layer" | "total";
   // What Python says; the browser only reads these.
   methods: Method[];
   targets: NamedTarget[];
@@ -60,6 +64,8 @@ export const initialState: HeatmapState = {
   beside_methods: [],
   beside_images: [],
   difference: null,
+  depth: null,
+  depth_scale: "layer",
   theme: "auto",
   picture: "grey",
   overlay: "colours",
@@ -169,6 +175,8 @@ export interface Method {
   /** Of several models, which it explains. */
   model?: number;
   model_name?: string;
+  /** Whether it can tell the relevance at every layer, on its way to the pixels. */
+  layers?: boolean;
 }
 
 /** What a result depends on; an answer repeats it word for word. `parameters` holds what differs from the defaults. */
@@ -197,6 +205,19 @@ export interface MapsMessage extends Question {
   /** Why there are no maps, where there cannot be any. */
   refused?: string;
   final?: boolean;
+}
+
+/** Relevance at every layer from the output down; a buffer each but for the pixels, whose map is the ordinary one. */
+export interface LayersMessage extends Question {
+  type: "layers";
+  layers: MapHeader[];
+  /** [height, width] of the picture. */
+  pixels: [number, number];
+  /** Of each layer, the pixels among them: whether everything passes there. */
+  whole: boolean[];
+  /** What share of the relevance is at each, and in the picture of each. */
+  shares: number[] | null;
+  pictured: number[] | null;
 }
 
 export type Note = [label: string, text: string];

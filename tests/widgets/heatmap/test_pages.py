@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,8 @@ from torch import Tensor
 
 from tests.widgets.conftest import Recorded, until
 from xaiwidgets import RELAX, ImageModel
-from xaiwidgets.lrp import LRP
+from xaiwidgets.lrp import LRP, Conservation, Leak
+from xaiwidgets.widgets.heatmap.methods import notes_of
 
 Overlay = Callable[..., Recorded]
 
@@ -189,6 +191,23 @@ def test_notes_belong_to_their_answer(overlay: Overlay, small: ImageModel, image
     best = int(small.scores(images[:1]).argmax())
     assert maps["notes"][0][1].startswith(f"class {best}, probability")
     assert maps["notes"][1][0] == "relevance at the pixels"
+
+
+def test_of_a_score_next_to_zero_no_share_is_said(overlay: Overlay, small: ImageModel, images: Tensor) -> None:
+    leaks = (Leak("conv1", "bias", -0.2105), Leak("conv2", "bias", 1e-6))
+    result = SimpleNamespace(conservation=Conservation(-0.01272, 0.1978, {}, leaks))
+    assert notes_of(result) == [
+        [
+            "relevance at the pixels",
+            "0.1978 of −0.01272; the score explained is close to zero: shares of it say nothing",
+        ],
+        ["into bias at conv1", "−0.2105"],
+    ]
+    usual = SimpleNamespace(conservation=Conservation(-4.0, -3.0, {}, (Leak("conv1", "bias", -1.0),)))
+    assert notes_of(usual) == [["relevance at the pixels", "75.0% of −4"], ["into bias at conv1", "+25.0%"]]
+    nothing = SimpleNamespace(conservation=Conservation(0.0, 0.0, {}, ()))
+    [[_, said]] = notes_of(nothing)
+    assert said.startswith("0 of 0; the score explained is close to zero")
 
 
 @pytest.mark.parametrize("threshold", [0.0, 0.3, 0.5, 1.0])

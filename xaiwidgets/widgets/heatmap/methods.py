@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from xaiwidgets.baselines.adapter import call_explainer, explainer_of, is_explainer
+from xaiwidgets.lrp import LRP
 from xaiwidgets.model import ImageModel
 from xaiwidgets.relax import MaskingExplainer, RelaxResult
 from xaiwidgets.relax.masks import balanced_block
@@ -71,6 +72,8 @@ class Method:
     classes: bool = False
     contrast: bool = False
     """Whether the explainer takes ``against``, the class to contrast the target with."""
+    layers: bool = False
+    """Whether it can tell the relevance at every layer, on its way from the output to the pixels."""
     foreign: bool = False
     """An explainer that need not know what to do without a class: it is told the predicted one."""
     model: int = 0
@@ -86,7 +89,7 @@ class Method:
 
     def spec(self) -> dict[str, Any]:
         """What the browser is told."""
-        plain = ("name", "filter", "error", "streaming", "classes", "contrast", "model", "model_name")
+        plain = ("name", "filter", "error", "streaming", "classes", "contrast", "layers", "model", "model_name")
         said = {"label": self.name, "method": self.word.label, "help": self.word.plain(), "views": list(self.views)}
         return {
             **{entry: getattr(self, entry) for entry in plain},
@@ -129,20 +132,27 @@ def notes_of(explanation: Any) -> list[list[str]]:
     account = getattr(explanation, "conservation", None)
     if account is None:
         return []
-    if abs(account.start) < _NOTHING:
-        # A contrast can begin with as much relevance for as against: shares of nothing say nothing.
-        return [["relevance at the pixels", f"{account.input:.4g} of {account.start:.4g}"]]
-    lines = [["relevance at the pixels", f"{account.share:.1%} of {account.start:.4g}"]]
-    lost = [leak for leak in account.leaks if abs(leak.amount) >= 0.005 * abs(account.start)][:_LEAKS]
-    return lines + [[f"into {leak.into} at {leak.layer}", _signed(leak.amount / account.start)] for leak in lost]
-
-
-def _signed(share: float) -> str:
-    """A share with its sign, a true minus included."""
-    return f"{share:+.1%}".replace("-", "−")
+    moved = max(abs(amount) for amount in (account.start, account.input, *(leak.amount for leak in account.leaks)))
+    # A contrast can begin with as much relevance for as against, a score can be nearly zero: shares of nothing say nothing.
+    shares = abs(account.start) > _LITTLE * moved
+    whole = abs(account.start) if shares else moved
+    lost = [leak for leak in account.leaks if abs(leak.amount) >= max(0.005 * whole, _NOTHING)][:_LEAKS]
+    if shares:
+        line = f"{account.share:.1%} of {account.start:.4g}".replace("-", "−")
+        gone = [f"{leak.amount / account.start:+.1%}" for leak in lost]
+    else:
+        line = f"{account.input:.4g} of {account.start:.4g}".replace("-", "−")
+        line += "; the score explained is close to zero: shares of it say nothing"
+        gone = [f"{leak.amount:+.4g}" for leak in lost]
+    into = [
+        [f"into {leak.into} at {leak.layer}", said.replace("-", "−")] for leak, said in zip(lost, gone, strict=True)
+    ]
+    return [["relevance at the pixels", line], *into]
 
 
 _NOTHING = 1e-9
+_LITTLE = 0.1
+"""A score is close to zero where so small a share of what flows on the way, to the pixels or elsewhere."""
 _LEAKS = 4
 """Lines under a picture are few: the largest leaks say most."""
 
@@ -168,6 +178,7 @@ def method_of(name: str, source: Any, count: int) -> Method:
     method = Method(name, source, controls=controls_of(source), streaming=hasattr(source, "stream"), classes=True)
     method.foreign = not isinstance(getattr(source, "model", None), ImageModel)
     method.contrast = _takes(source, "against")
+    method.layers = isinstance(source, LRP)
     if isinstance(source, MaskingExplainer):
         _as_masking(method, rise=source.method == "RISE")
         method.classes = source.method == "RISE"

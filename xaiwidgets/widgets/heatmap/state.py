@@ -26,6 +26,8 @@ _DRAWING = (
     "beside_methods",
     "beside_images",
     "difference",
+    "depth",
+    "depth_scale",
 )
 
 
@@ -61,6 +63,10 @@ class HeatmapState(Widget):
     """The images that ``show="images"`` holds beside each other; where none are chosen, the first few."""
     difference = traitlets.Any(None).tag(sync=True)
     """The places of two pictures beside each other, counted from 0, as [a, b]: one more shows what a has more than b; or None."""
+    depth = traitlets.Unicode(None, allow_none=True).tag(sync=True)
+    """The layer whose relevance is shown, by its name; None for the pixels. For methods that go down layer by layer, one at a time."""
+    depth_scale = traitlets.Enum(["layer", "total"], "layer").tag(sync=True)
+    """What the colours of layers span: each its own values, or all of them relevance for equal areas of the picture, as the pixels do."""
     # What is asked.
     image = traitlets.Int(0, min=0).tag(sync=True)
     method = traitlets.Unicode("").tag(sync=True)

@@ -16,8 +16,8 @@ from xaiwidgets.targets import TargetError
 from xaiwidgets.widgets.album import Album, labels_of
 from xaiwidgets.widgets.choices import NO_IMAGES, Classes, check_image, check_known
 from xaiwidgets.widgets.heatmap.answers import Answer, Clock, Question, counted, is_sure, settled
-from xaiwidgets.widgets.heatmap.asking import HeatmapAsking
 from xaiwidgets.widgets.heatmap.comparison import GALLERY, TARGETS
+from xaiwidgets.widgets.heatmap.depth import HeatmapDepth
 from xaiwidgets.widgets.heatmap.inputs import by_name, pixels_of
 from xaiwidgets.widgets.heatmap.methods import (
     Method,
@@ -43,7 +43,7 @@ _AFTER = 8
 _QUESTION = ("image", "method", "target", "against", "parameters")
 
 
-class HeatmapOverlay(HeatmapAsking):
+class HeatmapOverlay(HeatmapDepth):
     """An image under its explanation. What is drawn lives in the browser; Python computes the numbers.
 
     Args:
@@ -131,6 +131,7 @@ class HeatmapOverlay(HeatmapAsking):
         self.observe(self._list_targets, names="class_names")
         self.observe(self._ask_again, names=list(_QUESTION))
         self.compute()
+        self._watch_depth()
 
     def _album_of(self, number: int, labels: Sequence[int | None]) -> Album:
         """What a model says of the images: what an encoder gives are no scores of classes, and nothing is said about them."""
@@ -345,6 +346,7 @@ class HeatmapOverlay(HeatmapAsking):
                     self._working = None
                     self._refuse(question, error)
         for image in dict.fromkeys([*images, *(question.image for question in wanted)]):
+            yield from self._missing_layers(image)
             yield from self._introduce(image)
 
     def _fail(self, error: Exception, question: Question) -> None:

@@ -83,11 +83,12 @@ function Facts({ concept }: { concept: number }) {
   if (!ranking) return null;
   const place = store.list.value.findIndex((entry) => entry.concept === concept);
   const lines: [string, string][] = [
+    // The line is there without a box too: what stands below it must not move.
+    ["Share inside the box", region ? signedPercent(shares(region.relevance)[concept]!) : "no box"],
     ["Share of the layer", signedPercent(shares(ranking.relevance)[concept]!)],
     ["Relevance", formatNumber(ranking.relevance[concept]!)],
     ["Activation", formatNumber(ranking.activation[concept]!)],
   ];
-  if (region) lines.unshift(["Share inside the box", signedPercent(shares(region.relevance)[concept]!)]);
   lines.unshift(["Rank", `${place + 1} of ${formatCount(ranking.relevance.length)}`]);
   return (
     <div class="xw-fact-lines">

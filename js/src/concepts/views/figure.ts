@@ -2,11 +2,13 @@
  * The concept on screen as a figure for papers: the image, the concept on it, its first references, and the ranking.
  * Text and bars are vectors; always dark on white, whatever the notebook's theme.
  */
+import { fittingColormap } from "../../shared/data/colormaps.ts";
 import { formatNumber, formatPercent } from "../../shared/data/format.ts";
 import { aroundZero, type HeatMap, type Picture } from "../../shared/data/picture.ts";
 import { drawLegend } from "../../shared/drawing/figure-parts.ts";
 import { OverlayPainter } from "../../shared/drawing/overlay.ts";
 import { element, type Figure, newFigure, serialised } from "../../shared/drawing/svg.ts";
+import type { Beneath, OverlayStyle } from "../../shared/types.ts";
 import type { ConceptsStore } from "../state/store.ts";
 import type { Box, ConceptsState } from "../types.ts";
 import { drawHeat } from "./heat-canvas.tsx";
@@ -45,8 +47,14 @@ export function figureOf(store: ConceptsStore): Figure {
     { x: margin, y: margin + text.title - 2, "font-size": text.title, "font-weight": 600 },
     title,
   );
-  const { colormap, opacity } = store.state;
-  const heat = { colormap: colormap.value, opacity: opacity.value, look: "heatmap" as const };
+  const { colormap, opacity, picture, overlay } = store.state;
+  const heat: Heat = {
+    colormap: colormap.value,
+    opacity: opacity.value,
+    look: "heatmap",
+    beneath: picture.value,
+    style: overlay.value,
+  };
   const at = (x: number) => element(root, "g", { transform: `translate(${x}, ${top})` });
   const sure = focus.probability === null ? formatNumber(focus.score) : formatPercent(focus.probability);
   const said = `${store.targetName(focus.target)}, ${sure}`;
@@ -64,15 +72,22 @@ export function figureOf(store: ConceptsStore): Figure {
     const y = 22 + Math.floor(i / columns) * (small + 22);
     const part = crop.value && box ? box : ([0, 0, picture!.width, picture!.height] as Box);
     const square = { x, y, width: small, height: small, preserveAspectRatio: "xMidYMid meet" };
-    const how = { ...heat, look: look.value };
-    element(grid, "image", { ...square, href: painted(picture!, map, part, how) });
+    // As on screen, where a reference's map is never fainter than that.
+    const how = { ...heat, look: look.value, opacity: Math.max(0.5, heat.opacity) };
+    element(grid, "image", { ...square, href: painted(picture!, map, part, how, small) });
     const caption = `${target === null ? "" : store.className(target)} ${formatNumber(score, 2)}`;
     element(grid, "text", { x, y: y + small + 13, "font-size": text.small, fill: grey }, caption);
   });
   return serialised(root);
 }
 
-type Heat = { colormap: string; opacity: number; look: ConceptsState["look"] };
+interface Heat {
+  colormap: string;
+  opacity: number;
+  look: ConceptsState["look"];
+  beneath: Beneath;
+  style: OverlayStyle;
+}
 
 function label(group: Element, content: string): void {
   element(group, "text", { y: text.label, "font-size": text.label, "font-weight": 600 }, content);
@@ -91,14 +106,15 @@ function panel(
   label(group, title);
   const whole: Box = [0, 0, picture.width, picture.height];
   const frame = { y: 22, width: side, height: tall, preserveAspectRatio: "none" };
-  element(group, "image", { ...frame, href: painted(picture, map, whole, heat) });
+  element(group, "image", { ...frame, href: painted(picture, map, whole, heat, side) });
   if (!map) return;
   const legend = element(group, "g", { transform: `translate(0, ${tall + 30})` });
-  const { colormap, opacity } = heat;
+  const { opacity, beneath, style } = heat;
+  const colormap = fittingColormap(heat.colormap, "diverging");
   const range = aroundZero(map.extent);
   const paint = { map, range, colormap, filter: null, threshold: 1, mode: "hide" as const };
   const part = { left: 0, top: 0, width: 1, height: 1 };
-  const overlay = { picture, paint, opacity, beneath: "grey" as const, style: "colours" as const, part };
+  const overlay = { picture, paint, opacity, beneath, style, part };
   drawLegend(legend, overlay, { width: side, id, ticks: 3, size: text.small });
 }
 
@@ -121,13 +137,14 @@ function ranking(group: Element, store: ConceptsStore): void {
   });
 }
 
-/** A part of a picture as on screen, as a PNG. */
-function painted(picture: Picture, map: HeatMap | null, part: Box, heat: Heat): string {
+/** A part of a picture as on screen, as a PNG, for a place in the figure that is so wide. */
+function painted(picture: Picture, map: HeatMap | null, part: Box, heat: Heat, width: number): string {
   const canvas = document.createElement("canvas");
   const [left, top, right, bottom] = part;
-  const scale = Math.max(1, Math.round(320 / (right - left)));
-  canvas.width = (right - left) * scale;
-  canvas.height = (bottom - top) * scale;
-  drawHeat(canvas.getContext("2d")!, new OverlayPainter(), { picture, map, part, ...heat });
+  const enlarged = Math.max(1, Math.round((2 * width) / (right - left)));
+  canvas.width = (right - left) * enlarged;
+  canvas.height = (bottom - top) * enlarged;
+  const scale = canvas.width / width;
+  drawHeat(canvas.getContext("2d")!, new OverlayPainter(), { picture, map, part, scale, ...heat });
   return canvas.toDataURL("image/png");
 }

@@ -1,6 +1,6 @@
 /** What is asked: the image, the class and the class it is held against, the layer; the search for a concept; how heatmaps look. */
 import { AppearanceChoice } from "../../shared/controls/appearance.tsx";
-import { ClassChoice } from "../../shared/controls/class-choice.tsx";
+import { ClassChoice, noClass } from "../../shared/controls/class-choice.tsx";
 import { Combobox } from "../../shared/controls/combobox.tsx";
 import { Heading } from "../../shared/controls/heading.tsx";
 import { Opacity } from "../../shared/controls/opacity.tsx";
@@ -51,7 +51,7 @@ function Classes() {
         help={help.class}
         names={class_names.value}
         value={target.value}
-        none={first === undefined ? "predicted class" : `predicted class: ${store.className(first)}`}
+        none={noClass(class_names.value, first)}
         prediction={prediction}
         offered={(index) => offered({ target: index })}
         onChange={(value) => store.ask({ target: value })}

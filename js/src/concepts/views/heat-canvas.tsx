@@ -3,7 +3,7 @@ import { useSignal } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import { fittingColormap } from "../../shared/data/colormaps.ts";
 import { aroundZero, type HeatMap, type Picture } from "../../shared/data/picture.ts";
-import { drawPart, keepDrawn, smoothly } from "../../shared/drawing/canvas.ts";
+import { density, drawPart, keepDrawn, smoothly } from "../../shared/drawing/canvas.ts";
 import { OverlayPainter } from "../../shared/drawing/overlay.ts";
 import type { Beneath, OverlayStyle } from "../../shared/types.ts";
 import type { Box } from "../types.ts";
@@ -19,6 +19,8 @@ interface HeatCanvasProps {
   style?: OverlayStyle;
   /** The part to show; null: all of it. */
   part?: Box | null;
+  /** Device pixels a CSS pixel; the screen's where it is not said. */
+  scale?: number;
 }
 
 export function HeatCanvas(props: HeatCanvasProps) {
@@ -64,10 +66,11 @@ export function drawHeat(
       threshold: 1,
       mode: "hide" as const,
     };
-    painter.draw(context, { picture, paint, opacity, beneath, style, part });
+    const { scale = density() } = props;
+    painter.draw(context, { picture, paint, opacity, beneath, style, part, scale });
     return;
   }
-  const smooth = smoothly(context, picture.width, part);
+  const smooth = smoothly(context, picture.width, part, props.scale);
   drawPart(context, picture.canvas, part, smooth);
   if (map && look === "fade") drawPart(context, veilOf(map), part, smooth);
 }

@@ -35,11 +35,14 @@ export function ConceptList() {
   useEffect(() => {
     if (inBox) rows.current!.scrollTop = 0;
   }, [inBox]);
+  const units = layer ? `${layer.units} in ${layer.name}` : "";
   return (
     <section class="xw-list" aria-label="Concepts">
       <div class="xw-list-head">
         <h3>
-          {inBox ? "Inside the box" : "Concepts"} <small>{layer && `${layer.units} in ${layer.name}`}</small>{" "}
+          <span class="xw-list-title" title={units}>
+            {inBox ? "Inside the box" : "Concepts"} <small>{units}</small>
+          </span>
           <HelpButton of="Order" help={help.order} />
         </h3>
         <Segmented

@@ -1,5 +1,6 @@
 /** What is on screen as an SVG figure for papers: curves, legend and text as vectors, the pictures as images. */
 import { formatNumber, formatPercent } from "../../shared/data/format.ts";
+import { clamp } from "../../shared/data/numbers.ts";
 import type { HeatMap } from "../../shared/data/picture.ts";
 import { OverlayPainter } from "../../shared/drawing/overlay.ts";
 import { element, type Figure, newFigure, serialised } from "../../shared/drawing/svg.ts";
@@ -12,6 +13,7 @@ import { domainOf, Geometry, margin } from "./geometry.ts";
 import { markersPath, markOf } from "./marks.ts";
 import { decimalsFor, fixed, methodName, orderNames, orderShort, stepText } from "./words.ts";
 
+const widest = 220; // px, a picture
 const panel = { width: 430, height: 300 };
 const gap = 24;
 const edge = 16;
@@ -34,7 +36,10 @@ export function figureOf(store: FlippingStore): Figure {
   const title = store.state.title.value;
   const top = edge + (title ? text.title + 10 : 0);
   const legendHeight = (panels[0]?.series.length ?? 0) * legendLine + 8;
-  const side = Math.min(220, (width - edge * 2 - gap * (pictures.length - 1)) / Math.max(1, pictures.length));
+  const side = Math.min(
+    widest,
+    (width - edge * 2 - gap * (pictures.length - 1)) / Math.max(1, pictures.length),
+  );
   const { grid } = curves.header;
   const tall = (side * grid.height) / grid.width;
   const pictureTop = top + text.caption + 6 + panel.height + legendHeight + 14;
@@ -101,14 +106,16 @@ export function figureOf(store: FlippingStore): Figure {
     for (const { order, found } of picture.flipped) {
       const { colour, dash } = outlines[order];
       for (const index of found) {
-        const box = { ...boxOf(index, grid), fill: "none", "vector-effect": "non-scaling-stroke" };
-        element(frame, "rect", { ...box, stroke: "#000000", "stroke-width": 3, "stroke-opacity": 0.7 });
-        element(frame, "rect", {
-          ...box,
-          stroke: colour,
-          "stroke-width": 1.6,
-          "stroke-dasharray": dash.join(" "),
-        });
+        // As on screen: both lines within the patch.
+        const line = clamp(side / 130, 1.5, 4);
+        const within = (wide: number) => {
+          const { x, y, width, height } = boxOf(index, grid);
+          const inset = (wide / 2) * (grid.width / side);
+          const inner = { x: x + inset, y: y + inset, width: width - 2 * inset, height: height - 2 * inset };
+          return { ...inner, fill: "none", "stroke-width": wide, "vector-effect": "non-scaling-stroke" };
+        };
+        element(frame, "rect", { ...within(line + 2), stroke: "#000000", "stroke-opacity": 0.75 });
+        element(frame, "rect", { ...within(line), stroke: colour, "stroke-dasharray": dash.join(" ") });
       }
     }
     element(
@@ -167,11 +174,12 @@ function picturesOf(store: FlippingStore, curves: Curves): Shown[] {
 function heatCanvas(store: FlippingStore, heat: HeatMap): HTMLCanvasElement {
   const picture = store.picture.value;
   const size = picture ?? heat;
-  const scale = Math.max(2, Math.ceil(440 / size.width));
+  const scale = Math.max(2, Math.ceil((2 * widest) / size.width));
   const canvas = document.createElement("canvas");
   canvas.width = size.width * scale;
   canvas.height = size.height * scale;
-  new OverlayPainter().draw(canvas.getContext("2d")!, { ...heatOverlay(store, picture, heat), scale: 1 });
+  const overlay = { ...heatOverlay(store, picture, heat), scale: canvas.width / widest };
+  new OverlayPainter().draw(canvas.getContext("2d")!, overlay);
   return canvas;
 }
 

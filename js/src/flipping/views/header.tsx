@@ -1,6 +1,6 @@
 /** What is explained and how; below it what is asked of the model. */
 import { AppearanceChoice } from "../../shared/controls/appearance.tsx";
-import { ClassChoice } from "../../shared/controls/class-choice.tsx";
+import { ClassChoice, noClass } from "../../shared/controls/class-choice.tsx";
 import { Heading } from "../../shared/controls/heading.tsx";
 import { NumberInput } from "../../shared/controls/number.tsx";
 import { type Choice, Segmented } from "../../shared/controls/segmented.tsx";
@@ -87,7 +87,7 @@ export function Questions() {
           help={help.followed}
           names={class_names.value}
           value={target.value}
-          none={first === undefined ? "predicted class" : `predicted class: ${store.className(first)}`}
+          none={noClass(class_names.value, first)}
           prediction={prediction}
           onChange={(value) => store.ask({ target: value })}
         />

@@ -24,7 +24,9 @@ export function Legend() {
           }}
         >
           <Swatch mark={markOf(method, store.state.methods.value)} />
-          {methodName(method)}
+          <span class="xw-chip-name" data-text={methodName(method)}>
+            {methodName(method)}
+          </span>
         </button>
       ))}
     </div>

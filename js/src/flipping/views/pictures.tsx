@@ -4,6 +4,7 @@ import { useEffect, useMemo, useRef } from "preact/hooks";
 import { clamp } from "../../shared/data/numbers.ts";
 import { keepDrawn } from "../../shared/drawing/canvas.ts";
 import { arrows, pictureKeys } from "../../shared/drawing/keys.ts";
+import { nothingBut } from "../../shared/drawing/painter.ts";
 import { aspectOf, pointAt } from "../../shared/drawing/place.ts";
 import { MapLegend } from "../../shared/views/map-legend.tsx";
 import type { Curves } from "../state/curves.ts";
@@ -198,6 +199,7 @@ function Legend() {
       opacity={heatOpacity}
       beneath={store.state.picture.value}
       style={store.state.overlay.value}
+      nothingBut={heat && look ? nothingBut({ map: heat, range: look.range }) : null}
     />
   );
 }

@@ -18,6 +18,7 @@ import {
   type FoundBox,
   type HeatmapState,
   initialState,
+  type LayersMessage,
   type MapsMessage,
   type Method,
   type ParameterValue,
@@ -27,6 +28,7 @@ import {
   type Question,
 } from "../types.ts";
 import { type Ask, Comparison } from "./comparison.ts";
+import { Depth } from "./depth.ts";
 import { decodeMaps, MapCache, type MapSet, questionKey } from "./maps.ts";
 import { decodePlaces, type Places, type Pointed } from "./places.ts";
 import { recordedMaps, recordedPicture } from "./recorded.ts";
@@ -46,6 +48,8 @@ export class HeatmapStore extends WidgetStore<HeatmapState> {
   readonly scales = new Scales(this);
   /** Images that a person sees of a gallery. */
   readonly inView = signal<ReadonlySet<number>>(new Set());
+  /** The layers between the output and the pixels. */
+  readonly depth = new Depth(this);
 
   /** What models beside the first one say of the images. */
   private readonly others = signal<ReadonlyMap<number, Album>>(new Map());
@@ -218,6 +222,7 @@ export class HeatmapStore extends WidgetStore<HeatmapState> {
       ),
       ...[...this.found.value].flatMap(([of, { message }]) => (held(of) ? [message] : [])),
       ...this.cache.all.flatMap(([of, set]) => (held(of.image) ? [recordedMaps(of, set)] : [])),
+      ...this.depth.recorded(held),
       ...[...this.others.value].flatMap(([, album]) => album.recorded("all")),
     ];
   }
@@ -280,6 +285,7 @@ export class HeatmapStore extends WidgetStore<HeatmapState> {
     this.unwatch();
     this.unfollow();
     this.requests.dispose();
+    this.depth.dispose();
     super.dispose();
     this.cache.clear();
     this.lastShown.clear();
@@ -291,6 +297,7 @@ export class HeatmapStore extends WidgetStore<HeatmapState> {
     if (this.hearsOther(message, buffers)) return;
     if (message.type === "picture") this.receivePicture(message as unknown as PictureMessage, buffers);
     else if (message.type === "maps") this.receiveMaps(message as unknown as MapsMessage, buffers);
+    else if (message.type === "layers") this.depth.receive(message as unknown as LayersMessage, buffers);
     else if (message.type === "places") this.receivePlaces(message as unknown as PlacesMessage, buffers);
   }
 

@@ -13,6 +13,7 @@ import {
 import { element, type Figure, newFigure, serialised } from "../../shared/drawing/svg.ts";
 import type { HeatmapStore } from "../state/store.ts";
 import { overlayOf } from "./draw.ts";
+import { layerText } from "./layer.ts";
 import { drawMarks, marksOf } from "./marks.ts";
 import { predictedText } from "./notes.tsx";
 import {
@@ -93,8 +94,9 @@ function drawPane(
   const unit = showsMap(pane) && unitOf(pane.view) ? ` (${unitOf(pane.view)})` : "";
   const cut =
     content?.paint.filter && threshold.value < 1 ? `, surest ${formatPercent(threshold.value)}` : "";
+  const where = content?.layer ? ` at ${layerText(content.layer)}` : "";
   const base = text.caption - 2;
-  element(group, "text", { y: base, "font-size": text.caption }, `${pane.label}${unit}${cut}`);
+  element(group, "text", { y: base, "font-size": text.caption }, `${pane.label}${where}${unit}${cut}`);
   if (note && showsMap(pane)) {
     const said = pane.of ? differenceSentence(store, pane) : saidIn(store, pane);
     element(group, "text", { y: base + note, "font-size": text.tick, fill: "#5b616b" }, said);

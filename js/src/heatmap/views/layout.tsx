@@ -9,6 +9,7 @@ import { Announcer } from "./announcer.tsx";
 import { FoundPlaces, NamedTargets } from "./asking.tsx";
 import { Colours } from "./colours.tsx";
 import { useView } from "./context.ts";
+import { DepthAway, DepthControl, hasDepth } from "./depth.tsx";
 import { UncertaintyFilter } from "./filter.tsx";
 import { Footer } from "./footer.tsx";
 import { Gallery } from "./gallery.tsx";
@@ -70,6 +71,7 @@ function Panel({ method }: { method: Method }) {
             <NamedTargets />
           </>
         )}
+        {hasDepth(store, method) ? <DepthControl /> : <DepthAway />}
         <Opacity
           label="Opacity"
           value={store.state.opacity}

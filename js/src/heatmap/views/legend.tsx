@@ -1,6 +1,7 @@
 /** The legend of one pane: colours or outlines with numbers, label and unit. */
 import { computed } from "@preact/signals";
 import { useMemo } from "preact/hooks";
+import { nothingBut } from "../../shared/drawing/painter.ts";
 import { MapLegend } from "../../shared/views/map-legend.tsx";
 import { useView } from "./context.ts";
 import { type contentOf, type MapPane, unitOf } from "./panes.ts";
@@ -17,12 +18,21 @@ export function PaneLegend({
   const legend = useMemo(
     () =>
       computed(() =>
-        content.value ? JSON.stringify([content.value.paint.range, content.value.paint.colormap]) : "",
+        content.value
+          ? JSON.stringify([
+              content.value.paint.range,
+              content.value.paint.colormap,
+              nothingBut(content.value.paint),
+              content.value.layer?.name ?? "",
+            ])
+          : "",
       ),
     [content],
   ).value;
-  const [range, colormap] = legend ? (JSON.parse(legend) as [[number, number], string]) : [null, ""];
-  const { label } = pane.view;
+  const [range, colormap, nothing, layer] = legend
+    ? (JSON.parse(legend) as [[number, number], string, number | null, string])
+    : [null, "", null, ""];
+  const label = layer ? `${pane.view.label} at ${layer}` : pane.view.label;
   const unit = unitOf(pane.view);
   return (
     <MapLegend
@@ -32,6 +42,7 @@ export function PaneLegend({
       opacity={opacity.value}
       beneath={picture.value}
       style={overlay.value}
+      nothingBut={nothing}
     />
   );
 }

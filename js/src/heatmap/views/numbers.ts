@@ -25,7 +25,7 @@ export function csvOf(store: HeatmapStore): string {
   const first = shown[0]?.content.paint.map;
   if (!first) throw new Error("there are no numbers to save yet");
   const columns = shown.flatMap(({ pane, content }) => {
-    const own = { name: pane.label.toLowerCase(), map: content.paint.map };
+    const own = { name: columnOf(pane, content), map: content.paint.map };
     const erring = content.error && pane.view.map === pane.method.views[0]?.map;
     return erring ? [own, { name: `${own.name}: standard error`, map: content.error! }] : [own];
   });
@@ -33,6 +33,10 @@ export function csvOf(store: HeatmapStore): string {
   for (let y = 0; y < first.height; y++)
     for (let x = 0; x < first.width; x++) rows.push([y, x, ...columns.map(({ map }) => map.at(x, y))]);
   return csvText(rows);
+}
+
+function columnOf({ label }: MapPane, { layer }: PaneContent): string {
+  return layer ? `${label.toLowerCase()} at ${layer.name}` : label.toLowerCase();
 }
 
 /** (height, width) of one map, (maps, height, width) of several. */

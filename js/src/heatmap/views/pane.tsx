@@ -9,6 +9,7 @@ import { listenToGestures } from "../../shared/drawing/gestures.ts";
 import { pictureKeys } from "../../shared/drawing/keys.ts";
 import { aspectOf } from "../../shared/drawing/place.ts";
 import { useView } from "./context.ts";
+import { LayerChip } from "./depth.tsx";
 import { keepPaneDrawn } from "./draw.ts";
 import { askKey, pinKey, zoomKey } from "./keys.ts";
 import { PaneLegend } from "./legend.tsx";
@@ -117,6 +118,7 @@ export function PaneView({ pane }: { pane: Pane }) {
         <canvas ref={canvas} class="xw-canvas" />
         <PlaceLayer pane={pane} />
         <Markers pane={pane} content={content} />
+        {showsMap(pane) && <LayerChip pane={pane} content={content} />}
         <ZoomChip viewport={store.state.zoom.value} onChange={(viewport) => store.set("zoom", viewport)} />
         {showsMap(pane) && !current && <Waiting pane={pane} empty={empty} picture={picture !== null} />}
         {isAnswer(pane) && !current && <Still pane={pane} content={content} />}

@@ -5,9 +5,11 @@ import type { HeatMap } from "../../shared/data/picture.ts";
 import { differenceText } from "../../shared/data/words.ts";
 import type { Paint } from "../../shared/drawing/painter.ts";
 import type { Ask } from "../state/comparison.ts";
+import type { Layer } from "../state/depth.ts";
 import { countedIn, difference, differenceRange } from "../state/scales.ts";
 import type { HeatmapStore } from "../state/store.ts";
 import { type Method, type Note, type Question, sideBySide, type View } from "../types.ts";
+import { layerPaint } from "./layer.ts";
 
 /** One picture on screen: under a map of a method, or, without a view, as it is. */
 export interface Pane extends Ask {
@@ -27,6 +29,8 @@ export type MapPane = Pane & { view: View };
 /** What a pane draws; null until there is a result. */
 export interface PaneContent {
   paint: Paint;
+  /** The layer that stands in place of the pixels. */
+  layer: Layer | null;
   filter: HeatMap | null;
   error: HeatMap | null;
   notes: Note[];
@@ -182,19 +186,23 @@ export function contentOf(store: HeatmapStore, pane: Pane): PaneContent | null {
   if (!set || !map) return null;
   const { colormap, threshold, filter_mode } = store.state;
   const filter = (method.filter && set.maps.get(method.filter)) || null;
+  const question = set.question ?? store.question(pane);
+  const range = store.scales.of(view, method, set);
+  const layer = layerPaint(store, question, { method, view, set }, map, range);
   return {
     paint: {
-      map,
-      range: store.scales.of(view, method, set),
+      map: layer?.map ?? map,
+      range: layer?.range ?? range,
       colormap: fittingColormap(colormap.value, view.kind),
       filter: view.filtered ? filter : null,
       threshold: threshold.value,
       mode: filter_mode.value,
     },
+    layer: layer?.layer ?? null,
     filter,
     error: (method.error && set.maps.get(method.error)) || null,
     notes: set.notes,
-    question: set.question ?? store.question(pane),
+    question,
     current,
   };
 }
@@ -218,7 +226,15 @@ function differenceOf(
     mode: "hide",
   } as const;
   const question = a.set!.question ?? store.question(one);
-  return { paint, filter: null, error: null, notes: [], question, current: a.current && b.current };
+  return {
+    paint,
+    layer: null,
+    filter: null,
+    error: null,
+    notes: [],
+    question,
+    current: a.current && b.current,
+  };
 }
 
 /** Why there is no map where there could be one; "" where there is one, or is to come. */

@@ -1,6 +1,6 @@
 /** What is asked of the model: the class, the class it is held against, and the method's own settings. */
 import { Checkbox } from "../../shared/controls/checkbox.tsx";
-import { ClassChoice } from "../../shared/controls/class-choice.tsx";
+import { ClassChoice, noClass } from "../../shared/controls/class-choice.tsx";
 import { NumberInput } from "../../shared/controls/number.tsx";
 import { Select } from "../../shared/controls/select.tsx";
 import { Slider } from "../../shared/controls/slider.tsx";
@@ -23,7 +23,7 @@ export function Classes({ contrast }: { contrast: boolean }) {
         help={help.class}
         names={names}
         value={target.value}
-        none={first === undefined ? "predicted class" : `predicted class: ${store.className(first)}`}
+        none={noClass(names, first)}
         prediction={prediction}
         offered={offered}
         onChange={(value) => store.ask({ target: value })}

@@ -4,6 +4,7 @@ import { colourSentence, emptySentence } from "../../shared/data/words.ts";
 import { saysNothing } from "../../shared/drawing/painter.ts";
 import type { HeatmapStore } from "../state/store.ts";
 import type { Control, Method, ParameterValue, Question } from "../types.ts";
+import { layerSentence } from "./layer.ts";
 import type { MapPane, PaneContent } from "./panes.ts";
 
 /** "Composite: ε + z⁺, γ: 0.25; 640 masks" */
@@ -62,7 +63,8 @@ export function sentenceOf(
     : classText(store, question);
   const named = (text = "") => text.replace("{class}", explained);
   if (!view.high || !view.low) return "";
-  return colourSentence(colormap, named(view.high), named(view.low), store.state.overlay.value);
+  const said = colourSentence(colormap, named(view.high), named(view.low), store.state.overlay.value);
+  return content.layer ? `${said} ${layerSentence(store, content.layer)}` : said;
 }
 
 /** Of a map that does not answer the present question: what it explains, and what becomes of the answer. */

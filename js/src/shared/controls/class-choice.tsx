@@ -23,6 +23,8 @@ interface ClassChoiceProps {
 export function ClassChoice(props: ClassChoiceProps) {
   const { label, help, names, value, none, prediction = null, offered, onChange } = props;
   const choices = useMemo(() => {
+    // One score alone is of one class: there is nothing to choose, and nothing to hold it against.
+    if (names.length === 1) return [{ value: "", label: none }];
     const rated = ratedClasses(names, prediction);
     const all = [{ value: "", label: none }, ...rated];
     return offered ? all.filter((choice) => offered(choice.value === "" ? null : Number(choice.value))) : all;
@@ -38,11 +40,19 @@ export function ClassChoice(props: ClassChoiceProps) {
     <Combobox
       label={label}
       help={help}
-      value={value === null ? "" : String(value)}
+      value={value === null || names.length === 1 ? "" : String(value)}
       choices={choices}
       onChange={(chosen) => onChange(chosen === "" ? null : Number(chosen))}
     />
   );
+}
+
+/** What it means to choose no class: the one that the model predicts, or the only one that there is. */
+export function noClass(names: readonly string[], predicted: number | undefined): string {
+  if (names.length === 1) return names[0]!;
+  return predicted === undefined
+    ? "predicted class"
+    : `predicted: ${names[predicted] ?? `class ${predicted}`}`;
 }
 
 /** All classes, those that the model rates highest first, with its numbers. */

@@ -13,8 +13,9 @@ interface SliderProps {
   max: number;
   step?: number;
   log?: boolean;
-  /** The value as people read it; also what a screen reader says. */
+  /** The value as people read it; also what a screen reader says, unless `said` is. */
   text: string;
+  said?: string;
   disabled?: boolean;
   onInput: (value: number) => void;
 }
@@ -30,6 +31,7 @@ export function Slider({
   step = 0.01,
   log = false,
   text,
+  said = text,
   disabled,
   onInput,
 }: SliderProps) {
@@ -59,7 +61,7 @@ export function Slider({
         step={isLog ? 1 : step}
         value={position}
         disabled={disabled}
-        aria-valuetext={text}
+        aria-valuetext={said}
         style={{ "--xw-fill": `${fill}%` }}
         onInput={(event) => onInput(read(event.currentTarget.valueAsNumber))}
         {...gesture}

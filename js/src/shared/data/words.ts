@@ -16,6 +16,14 @@ export const help = {
   difference: {
     help: "One more picture: the first map minus the second, pixel by pixel, with zero in the middle of its own colours.",
   },
+  depth: {
+    help: "Relevance flows from the output down to the pixels, layer by layer, and next to none is lost: each layer's map, enlarged to the picture.",
+    paper: "Bach et al. 2015",
+    link: "doi:10.1371/journal.pone.0130140",
+  },
+  depth_scale: {
+    help: "What the colours of layers span: each layer's own values, or one scale, on which equal areas of the picture with equal relevance look the same at every layer.",
+  },
   opacity: { help: "How strongly the map covers the picture." },
   picture: {
     help: "How the picture lies beneath. In grey, no colour of it is taken for one of the map; in colour, it turns grey where the map speaks.",
@@ -113,6 +121,11 @@ export function emptySentence(value: number): string {
   return value === 0
     ? "This map is zero everywhere: it says nothing."
     : `This map is ${formatNumber(value)} everywhere: no part stands out.`;
+}
+
+/** The same in place of its colours. */
+export function flatText(value: number): string {
+  return value === 0 ? "zero everywhere" : `${formatNumber(value)} everywhere`;
 }
 
 export function capital(text: string): string {

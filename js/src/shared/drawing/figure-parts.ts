@@ -3,8 +3,10 @@ import { cssColor, cssOver, isSigned } from "../data/colormaps.ts";
 import { formatNumber, formatPercent } from "../data/format.ts";
 import { outlined } from "../data/outlines.ts";
 import { ticksOf } from "../data/ticks.ts";
+import { flatText } from "../data/words.ts";
 import { lineColour, lineWidths } from "./outlines.ts";
 import { type Overlay, OverlayPainter } from "./overlay.ts";
+import { nothingBut } from "./painter.ts";
 import { element } from "./svg.ts";
 
 const raster = 2; // pixels of a raster image to one of the figure: as sharp as on a good screen
@@ -26,6 +28,11 @@ export function drawLegend(
   { width, id, ticks = 4, size = 11 }: { width: number; id: string; ticks?: number; size?: number },
 ): void {
   if (!paint) return;
+  const nothing = nothingBut(paint);
+  if (nothing !== null) {
+    element(group, "text", { y: size + 2, "font-size": size }, flatText(nothing));
+    return;
+  }
   if (style === "outlines") {
     drawOutlineKey(group, paint.colormap, size);
     return;

@@ -26,6 +26,11 @@ export function saysNothing({ map, range: [low, high] }: Pick<Paint, "map" | "ra
   );
 }
 
+/** The one value of a map that says nothing; null for one that says something. */
+export function nothingBut(paint: Pick<Paint, "map" | "range">): number | null {
+  return saysNothing(paint) ? paint.map.flat : null;
+}
+
 /** Pixels of a map, or the part of the picture beneath that loses its colours to it. */
 type Layer = "colours" | "over" | "veil";
 

@@ -2,6 +2,7 @@
 import { isSigned } from "../data/colormaps.ts";
 import { formatPercent } from "../data/format.ts";
 import { outlined } from "../data/outlines.ts";
+import { flatText } from "../data/words.ts";
 import { lineColour, lineWidths } from "../drawing/outlines.ts";
 import type { Beneath, OverlayStyle } from "../types.ts";
 import { ColorBar } from "./colorbar.tsx";
@@ -16,9 +17,13 @@ interface MapLegendProps {
   opacity: number;
   beneath: Beneath;
   style: OverlayStyle;
+  /** The one value of a map that has no colours, as it says nothing; null for others. */
+  nothingBut?: number | null;
 }
 
-export function MapLegend({ style, beneath, opacity, ...bar }: MapLegendProps) {
+export function MapLegend({ style, beneath, opacity, nothingBut = null, ...bar }: MapLegendProps) {
+  if (nothingBut !== null && bar.range)
+    return <div class="xw-colorbar xw-no-colours">{flatText(nothingBut)}</div>;
   if (style === "outlines" && bar.range) return <OutlineKey colormap={bar.colormap} label={bar.label} />;
   return <ColorBar {...bar} opacity={beneath === "none" ? null : opacity} />;
 }
