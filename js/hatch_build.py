@@ -45,7 +45,7 @@ def build(root: Path) -> None:
         (js / "node_modules" / ".installed-lock").write_bytes((js / "package-lock.json").read_bytes())
     _checked(run, ["run", "build"], js)
     widgets = sorted(path.parent.name for path in (js / "src").glob("*/index.ts"))
-    missing = [name for name in widgets if not _has_content(static / f"{name}.js")]
+    missing = [name for name in [*widgets, "frame"] if not _has_content(static / f"{name}.js")]
     if not widgets or missing:
         raise RuntimeError(
             f"the JavaScript build left no bundle for {missing or 'any widget'} in {static}; run 'npm run build' in {js}"
