@@ -93,6 +93,11 @@ class Widget(anywidget.AnyWidget):
         _OPEN.add(self)
         self.on_msg(self._receive)
 
+    def open(self) -> None:
+        """Tell the browser that there is a widget; where none runs nobody is told, and no state goes into the notebook."""
+        if not hosts.shows_static():
+            super().open()
+
     # -- messages ----------------------------------------------------------------------------------------------------
 
     def _handle_msg(self, msg: dict[str, Any]) -> None:
@@ -345,6 +350,9 @@ class Widget(anywidget.AnyWidget):
         """
         if hosts.shows_static():
             return self.static(images=hosts.present().images)._repr_mimebundle_()
+        if self.comm is None and self in _OPEN:
+            # Made where no widgets run, shown where they do.
+            self.open()
         made = super()._repr_mimebundle_(**options)
         if made is None:
             return None

@@ -61,7 +61,7 @@ class StaticPage:
             return f'<figure><img src="{source}" alt="{name}" style="max-width:100%"><figcaption>{said}</figcaption></figure>'
         return (
             f'<iframe class="xaiwidgets-page" title="{html.escape(self.title)}" sandbox="{_SANDBOX}"'
-            ' allow="fullscreen; clipboard-write" allowfullscreen loading="lazy"'
+            ' allow="fullscreen; clipboard-write"'
             f' style="display:block;width:100%;height:{self.height}px;border:0;color-scheme:normal"'
             f' srcdoc="{html.escape(self.page)}"></iframe><script>{_beside()}</script>'
         )
