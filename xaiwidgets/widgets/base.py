@@ -343,6 +343,9 @@ class Widget(anywidget.AnyWidget):
         self._figure().savefig(picture, format="png", dpi=100, bbox_inches="tight")
         return picture.getvalue()
 
+    # ipywidgets 7, which Colab has, would show the widget by itself, without what stands beside it.
+    _ipython_display_ = None
+
     def _repr_mimebundle_(self, **options: Any) -> Any:
         """The live widget, and a PNG for places that show none: GitHub, nbviewer, printed notebooks.
 

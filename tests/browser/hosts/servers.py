@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import sys
 import time
 import urllib.error
 import urllib.request
@@ -11,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import nbformat
+from playwright.sync_api import Page
 
 from tests.browser.jupyterlab import ROOT, _free_port
 
@@ -53,6 +55,40 @@ def notebook(folder: Path, cells: Sequence[str] = (), name: str = "host.ipynb", 
     made.metadata["kernelspec"] = {"name": kernel, "display_name": kernel, "language": "python"}
     nbformat.write(made, folder / name)
     return folder / name
+
+
+def jupyter(
+    folder: Path, app: str, python: str = sys.executable, environment: Mapping[str, str] | None = None
+) -> Server:
+    """A Jupyter server with one of its front ends, such as ``jupyterlab`` or ``notebook``; ``url`` is its base."""
+    base = f"http://127.0.0.1:{(port := free_port())}"
+    options = ["--no-browser", "--allow-root", "--expose-app-in-browser", f"--ServerApp.port={port}"]
+    options += ["--IdentityProvider.token=", f"--ServerApp.root_dir={folder}", "--ServerApp.port_retries=0"]
+    return Server(folder, [python, "-m", app, *options], base, environment)
+
+
+def ready(page: Page) -> None:
+    """Wait until a notebook and its kernel are; without, a dialog asks for a kernel."""
+    page.wait_for_function("() => window.jupyterapp?.shell?.currentWidget?.context", timeout=120_000)
+    page.evaluate(
+        """async () => {
+            const { context } = window.jupyterapp.shell.currentWidget;
+            await context.ready;
+            await context.sessionContext.ready;
+        }"""
+    )
+
+
+def run_all(page: Page) -> None:
+    """Run all cells, without waiting for them."""
+    page.evaluate("() => { window.jupyterapp.commands.execute('notebook:run-all-cells'); }")
+
+
+def save_and_reload(page: Page) -> None:
+    """Save the notebook, and load its page again."""
+    page.evaluate("async () => { await window.jupyterapp.commands.execute('docmanager:save'); }")
+    page.reload()
+    ready(page)
 
 
 class Server:

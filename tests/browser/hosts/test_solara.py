@@ -35,7 +35,9 @@ def opened(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Itera
     cell = textwrap.indent(SOURCE + serving(folder), "    ")
     (folder / "host.py").write_text(APP.format(cell=cell), encoding="utf-8")
     options = ["--no-open", "--production", "--host", "127.0.0.1", "--port", str(port)]
-    server = Server(folder, [sys.executable, "-m", "solara", "run", "host.py", *options], f"http://127.0.0.1:{port}/readyz")
+    server = Server(
+        folder, [sys.executable, "-m", "solara", "run", "host.py", *options], f"http://127.0.0.1:{port}/readyz"
+    )
     context = chromium.new_context(viewport={"width": 1300, "height": 1100}, accept_downloads=True)
     page = context.new_page()
     found = Opened(page, folder, lambda: page.reload() and None)
