@@ -1,7 +1,7 @@
 """Colab, imitated: ipywidgets 7 in the kernel and in the page, buffers as ``Uint8Array``, messages that open a widget lose theirs.
 
-The page is the classic notebook (package ``nbclassic``) with the manager of ipywidgets 7, which Colab's own is made from. What a
-kernel says goes through a filter that does to its buffers what Colab does.
+The page is the classic notebook (package ``nbclassic``) with the manager of ipywidgets 7, which Colab's own is made from; the view it
+makes stands alone in the page. What a kernel says goes through a filter that does to its buffers what Colab does.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import pytest
 from playwright.sync_api import Browser
 
 from .capabilities import PATIENCE, Capabilities, Opened, has_numbers
-from .servers import Server, free_port, notebook
+from .servers import SOURCE, Server, free_port, notebook, serving
 
 pytestmark = pytest.mark.browser
 
@@ -25,21 +25,31 @@ PACKAGES = ["ipywidgets==7.7.1", "widgetsnbextension==3.6.10", "nbclassic==1.3.3
 NEEDS = ["ipython-genutils", "nest-asyncio"]
 
 AS_COLAB = """() => new Promise((done) => requirejs(["services/kernels/kernel"], ({ Kernel }) => {
-    window.colabBuffers = { lost: 0, bytes: 0 };
+    const count = (kind, more) => { sessionStorage[kind] = Number(sessionStorage[kind] ?? 0) + more; };
     const finish = Kernel.prototype._finish_ws_message;
     Kernel.prototype._finish_ws_message = function (message) {
         const buffers = message.buffers ?? [];
         if (message.header.msg_type === "comm_open") {
-            window.colabBuffers.lost += buffers.length;
+            count("lost", buffers.length);
             message.buffers = [];
         } else {
-            window.colabBuffers.bytes += buffers.length;
+            count("bytes", buffers.length);
             message.buffers = buffers.map((b) => new Uint8Array(b.buffer, b.byteOffset, b.byteLength));
         }
         return finish.call(this, message);
     };
     done();
 }))"""
+
+VIEW = """async (id) => {
+    const manager = Jupyter.notebook.kernel.widget_manager;
+    const view = await manager.create_view(await manager.get_model(id), {});
+    const place = document.createElement("div");
+    place.append(view.el);
+    document.body.replaceChildren(place);
+    document.body.style.cssText = "overflow: auto; background: white;";
+    view.trigger("displayed");
+}"""
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +71,11 @@ def python(request: pytest.FixtureRequest) -> str:
     # Of anywidget the present environment has the module for the classic notebook.
     here = Path(sys.prefix)
     for part in ("share/jupyter/nbextensions/anywidget", "etc/jupyter/nbconfig/notebook.d"):
-        shutil.copytree(here / part, home / part, dirs_exist_ok=True)
+        shutil.copytree(
+            here / part, home / part, dirs_exist_ok=True, ignore=shutil.ignore_patterns("voila*", "jupyter-v*")
+        )
+    # The server of today looks for them here.
+    shutil.copytree(home / "etc/jupyter/nbconfig", home / "etc/jupyter/serverconfig", dirs_exist_ok=True)
     (home / "complete").touch()
     return str(found)
 
@@ -69,7 +83,7 @@ def python(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(scope="module")
 def opened(chromium: Browser, python: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Opened]:
     folder = tmp_path_factory.mktemp("colab")
-    notebook(folder)
+    notebook(folder, [SOURCE + serving(folder)])
     url = f"http://127.0.0.1:{(port := free_port())}"
     options = ["--no-browser", "--allow-root", f"--ServerApp.port={port}", "--IdentityProvider.token="]
     options += [f"--ServerApp.root_dir={folder}", "--ServerApp.port_retries=0"]
@@ -78,28 +92,37 @@ def opened(chromium: Browser, python: str, tmp_path_factory: pytest.TempPathFact
     context = chromium.new_context(viewport={"width": 1300, "height": 1100}, accept_downloads=True)
     page = context.new_page()
 
-    def ready() -> None:
+    found = Opened(page, folder, lambda: None)
+
+    def open_() -> None:
+        page.goto(f"{url}/nbclassic/notebooks/host.ipynb")
         page.wait_for_function("() => window.Jupyter?.notebook?.kernel?.is_connected()", timeout=PATIENCE * 1000)
         page.evaluate(AS_COLAB)
 
-    def reopen() -> None:
-        page.evaluate("async () => { await Jupyter.notebook.save_notebook(); }")
-        page.reload()
-        ready()
+    def show() -> None:
+        model = found.ask("overlay.model_id")
+        page.wait_for_function(
+            "(id) => Jupyter.notebook.kernel.widget_manager?._models[id]", arg=model, timeout=PATIENCE * 1000
+        )
+        page.evaluate(VIEW, model)
 
-    found = Opened(page, folder, reopen)
-    page.goto(f"{url}/nbclassic/notebooks/host.ipynb")
-    ready()
+    def reopen() -> None:
+        open_()
+        show()
+
+    found.reopen = reopen
+    open_()
     page.evaluate("() => { Jupyter.notebook.execute_all_cells(); }")
+    show()
     yield found
     context.close()
     server.close()
 
 
 class TestColab(Capabilities):
-    def test_it_is_like_colab(self, opened: Opened) -> None:
+    def test_buffers_are_as_in_colab(self, opened: Opened) -> None:
         opened.show("LRP")
         has_numbers(opened)
         assert opened.ask("__import__('ipywidgets').__version__").startswith("7.")
-        buffers = opened.page.evaluate("() => window.colabBuffers")
-        assert buffers["bytes"] > 0
+        for kind in ("bytes", "lost"):
+            assert int(opened.page.evaluate("(kind) => sessionStorage[kind]", kind)) > 0, kind
