@@ -43,7 +43,7 @@ class Opened:
 
     page: Page
     folder: Path
-    reopen: Callable[[], None]
+    reopen: Callable[[], object]
     """Reloads the page, and does what a person does then."""
     view: str = ".xw-heatmap"
     errors: list[str] = field(default_factory=list)

@@ -45,7 +45,7 @@ def opened(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Itera
     context = chromium.new_context(viewport={"width": 1300, "height": 1100}, accept_downloads=True)
     page = context.new_page()
     page.goto(f"http://127.0.0.1:{port}")
-    yield Opened(page, folder, lambda: page.reload() and None)
+    yield Opened(page, folder, page.reload)
     context.close()
     server.close()
 

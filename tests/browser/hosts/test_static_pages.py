@@ -10,7 +10,7 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 from nbconvert import HTMLExporter
-from playwright.sync_api import Browser, FrameLocator, Locator, Page, expect
+from playwright.sync_api import Browser, ConsoleMessage, FrameLocator, Locator, Page, expect
 
 from tests.browser.jupyterlab import ROOT
 from xaiwidgets.widgets.frame import MOST_BYTES
@@ -49,13 +49,13 @@ def offline(chromium: Browser, html: Path) -> Iterator[Page]:
     page = context.new_page()
     said: list[str] = []
     page.on("pageerror", lambda error: said.append(str(error)))
-    # What the exporter itself would load from elsewhere (formulas, the manager of live widgets) is not here, and not needed.
-    page.on(
-        "console",
-        lambda message: (
-            message.type == "error" and "ERR_INTERNET_DISCONNECTED" not in message.text and said.append(message.text)
-        ),
-    )
+
+    def heard(message: ConsoleMessage) -> None:
+        # What the exporter itself would load from elsewhere (formulas, the manager of live widgets) is not here, and not needed.
+        if message.type == "error" and "ERR_INTERNET_DISCONNECTED" not in message.text:
+            said.append(message.text)
+
+    page.on("console", heard)
     page.goto(html.as_uri())
     yield page
     context.close()

@@ -24,7 +24,7 @@ def opened(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Itera
     server = Server(folder, [sys.executable, "-m", "voila", *options, str(file)], f"http://127.0.0.1:{port}/static/")
     context = chromium.new_context(viewport={"width": 1300, "height": 1100}, accept_downloads=True)
     page = context.new_page()
-    found = Opened(page, folder, lambda: page.reload() and None)
+    found = Opened(page, folder, page.reload)
     page.goto(f"http://127.0.0.1:{port}", timeout=120_000)
     yield found
     context.close()
