@@ -1,6 +1,7 @@
 /**
  * Builds one self-contained bundle a widget: every folder of src/ that has an index.ts becomes
- * ../xaiwidgets/widgets/static/<folder>.js and .css.
+ * ../xaiwidgets/widgets/static/<folder>.js and .css. Beside them lie the saved page (standalone.html) and what stands beside
+ * its frame in a notebook (frame.js).
  *
  *   node build.mjs                 build once, and fail when a bundle is larger than its budget
  *   node build.mjs --check-size    the same, and print every size
@@ -84,6 +85,13 @@ const options = (name) => ({
 await mkdir(target, { recursive: true });
 // Python fills in the same page when it saves a widget as HTML.
 await copyFile(join(source, "shared", "page", "standalone.html"), join(target, "standalone.html"));
+// And puts this script beside a saved page that stands in a frame of a notebook.
+await esbuild.build({
+  ...options("frame"),
+  entryPoints: { frame: join(source, "shared", "page", "frame-host.ts") },
+  format: "iife",
+  plugins: [],
+});
 
 if (process.argv.includes("--watch")) {
   for (const name of names) {

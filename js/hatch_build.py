@@ -93,10 +93,10 @@ def _is_current(js: Path) -> bool:
 
 
 def _without_bundle(root: Path) -> list[str] | None:
-    """Widgets without a bundle; None where there are no widgets at all."""
+    """Widgets, and the frame of their pages, without a bundle; None where there are no widgets at all."""
     static = root / "xaiwidgets" / "widgets" / "static"
     widgets = sorted(path.parent.name for path in (root / "js" / "src").glob("*/index.ts"))
-    return [name for name in widgets if not _has_content(static / f"{name}.js")] if widgets else None
+    return [name for name in [*widgets, "frame"] if not _has_content(static / f"{name}.js")] if widgets else None
 
 
 def _brings_bundles(root: Path) -> bool:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from xaiwidgets.lrp import LRP, AbsLRP, Composite
     from xaiwidgets.model import ImageModel, Prediction, load
     from xaiwidgets.relax import RELAX, RISE, RelaxResult, masks_needed
-    from xaiwidgets.widgets import ConceptBrowser, FlippingViewer, HeatmapOverlay
+    from xaiwidgets.widgets import ConceptBrowser, FlippingViewer, HeatmapOverlay, options
 
 __version__ = "0.1.0"
 
@@ -53,6 +53,7 @@ __all__ = [
     "gae",
     "load",
     "masks_needed",
+    "options",
     "pixel_flipping",
     "references",
 ]
@@ -81,7 +82,7 @@ _ROOMS: dict[str, tuple[str, ...]] = {
     "relax": ("RELAX", "RISE", "RelaxResult", "masks_needed"),
     "results": (),
     "targets": (),
-    "widgets": ("ConceptBrowser", "FlippingViewer", "HeatmapOverlay"),
+    "widgets": ("ConceptBrowser", "FlippingViewer", "HeatmapOverlay", "options"),
 }
 """Rooms, which are public as they are, such as xaiwidgets.evaluate.localisation, and the names that each gives to the front."""
 _HOMES = {name: room for room, names in _ROOMS.items() for name in names}

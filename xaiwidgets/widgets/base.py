@@ -8,6 +8,7 @@ import contextlib
 import html
 import io
 import json
+import math
 import re
 import weakref
 from abc import abstractmethod
@@ -20,7 +21,9 @@ import anywidget
 import traitlets
 
 from xaiwidgets.errors import check_keywords
+from xaiwidgets.widgets import hosts
 from xaiwidgets.widgets.album import Album
+from xaiwidgets.widgets.frame import MOST_BYTES, StaticPage
 from xaiwidgets.widgets.jobs import Job, JobRunner
 from xaiwidgets.widgets.wire import Packet
 
@@ -76,6 +79,8 @@ class Widget(anywidget.AnyWidget):
 
     _hears = False
     """Whether a message of the browser is being read."""
+    _tall = 640
+    """About how many pixels tall a page is, until it says so itself."""
     view_traits: Sequence[str] = ()
     """Names of the traits that a person may give to the constructor, beside those of every widget."""
 
@@ -87,6 +92,11 @@ class Widget(anywidget.AnyWidget):
         self._runner = JobRunner(f"{type(self).__name__} worker")
         _OPEN.add(self)
         self.on_msg(self._receive)
+
+    def open(self) -> None:
+        """Tell the browser that there is a widget; where none runs nobody is told, and no state goes into the notebook."""
+        if not hosts.shows_static():
+            super().open()
 
     # -- messages ----------------------------------------------------------------------------------------------------
 
@@ -213,8 +223,12 @@ class Widget(anywidget.AnyWidget):
         """What the widget shows, as a matplotlib figure."""
 
     @abstractmethod
-    def _recorded(self, images: Sequence[int] | None = None) -> list[Packet]:
-        """Messages from which a page without a kernel can show what was computed so far, of all images or of some."""
+    def _recorded(self, images: Sequence[int] | None = None, room: float = math.inf) -> list[Packet]:
+        """Messages from which a page without a kernel can show what was computed so far, of all images or of some.
+
+        Args:
+            room: most bytes of what is not on screen.
+        """
 
     def _missing(self, images: Sequence[int]) -> Iterator[None]:
         """Compute what a page of these images is to show and is not there yet, step by step, in the worker."""
@@ -242,6 +256,21 @@ class Widget(anywidget.AnyWidget):
             self._figure().savefig(path, dpi=200, bbox_inches="tight")
         return path
 
+    def static(self, *, images: Literal["this", "all"] = "this") -> StaticPage:
+        """What the widget shows as the output of a cell that needs no kernel, when what is being computed is there.
+
+        Put it last in a cell, for nbconvert, Quarto and other places that run no widgets; `xaiwidgets.options` does so for all widgets.
+
+        Args:
+            images: what the page holds: the image on screen, or all of them, computing what is missing, as many as there is room for.
+
+        Raises:
+            ValueError: other images. RuntimeError: what is to be shown could not be computed.
+        """
+        rows = self._images(images)
+        self._finish(rows if images == "all" else ())
+        return StaticPage(self._called(), self._small_page(rows), self._png(), self._tall)
+
     def _called(self) -> str:
         """What files and pages are called."""
         return self.title or type(self).__name__
@@ -262,19 +291,46 @@ class Widget(anywidget.AnyWidget):
         if failed:
             raise RuntimeError(f"nothing was saved: {failed[0]}") from failed[0]
 
-    def _page(self, images: Sequence[int]) -> str:
-        """One self-contained page of some images: the same bundle on a stand-in for the kernel."""
+    def _small_page(self, images: Sequence[int]) -> str:
+        """A page of as many of the images as a notebook has room for, the one on screen first."""
+        present = getattr(self, "image", 0)
+        wanted = [present, *(image for image in images if image != present)]
+        held, room = wanted, MOST_BYTES / 2
+        while True:
+            page = self._page(held, room=room, asked=len(wanted))
+            share = MOST_BYTES / len(page.encode())
+            if share >= 1 or (len(held) == 1 and room == 0):
+                return page
+            if len(held) == 1:
+                room = 0
+            held = held[: max(1, int(0.9 * share * len(held)))]
+
+    def _page(self, images: Sequence[int], *, room: float = math.inf, asked: int | None = None) -> str:
+        """One self-contained page of some images: the same bundle on a stand-in for the kernel.
+
+        Args:
+            room: most bytes of answers that are not on screen.
+            asked: how many images were asked for, where there may be no room for all of them.
+        """
         state = {name: getattr(self, name) for name in self.keys if not name.startswith("_")}
         for name in ("layout", "tabbable", "tooltip", "snapshot"):
             state.pop(name, None)
-        messages = [packet.recorded() for packet in [*self._complete(images), *self._recorded(images)]]
-        content = {"state": state, "messages": messages, "saved": {"date": date.today().isoformat()}}
+        told = [*self._complete(images), *self._recorded(images, room)]
+        messages = json.dumps([packet.recorded() for packet in told])
+        bundled, style = base64.b64encode(self._script().encode()).decode(), self._style().replace("</", "<\\/")
+        saved: dict[str, Any] = {
+            "date": date.today().isoformat(),
+            "bytes": len(messages) + len(bundled) + len(style),
+        }
+        if asked is not None and len(images) < asked:
+            saved["images"] = [len(images), asked]
+        content = f'{{"state": {json.dumps(state)}, "saved": {json.dumps(saved)}, "messages": {messages}}}'
         parts = {
             "title": html.escape(self._called()),
-            "css": self._style().replace("</", "<\\/"),
+            "css": style,
             # No text in the content may end the script element that it stands in.
-            "content": json.dumps(content).replace("<", "\\u003c"),
-            "bundle": base64.b64encode(self._script().encode()).decode(),
+            "content": content.replace("<", "\\u003c"),
+            "bundle": bundled,
         }
         # In one pass, so that a title that says {{css}} stays what it is.
         return re.sub(r"\{\{(\w+)\}\}", lambda found: parts.get(found[1], ""), bundle("standalone.html"))
@@ -285,19 +341,30 @@ class Widget(anywidget.AnyWidget):
     def _style(self) -> str:
         return str(self._css)
 
+    def _png(self) -> bytes:
+        """What is on screen, for places that show no pages."""
+        picture = io.BytesIO()
+        self._figure().savefig(picture, format="png", dpi=100, bbox_inches="tight")
+        return picture.getvalue()
+
     # ipywidgets 7, which Colab has, would show the widget by itself, without what stands beside it.
     _ipython_display_ = None
 
     def _repr_mimebundle_(self, **options: Any) -> Any:
-        """The live widget, and a PNG for places that show none: GitHub, nbviewer, printed notebooks."""
+        """The live widget, and a PNG for places that show none: GitHub, nbviewer, printed notebooks.
+
+        Where no widgets run, the page that needs no kernel stands in for it: see `xaiwidgets.options`.
+        """
+        if hosts.shows_static():
+            return self.static(images=hosts.present().images)._repr_mimebundle_()
+        if self.comm is None and self in _OPEN:
+            # Made where no widgets run, shown where they do.
+            self.open()
         made = super()._repr_mimebundle_(**options)
         if made is None:
             return None
         data, metadata = made if isinstance(made, tuple) else (made, {})
-        picture = io.BytesIO()
-        self._figure().savefig(picture, format="png", dpi=100, bbox_inches="tight")
-        data = {**data, "image/png": base64.b64encode(picture.getvalue()).decode()}
-        return data, metadata
+        return {**data, "image/png": base64.b64encode(self._png()).decode()}, metadata
 
 
 def _hint(error: Exception) -> str:

@@ -27,6 +27,11 @@ class Packet:
     content: dict[str, Any]
     buffers: tuple[bytes, ...] = ()
 
+    @property
+    def size(self) -> int:
+        """Bytes of the buffers."""
+        return sum(len(part) for part in self.buffers)
+
     def recorded(self) -> dict[str, Any]:
         """The packet as plain JSON, its buffers as base64 text: for pages without a kernel."""
         return {"content": self.content, "buffers": [base64.b64encode(part).decode() for part in self.buffers]}

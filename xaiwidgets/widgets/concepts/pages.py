@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -113,7 +114,7 @@ class ConceptPages(ConceptState):
                         yield
             yield from self._introduce(image)
 
-    def _recorded(self, images: Sequence[int] | None = None) -> list[Packet]:
+    def _recorded(self, images: Sequence[int] | None = None, room: float = math.inf) -> list[Packet]:
         wanted = [self.image, *(image for image in images or () if image != self.image)]
         packets = [] if self._answers.has_focus(self._question()) else [self._plain_picture()]
         pictured: set[tuple[Any, ...]] = set()
@@ -122,8 +123,8 @@ class ConceptPages(ConceptState):
         # Other answers of these images come along while there is room.
         there, size = {id(packet) for packet in packets}, 0
         for packet in self._answers.kept(images):
-            size += sum(len(part) for part in packet.buffers)
-            if size < _PAGE and id(packet) not in there:
+            size += packet.size
+            if size < min(_PAGE, room) and id(packet) not in there:
                 packets.append(packet)
         return packets
 

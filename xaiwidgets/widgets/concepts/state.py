@@ -18,6 +18,7 @@ class ConceptState(Widget):
 
     _esm = traitlets.Unicode(bundle("concepts.js")).tag(sync=True)
     _css = traitlets.Unicode(bundle("concepts.css")).tag(sync=True)
+    _tall = 900
 
     # What a person sees and varies.
     image = traitlets.Int(0, min=0).tag(sync=True)

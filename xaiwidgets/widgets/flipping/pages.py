@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -137,7 +138,7 @@ class FlippingPages(FlippingState):
         maps = [self._work.map(self._request(), image, name) for name in (*self._work.methods, RANDOM)]
         return [picture_packet(image, self._pixels[image]), *(packet for packet in maps if packet is not None)]
 
-    def _recorded(self, images: Sequence[int] | None = None) -> list[Packet]:
+    def _recorded(self, images: Sequence[int] | None = None, room: float = math.inf) -> list[Packet]:
         request, result, packets = self._request(), self.result, self._essentials()
         wanted = [self.image, *(image for image in images or () if image != self.image)]
         for image in wanted[1:]:
@@ -145,7 +146,7 @@ class FlippingPages(FlippingState):
         if result is None:
             return packets
         # A page without a kernel can be scrubbed: the image and method on screen first, then others while there is room.
-        room = _SAVED_FRAMES
+        room = min(_SAVED_FRAMES, room)
         steps = range(1, result.setup.schedule.steps + 1)
         for name in sorted((*self._work.methods, RANDOM), key=lambda name: name != self.method):
             orders = request.orders if name != RANDOM else request.orders[:1]

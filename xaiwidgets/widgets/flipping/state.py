@@ -15,6 +15,7 @@ class FlippingState(Widget):
 
     _esm = traitlets.Unicode(bundle("flipping.js")).tag(sync=True)
     _css = traitlets.Unicode(bundle("flipping.css")).tag(sync=True)
+    _tall = 820
 
     # What is asked.
     order = traitlets.Enum(["morf", "lerf", "both", "random"], "both").tag(sync=True)

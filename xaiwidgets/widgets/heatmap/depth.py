@@ -170,13 +170,19 @@ class HeatmapDepth(HeatmapAsking):
 
     # -- pages and figures ---------------------------------------------------------------------------------------------
 
-    def _recorded(self, images: Sequence[int] | None = None) -> list[Packet]:
-        known = [
-            layers_packet(question, found)
-            for question, found in list(vars(self).get("_found", {}).items())
-            if images is None or question.image in images
-        ]
-        return [*super()._recorded(images), *known]
+    def _recorded(self, images: Sequence[int] | None = None, room: float = math.inf) -> list[Packet]:
+        known = []
+        for question, found in list(vars(self).get("_found", {}).items()):
+            if images is not None and question.image not in images:
+                continue
+            packet = layers_packet(question, found)
+            if self.depth is None or question != self._question(image=question.image):
+                # What is not on screen is there where there is room for it.
+                room -= packet.size
+                if room < 0:
+                    break
+            known.append(packet)
+        return [*super()._recorded(images, room), *known]
 
     def _panes(self) -> list[Pane]:
         panes = super()._panes()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 
 from torch import Tensor
@@ -38,20 +39,29 @@ class HeatmapPages(HeatmapComparison):
 
     # -- for the browser -----------------------------------------------------------------------------------------------
 
-    def _recorded(self, images: Sequence[int] | None = None) -> list[Packet]:
-        question = self._question()
+    def _recorded(self, images: Sequence[int] | None = None, room: float = math.inf) -> list[Packet]:
+        shown = [self._question(), *self._shown()]
+        shown += [question for image in images or () if image != self.image for question in self._shown(image)]
+        question = shown[0]
         if images is not None:
             # A page of one image holds what stands beside it as well.
             images = [*images, *(entry.image for entry in self._shown())]
         packets = [picture_packet(question.image, self._pixels[question.image])]
         others = {question.image}
-        for known, answer in list(self._answers.items()):
+        # What is on screen, or would be with another image, comes first where there is not room for everything.
+        kept = list(self._answers.items())
+        for known, answer in sorted(kept, key=lambda entry: entry[0] not in shown):
             if known == question or (images is not None and known.image not in images):
                 continue
+            packet = self._packet(known, answer, None)
+            if known not in shown:
+                room -= packet.size
+                if room < 0:
+                    break
             if known.image not in others:
                 others.add(known.image)
                 packets.append(picture_packet(known.image, self._pixels[known.image]))
-            packets.append(self._packet(known, answer, None))
+            packets.append(packet)
         # The one on screen comes last: it is what the newest message shows.
         packets = [*self._places.known(images), *packets]
         present = self._answers.get(question)

@@ -1,6 +1,8 @@
 /** The widget as a whole: where its parts stand. */
+import { useRef } from "preact/hooks";
 import { AppearanceChoice } from "../../shared/controls/appearance.tsx";
 import { Opacity } from "../../shared/controls/opacity.tsx";
+import { useScrollRoom } from "../../shared/controls/scroll-room.ts";
 import { Segmented } from "../../shared/controls/segmented.tsx";
 import { help } from "../../shared/data/words.ts";
 import { Errors, Messages } from "../../shared/views/messages.tsx";
@@ -44,8 +46,10 @@ export function HeatmapView() {
 
 function Panes() {
   const { store } = useView();
+  const ref = useRef<HTMLDivElement>(null);
+  useScrollRoom(ref);
   return (
-    <div class="xw-panes">
+    <div class="xw-panes" ref={ref}>
       {panesOf(store).map((pane) => (
         <PaneView key={pane.key} pane={pane} />
       ))}

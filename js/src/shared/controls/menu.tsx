@@ -26,7 +26,8 @@ export function MenuButton({
     if (!open) return;
     anchor.current?.querySelector<HTMLElement>("[role=menuitem]")?.focus();
     const outside = (event: PointerEvent) => {
-      if (!anchor.current?.contains(event.target as Node)) setOpen(false);
+      // The path, not the target: within a shadow root, as marimo has it, the window sees only the root's host.
+      if (!anchor.current || !event.composedPath().includes(anchor.current)) setOpen(false);
     };
     window.addEventListener("pointerdown", outside, true);
     return () => window.removeEventListener("pointerdown", outside, true);
@@ -38,7 +39,7 @@ export function MenuButton({
   };
   const onKeyDown = (event: KeyboardEvent) => {
     const entries = [...(anchor.current?.querySelectorAll<HTMLElement>("[role=menuitem]") ?? [])];
-    const at = entries.indexOf(document.activeElement as HTMLElement);
+    const at = entries.indexOf((anchor.current!.getRootNode() as Document).activeElement as HTMLElement);
     const step = event.key === "ArrowDown" ? 1 : event.key === "ArrowUp" ? -1 : 0;
     if (step) entries[(at + step + entries.length) % entries.length]?.focus();
     else if (event.key === "Escape") close();

@@ -18,7 +18,8 @@ export function usePopup(anchor: RefObject<HTMLElement | null>): Popup {
     const element = anchor.current;
     if (!open || !element) return;
     const close = (event: Event) => {
-      if (event instanceof KeyboardEvent ? event.key !== "Escape" : element.contains(event.target as Node))
+      // The path, not the target: within a shadow root, as marimo has it, the window sees only the root's host.
+      if (event instanceof KeyboardEvent ? event.key !== "Escape" : event.composedPath().includes(element))
         return;
       if (event instanceof KeyboardEvent) {
         take(event);

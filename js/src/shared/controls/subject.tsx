@@ -1,6 +1,6 @@
 /** What is explained: the plain picture, what the model says of it and how sure it is, and the methods in words. */
 
-import { formatNumber, formatProbability } from "../data/format.ts";
+import { formatBytes, formatNumber, formatProbability } from "../data/format.ts";
 import type { Picture } from "../data/picture.ts";
 import { isRight, type Prediction, saidName, saidOf } from "../state/album.ts";
 import type { Saved } from "../state/standin.ts";
@@ -43,12 +43,18 @@ export function Subject(props: SubjectProps) {
             <b>{method}</b>
             {sentence && <> {sentence}</>}
           </span>
-          {saved && <span class="xw-saved"> · saved {saved.date}</span>}
+          {saved && <span class="xw-saved"> · {savedWords(saved)}</span>}
           <HelpButton of={method} help={help} />
         </p>
       </div>
     </div>
   );
+}
+
+function savedWords({ date, bytes, images }: Saved): string {
+  const size = bytes === undefined ? [] : [formatBytes(bytes)];
+  const held = images ? [`${images[0]} of ${images[1]} images, for more there was no room`] : [];
+  return [`saved ${date}`, ...size, ...held].join(", ");
 }
 
 function Predicted({

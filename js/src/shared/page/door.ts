@@ -2,6 +2,7 @@
 import { Host, type HostModel } from "../state/host.ts";
 import { type StandInContent, savedModel } from "../state/standin.ts";
 import type { StoreOptions } from "../state/store.ts";
+import { liveInFrame } from "./frame.ts";
 
 interface Disposable {
   dispose(): void;
@@ -36,6 +37,7 @@ export function pageDoor<Store extends Disposable>(
     const { saved = null } = content;
     const store = create(new Host(savedModel(content)), { standalone: true, saved });
     const unmount = mount(el, store);
+    liveInFrame();
     return () => {
       unmount();
       store.dispose();

@@ -1,28 +1,22 @@
 /**
- * Light or dark, and whether the host's own colours may be used.
- *
- * JupyterLab says which it is on the body; other hosts say nothing, so the system's preference counts; and a
- * person can always choose.
+ * Light or dark, and whether the host's own colours may be used. Where a host says nothing, the system's preference counts;
+ * and a person can always choose.
  */
 import { effect, type ReadonlySignal, signal } from "@preact/signals";
 import type { ThemeChoice } from "../types.ts";
+import { darkHost, watchHost } from "./host-theme.ts";
 
 function hostTheme(): { dark: boolean; jupyter: boolean } {
-  const flag = document.body.dataset.jpThemeLight;
-  if (flag !== undefined) return { dark: flag === "false", jupyter: true };
-  return { dark: matchMedia("(prefers-color-scheme: dark)").matches, jupyter: false };
+  const dark = darkHost() ?? matchMedia("(prefers-color-scheme: dark)").matches;
+  return { dark, jupyter: document.body.dataset.jpThemeLight !== undefined };
 }
 
 /** Keeps data-xw-theme (light | dark) and data-xw-host (jupyter | none) on the element up to date. */
 export function followTheme(element: HTMLElement, choice: ReadonlySignal<ThemeChoice>): () => void {
   const host = signal(hostTheme());
-  const update = () => {
+  const unwatch = watchHost(() => {
     host.value = hostTheme();
-  };
-  const observer = new MutationObserver(update);
-  observer.observe(document.body, { attributes: true, attributeFilter: ["data-jp-theme-light"] });
-  const query = matchMedia("(prefers-color-scheme: dark)");
-  query.addEventListener("change", update);
+  });
   const stop = effect(() => {
     const { dark, jupyter } = host.value;
     const wanted = choice.value === "auto" ? dark : choice.value === "dark";
@@ -32,7 +26,6 @@ export function followTheme(element: HTMLElement, choice: ReadonlySignal<ThemeCh
   });
   return () => {
     stop();
-    observer.disconnect();
-    query.removeEventListener("change", update);
+    unwatch();
   };
 }

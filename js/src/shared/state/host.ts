@@ -53,7 +53,14 @@ export class Host {
   onMessage(callback: (message: Message, buffers: Bytes[]) => void): void {
     this.listen("msg:custom", ((content: unknown, buffers?: unknown[]) => {
       if (typeof content !== "object" || content === null || !("type" in content)) return;
-      callback(content as Message, (buffers ?? []).map(toBytes));
+      let read: Bytes[];
+      try {
+        read = (buffers ?? []).map(toBytes);
+      } catch (error) {
+        console.warn("xaiwidgets: a buffer could not be read", error);
+        return;
+      }
+      callback(content as Message, read);
     }) as (...args: never[]) => void);
   }
 

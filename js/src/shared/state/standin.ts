@@ -10,9 +10,14 @@ export interface RecordedMessage {
   buffers?: string[];
 }
 
-/** When a page was saved, as 2026-11-26. */
+/** When a page was saved, and what it holds. */
 export interface Saved {
+  /** As 2026-11-26. */
   date: string;
+  /** About how large the page is. */
+  bytes?: number;
+  /** How many of the images that were asked for are in it, where not all of them had room. */
+  images?: [held: number, asked: number];
 }
 
 /** What a saved page carries. */
