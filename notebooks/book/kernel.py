@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import hashlib
 import html
 import os
@@ -18,13 +19,24 @@ _STARTUP = "from book.kernel import show_pages\n\nshow_pages()\n"
 
 
 def fingerprint(*folders: Path) -> str:
-    """Changes with the sources of a folder: what was run with other sources is run again."""
+    """Changes with what the sources in some folders do: pages that were run with others are run again. Words alone change nothing."""
     seen = hashlib.sha256()
     for folder in folders:
         for path in sorted(folder.rglob("*")):
             if path.suffix in {".py", ".js", ".css", ".html", ".safetensors"}:
-                seen.update(f"{path.relative_to(folder)}\0".encode() + path.read_bytes())
+                data = _steps(path.read_text(encoding="utf-8")) if path.suffix == ".py" else path.read_bytes()
+                seen.update(f"{path.relative_to(folder)}\0".encode() + data)
     return seen.hexdigest()[:16]
+
+
+def _steps(source: str) -> bytes:
+    """A module without its comments and docstrings."""
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        body = getattr(node, "body", None)
+        if isinstance(body, list):
+            node.body = [line for line in body if not (isinstance(line, ast.Expr) and isinstance(line.value, ast.Constant))]  # type: ignore[attr-defined]
+    return ast.dump(tree).encode()
 
 
 def prepare(home: Path, pages: Path, parts: Path) -> None:
@@ -40,8 +52,9 @@ def prepare(home: Path, pages: Path, parts: Path) -> None:
     before = os.environ.get("PYTHONPATH", "")
     paths = [str(parts), str(parts.parent), *([before] if before else [])]
     os.environ.update({"IPYTHONDIR": str(home), _FOLDER: str(pages), "PYTHONPATH": os.pathsep.join(paths)})
-    # A small model is not faster for a pool of threads, and pages are run beside each other.
+    # A small model is not faster for a pool of threads; and a page is read when it is done: no bars.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    os.environ["TQDM_DISABLE"] = "1"
 
 
 def show_pages() -> None:
