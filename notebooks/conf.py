@@ -14,13 +14,13 @@ ROOT = HERE.parent
 # The package of this checkout, its map of imports, and the parts of the site.
 sys.path[:0] = [str(ROOT), str(HERE)]
 
-from book import kernel  # noqa: E402
+from book import kernel
 
-import xaiwidgets  # noqa: E402
+import xaiwidgets
 
 project = "xaiwidgets"
 author = "The xaiwidgets developers"
-copyright = "The xaiwidgets developers, BSD-3-Clause"  # noqa: A001
+copyright = "The xaiwidgets developers, BSD-3-Clause"
 version = release = xaiwidgets.__version__
 
 extensions = [
@@ -41,7 +41,7 @@ suppress_warnings = ["ref.python"]
 # -- pages that run --------------------------------------------------------------------------------------------------
 BUILD = Path(os.environ.get("XAIWIDGETS_BOOK_BUILD", ROOT / "build" / "book"))
 nb_execution_mode = "cache"
-nb_execution_cache_path = str(BUILD / "cache" / kernel.fingerprint(ROOT / "xaiwidgets", HERE / "book"))
+nb_execution_cache_path = str(BUILD / "cache" / kernel.fingerprint(ROOT / "xaiwidgets", HERE / "book" / "kernel.py"))
 nb_execution_in_temp = True
 nb_execution_timeout = 300
 nb_execution_raise_on_error = True

@@ -37,7 +37,10 @@ def main(arguments: list[str]) -> int:
     for line in found:
         print(line, flush=True)
     pages = list(SITE.rglob("*.html"))
-    print(f"{len(pages)} pages, {size(SITE) / 1e6:.1f} MB, {time.monotonic() - begin:.0f} s: {SITE / 'index.html'}", flush=True)
+    print(
+        f"{len(pages)} pages, {size(SITE) / 1e6:.1f} MB, {time.monotonic() - begin:.0f} s: {SITE / 'index.html'}",
+        flush=True,
+    )
     return 1 if found else 0
 
 
@@ -48,7 +51,9 @@ def build(*, fresh: bool = False) -> int:
     # What is left of pages that are gone would pass for pages.
     shutil.rmtree(SITE, ignore_errors=True)
     options = ["-b", "html", "-q", "-W", "--keep-going", "-E", "-d", str(BUILD / "doctrees")]
-    return subprocess.run([sys.executable, "-m", "sphinx", *options, "notebooks", str(SITE)], cwd=ROOT, check=False).returncode
+    return subprocess.run(
+        [sys.executable, "-m", "sphinx", *options, "notebooks", str(SITE)], cwd=ROOT, check=False
+    ).returncode
 
 
 def size(folder: Path) -> int:

@@ -117,7 +117,14 @@ def test_tests_mirror_the_package() -> None:
         assert path.stem in stands_for, f"tests/{path.name}: it belongs into the room that it tests"
 
 
-HOUSE = {"test_javascript_styles", "test_architecture", "test_explainers", "test_javascript_layout", "test_docstrings", "test_book"}
+HOUSE = {
+    "test_javascript_styles",
+    "test_architecture",
+    "test_explainers",
+    "test_javascript_layout",
+    "test_docstrings",
+    "test_book",
+}
 """Tests of the house as a whole: its layout, and what all explainers have in common."""
 
 
@@ -160,7 +167,9 @@ def test_one_version() -> None:
     assert project["project"]["dynamic"] == ["version"]
     source = ROOT / project["tool"]["hatch"]["version"]["path"]
     assert source == PACKAGE / "__init__.py"
-    assert re.findall(r'^__version__ = "(.+)"$', source.read_text(encoding="utf-8"), re.MULTILINE) == [xaiwidgets.__version__]
+    assert re.findall(r'^__version__ = "(.+)"$', source.read_text(encoding="utf-8"), re.MULTILINE) == [
+        xaiwidgets.__version__
+    ]
     changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     assert re.findall(r"^## (\S+)", changelog, re.MULTILINE)[0] == xaiwidgets.__version__
     package = json.loads((ROOT / "js" / "package.json").read_text(encoding="utf-8"))

@@ -1,6 +1,6 @@
 """Examples in docstrings run, and every public name has one.
 
-They begin where the reference says that they do: with ``xw``, ``model`` (the demo CNN), ``x`` (two of its images), ``torch``, and a ``folder`` to write to.
+They begin where the reference says that they do: with ``xw``, ``torch``, ``model`` (the demo CNN), ``x`` (two images), and a ``folder``.
 """
 
 from __future__ import annotations

@@ -14,18 +14,20 @@ __all__ = ["SCHEME", "fingerprint", "prepare", "show_pages"]
 
 SCHEME = "xw-page:"
 """Begins the address of a saved page in what a cell put out; ``book.pages`` makes it a relative one."""
+LARGEST = 5_000_000
+"""Bytes of a page with all images; what would take more shows the image on screen only."""
 _FOLDER = "XAIWIDGETS_BOOK_PAGES"
 _STARTUP = "from book.kernel import show_pages\n\nshow_pages()\n"
 
 
-def fingerprint(*folders: Path) -> str:
-    """Changes with what the sources in some folders do: pages that were run with others are run again. Words alone change nothing."""
+def fingerprint(*sources: Path) -> str:
+    """Changes with what some files, or all in a folder, do: pages that were run with others are run again. Words alone change nothing."""
     seen = hashlib.sha256()
-    for folder in folders:
-        for path in sorted(folder.rglob("*")):
+    for source in sources:
+        for path in [source] if source.is_file() else sorted(source.rglob("*")):
             if path.suffix in {".py", ".js", ".css", ".html", ".safetensors"}:
                 data = _steps(path.read_text(encoding="utf-8")) if path.suffix == ".py" else path.read_bytes()
-                seen.update(f"{path.relative_to(folder)}\0".encode() + data)
+                seen.update(f"{path.relative_to(source.parent)}\0".encode() + data)
     return seen.hexdigest()[:16]
 
 
@@ -35,7 +37,9 @@ def _steps(source: str) -> bytes:
     for node in ast.walk(tree):
         body = getattr(node, "body", None)
         if isinstance(body, list):
-            node.body = [line for line in body if not (isinstance(line, ast.Expr) and isinstance(line.value, ast.Constant))]  # type: ignore[attr-defined]
+            node.body = [  # type: ignore[attr-defined]
+                line for line in body if not (isinstance(line, ast.Expr) and isinstance(line.value, ast.Constant))
+            ]
     return ast.dump(tree).encode()
 
 
@@ -52,9 +56,8 @@ def prepare(home: Path, pages: Path, parts: Path) -> None:
     before = os.environ.get("PYTHONPATH", "")
     paths = [str(parts), str(parts.parent), *([before] if before else [])]
     os.environ.update({"IPYTHONDIR": str(home), _FOLDER: str(pages), "PYTHONPATH": os.pathsep.join(paths)})
-    # A small model is not faster for a pool of threads; and a page is read when it is done: no bars.
+    # A small model is not faster for a pool of threads.
     os.environ.setdefault("OMP_NUM_THREADS", "1")
-    os.environ["TQDM_DISABLE"] = "1"
 
 
 def show_pages() -> None:
@@ -64,11 +67,16 @@ def show_pages() -> None:
     shell: Any = get_ipython()
     bundles = shell.display_formatter.mimebundle_formatter
     bundles.for_type_by_name("xaiwidgets.widgets.base", "Widget", _page)
+    # A page is read when it is done: bars of progress show nothing.
+    shell.display_formatter.ipython_display_formatter.for_type_by_name("tqdm.notebook", "TqdmHBox", lambda bar: None)
 
 
 def _page(widget: Any) -> dict[str, str]:
     with tempfile.TemporaryDirectory() as folder:
-        text = widget.save(Path(folder) / "page.html", images="all").read_text(encoding="utf-8")
+        path = widget.save(Path(folder) / "page.html", images="all")
+        if path.stat().st_size > LARGEST:
+            path = widget.save(path)
+        text = path.read_text(encoding="utf-8")
     name = hashlib.sha256(text.encode()).hexdigest()[:20]
     Path(os.environ[_FOLDER], f"{name}.html").write_text(text, encoding="utf-8")
     kind = type(widget).__name__

@@ -6,10 +6,11 @@ import re
 from pathlib import Path
 from typing import Any
 
-from book.kernel import SCHEME
 from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
+
+from book.kernel import SCHEME
 
 __all__ = ["FOLDER", "framed", "setup"]
 

@@ -56,7 +56,9 @@ class Room(SphinxDirective):
                 lines += [f".. autofunction:: {name}.{entry}", ""]
             else:
                 # A table of names, or one value.
-                held = ", ".join(f"``{key}``" for key in value) if isinstance(value, Mapping | tuple) else f"``{value!r}``"
+                held = (
+                    ", ".join(f"``{key}``" for key in value) if isinstance(value, Mapping | tuple) else f"``{value!r}``"
+                )
                 lines += [f".. py:data:: {name}.{entry}", "", f"   {held}", ""]
         return self.parse_text_to_nodes("\n".join(lines))
 
@@ -69,8 +71,9 @@ def setup(app: Sphinx) -> dict[str, Any]:
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
 
-def _readable(app: Sphinx, what: str, name: str, value: Any, options: Any, lines: list[str]) -> None:
+def _readable(app: Sphinx, what: str, *about: Any) -> None:
     """Docstrings are plain text with formulas in it: bars and stars in them are themselves, single backticks code."""
+    lines: list[str] = about[-1]
     text = "\n".join(lines)
     text = re.sub(r"(?<![`:\w])`([^`\n]+)`(?!`)", r"``\1``", text)
     parts = re.split(r"(``[^`]+``|^ *>>> .*$)", text, flags=re.MULTILINE)
