@@ -31,6 +31,7 @@ extensions = [
     "sphinx_copybutton",
     "book.formulas",
     "book.pages",
+    "book.running",
     "book.rooms",
     "book.house",
 ]
@@ -79,6 +80,8 @@ html_js_files = ["book.js"]
 html_copy_source = False
 html_show_sourcelink = False
 html_show_sphinx = False
+# Summaries would be fetched, which pages opened from files may not do.
+html_show_search_summary = False
 html_sidebars = {"index": []}
 html_context = {"default_mode": "auto"}
 html_theme_options = {

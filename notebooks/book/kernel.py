@@ -10,7 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-__all__ = ["SCHEME", "fingerprint", "prepare", "show_pages"]
+__all__ = ["SCHEME", "fingerprint", "fresh", "prepare", "show_pages"]
 
 SCHEME = "xw-page:"
 """Begins the address of a saved page in what a cell put out; ``book.pages`` makes it a relative one."""
@@ -69,6 +69,16 @@ def show_pages() -> None:
     bundles.for_type_by_name("xaiwidgets.widgets.base", "Widget", _page)
     # A page is read when it is done: bars of progress show nothing.
     shell.display_formatter.ipython_display_formatter.for_type_by_name("tqdm.notebook", "TqdmHBox", lambda bar: None)
+
+
+def fresh() -> None:
+    """In a kernel that runs several pages: begin anew, with nothing defined, in a folder of its own."""
+    from IPython import get_ipython
+    from ipywidgets import Widget
+
+    Widget.close_all()
+    get_ipython().run_line_magic("reset", "-f")
+    os.chdir(tempfile.mkdtemp(dir=os.environ.setdefault("XAIWIDGETS_BOOK_WORK", os.getcwd())))
 
 
 def _page(widget: Any) -> dict[str, str]:

@@ -16,15 +16,29 @@ __all__ = ["FOLDER", "framed", "setup"]
 
 FOLDER = "_widgets"
 """Of the site: where saved pages lie."""
-# A frame as tall as its content has no window of its own to fit: pictures get one height for all.
+# A frame as tall as its content has no window of its own to fit: pictures get one height for all. A frame is asked by the page around it
+# to be light or dark, as a system would ask; scripts that wait for the page (type="module") find the question answered that way.
 _INSIDE = """<style>
 html, body { background: transparent; }
 body { padding: 0; max-width: none; overflow: hidden; }
 .xw { --xw-tall: 340px !important; }
 </style>
 <script>
-const tell = () => parent.postMessage({ xaiwidgets: document.body.scrollHeight }, "*");
-new ResizeObserver(tell).observe(document.body);
+(() => {
+  const system = matchMedia.bind(window);
+  const question = "(prefers-color-scheme: dark)";
+  const scheme = new EventTarget();
+  let dark = system(question).matches;
+  Object.defineProperty(scheme, "matches", { get: () => dark });
+  window.matchMedia = (query) => (query === question ? scheme : system(query));
+  addEventListener("message", ({ data, source }) => {
+    if (source !== parent || typeof data?.dark !== "boolean") return;
+    dark = data.dark;
+    document.documentElement.style.colorScheme = dark ? "dark" : "light";
+    scheme.dispatchEvent(new Event("change"));
+  });
+  new ResizeObserver(() => parent.postMessage({ xaiwidgets: document.body.scrollHeight }, "*")).observe(document.body);
+})();
 </script>
 </body>"""
 
