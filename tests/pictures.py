@@ -58,17 +58,17 @@ def _take(page: Page, source: Path, target: Path) -> None:
     shot.save(target, optimize=True)
     if target.stat().st_size > LARGEST:
         # 256 colours, dithered: a photograph and a colour bar stay smooth.
-        shot.quantize(256).save(target, optimize=True)
+        shot.quantize(256, kmeans=2).save(target, optimize=True)
     print(f"{target.name}: {shot.size[0]}×{shot.size[1]}, {target.stat().st_size / 1000:.0f} kB", flush=True)
 
 
 def _photograph(folder: Path) -> Any:
     import xaiwidgets as xw
 
-    photographs = xw.demo.photographs(3)
+    photographs = xw.demo.photographs(1)
     model = xw.load("photos:efficientnet-lite0")
     x = model.prepare([photograph.image for photograph in photographs])
-    return xw.HeatmapOverlay({"LRP": xw.LRP(model, "epsilon_gamma_box")}, x)
+    return xw.HeatmapOverlay(xw.RISE(model, n_masks=1000, cells=9), x)
 
 
 def _overlay(folder: Path) -> Any:

@@ -263,6 +263,9 @@ class Widget(anywidget.AnyWidget):
         state = {name: getattr(self, name) for name in self.keys if not name.startswith("_")}
         for name in ("layout", "tabbable", "tooltip", "snapshot"):
             state.pop(name, None)
+        if state["status"].get("state") == "running":
+            # Pictures may still be coming; a page waits for none.
+            state["status"] = {"state": "idle"}
         told = [] if self._album is None else self._album.complete(images)
         messages = [packet.recorded() for packet in [*told, *self._recorded(images)]]
         content = {"state": state, "messages": messages, "saved": {"date": date.today().isoformat()}}
