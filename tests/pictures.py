@@ -65,10 +65,10 @@ def _take(page: Page, source: Path, target: Path) -> None:
 def _photograph(folder: Path) -> Any:
     import xaiwidgets as xw
 
-    photographs = xw.demo.photographs(1)
+    photographs = xw.demo.photographs(3)
     model = xw.load("photos:efficientnet-lite0")
     x = model.prepare([photograph.image for photograph in photographs])
-    return xw.HeatmapOverlay(xw.RISE(model, n_masks=1000, cells=9), x)
+    return xw.HeatmapOverlay(xw.LRP(model, "epsilon_gamma_box"), x)
 
 
 def _overlay(folder: Path) -> Any:
