@@ -39,22 +39,25 @@ def _run(app: Sphinx) -> None:
     waiting = [(path, page) for path, page in _pages(app) if not _is_there(cache, page)]
     if not waiting:
         return
-    first = nbformat.v4.new_notebook()
     # Times of cells would be part of what a page is found by.
     options = {"timeout": app.config.nb_execution_timeout, "store_widget_state": False, "record_timing": False}
-    client = NotebookClient(first, kernel_name="python3", **options)
+    client = NotebookClient(nbformat.v4.new_notebook(), kernel_name="python3", **options)
     with tempfile.TemporaryDirectory() as folder, client.setup_kernel(cwd=folder):
         for path, page in waiting:
             begin = time.monotonic()
-            client.nb = page
             client.reset_execution_trackers()
             try:
-                client.execute_cell(nbformat.v4.new_code_cell(_FRESH), 0, store_history=False)
+                # A cell that is run takes its place in the client's notebook: the page's own cells stay what they are.
+                client.nb = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(_FRESH)])
+                client.execute_cell(client.nb.cells[0], 0)
+                client.nb = page
                 for number, cell in enumerate(page.cells):
                     client.execute_cell(cell, number)
             except CellExecutionError as error:
                 raise ExtensionError(f"{path.relative_to(app.srcdir)} does not run:\n{error}") from error
             took = time.monotonic() - begin
+            # What MyST-NB colours code by.
+            page.metadata["language_info"] = {"name": "python", "pygments_lexer": "ipython3"}
             cache.cache_notebook_bundle(
                 CacheBundleIn(page, str(path), data={"execution_seconds": took}), check_validity=False, overwrite=True
             )
