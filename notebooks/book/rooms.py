@@ -19,6 +19,7 @@ ELSEWHERE = {
     "torch.Tensor": "https://docs.pytorch.org/docs/stable/tensors.html",
     "nn.Module": "https://docs.pytorch.org/docs/stable/generated/torch.nn.Module.html",
     "torch.nn.Module": "https://docs.pytorch.org/docs/stable/generated/torch.nn.Module.html",
+    "torch.nn.modules.module.Module": "https://docs.pytorch.org/docs/stable/generated/torch.nn.Module.html",
     "torch.device": "https://docs.pytorch.org/docs/stable/tensor_attributes.html",
     "torch.dtype": "https://docs.pytorch.org/docs/stable/tensor_attributes.html",
     "Executor": "https://docs.python.org/3/library/concurrent.futures.html#executor-objects",
