@@ -66,11 +66,12 @@ def _run(app: Sphinx) -> None:
 
 def _pages(app: Sphinx) -> Iterator[tuple[Path, nbformat.NotebookNode]]:
     """The Markdown pages with code, read as MyST-NB reads them."""
+    env: Any = app.env
     for name in sorted(app.project.discover(app.config.exclude_patterns)):
-        path = Path(app.env.doc2path(name))
+        path = Path(env.doc2path(name))
         if path.suffix == ".md":
             text = path.read_text(encoding="utf-8")
-            reader = create_nb_reader(str(path), app.env.myst_config, app.env.mystnb_config, text)
+            reader = create_nb_reader(str(path), env.myst_config, env.mystnb_config, text)
             if reader is not None:
                 yield path, reader.read(text)
 
