@@ -10,7 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from tests import floor
+from tests import book, floor
 from tests.chromium import ensure_chromium
 
 ROOT = Path(__file__).parent.parent
@@ -36,6 +36,7 @@ def main(arguments: list[str]) -> int:
         ("TypeScript types", lambda: run_npm(["run", "check"], ROOT / "js")),
         ("bundle sizes", lambda: run_npm(["run", "build", "--", "--check-size"], ROOT / "js")),
         ("JavaScript units", lambda: run_npm(["test"], ROOT / "js")),
+        ("the book", lambda: book.main([])),
         ("Python", lambda: _run([*python, "pytest", *arguments])),
     ]
     failed = []

@@ -117,8 +117,16 @@ def test_tests_mirror_the_package() -> None:
         assert path.stem in stands_for, f"tests/{path.name}: it belongs into the room that it tests"
 
 
-HOUSE = {"test_javascript_styles", "test_architecture", "test_explainers", "test_javascript_layout", "test_packaging"}
-"""Tests of the house as a whole: its layout, what it is packed into, and what all explainers have in common."""
+HOUSE = {
+    "test_javascript_styles",
+    "test_architecture",
+    "test_explainers",
+    "test_javascript_layout",
+    "test_packaging",
+    "test_docstrings",
+    "test_book",
+}
+"""Tests of the house as a whole: its layout, what it is packed into, its book, and what all explainers have in common."""
 
 
 def test_only_widgets_know_widgets_and_only_plots_knows_matplotlib() -> None:
@@ -157,7 +165,14 @@ def test_unknown_public_names() -> None:
 
 def test_one_version() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    assert project["project"]["version"] == xaiwidgets.__version__
+    assert project["project"]["dynamic"] == ["version"]
+    source = ROOT / project["tool"]["hatch"]["version"]["path"]
+    assert source == PACKAGE / "__init__.py"
+    assert re.findall(r'^__version__ = "(.+)"$', source.read_text(encoding="utf-8"), re.MULTILINE) == [
+        xaiwidgets.__version__
+    ]
+    changelog = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert re.findall(r"^## (\S+)", changelog, re.MULTILINE)[0] == xaiwidgets.__version__
     package = json.loads((ROOT / "js" / "package.json").read_text(encoding="utf-8"))
     assert package.get("version", xaiwidgets.__version__) == xaiwidgets.__version__
     citation = (ROOT / "CITATION.cff").read_text(encoding="utf-8")

@@ -88,7 +88,7 @@ def test_the_wheel_says_what_a_registry_shows(wheel: Path) -> None:
     assert said.get_content_type() == "text/plain"
     assert "# xaiwidgets" in said.get_payload()
     versions = {line.rpartition(" ")[2] for line in said.get_all("Classifier", []) if "Python :: 3." in line}
-    assert {"3.11", "3.12", "3.13", "3.14"} <= versions
+    assert {"3.11", "3.12", "3.13"} <= versions
 
 
 def test_the_wheel_runs_where_it_is_unpacked(wheel: Path, tmp_path: Path) -> None:

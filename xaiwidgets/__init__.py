@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from xaiwidgets.relax import RELAX, RISE, RelaxResult, masks_needed
     from xaiwidgets.widgets import ConceptBrowser, FlippingViewer, HeatmapOverlay, options
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "CRP",

@@ -13,6 +13,8 @@ from torch import Tensor
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+__all__ = ["Control", "Explainer", "Provenance", "Result", "heatmap_of"]
+
 
 @dataclass(frozen=True)
 class Provenance:

@@ -22,6 +22,11 @@ def as_explainer(method: Any, **options: Any) -> Explainer:
     (called as `cam(input_tensor=x, targets=[…])`), and any callable of (x, target) or (x). `options` are handed on to it.
 
     Raises `TypeError` for what is none of these.
+
+    Example:
+        >>> brightness = xw.as_explainer(lambda x: x.mean(1))
+        >>> brightness(x, "star").shape
+        torch.Size([2, 64, 64])
     """
     if hasattr(method, "attribute") and callable(method.attribute):
         call = lambda x, target: method.attribute(x, target=_classes(target, x), **options)  # noqa: E731

@@ -112,6 +112,10 @@ class LastAttention(_ByAttention):
 
     Raises:
         ValueError: unknown heads; when called: a model without attention over the whole image.
+
+    Example:
+        >>> xw.LastAttention(xw.load("demo:shapes-vit"))(x).heatmap.shape
+        torch.Size([2, 64, 64])
     """
 
     def __init__(self, model: ImageModel | nn.Module, heads: str = "mean", batch: int = 16) -> None:
@@ -132,6 +136,10 @@ class AttentionRollout(_ByAttention):
 
     Raises:
         ValueError: unknown heads; when called: a model whose blocks do not all attend from the same tokens to the same.
+
+    Example:
+        >>> xw.AttentionRollout(xw.load("demo:shapes-vit"))(x).heatmap.shape
+        torch.Size([2, 64, 64])
     """
 
     def __init__(self, model: ImageModel | nn.Module, heads: str = "mean", batch: int = 16) -> None:

@@ -108,6 +108,11 @@ class GradCAM(_Cam):
 
     Raises:
         ValueError: when called: a layer that is not there or has no space.
+
+    Example:
+        >>> heatmap = xw.GradCAM(model)(x).heatmap
+        >>> heatmap.shape, bool((heatmap >= 0).all())
+        (torch.Size([2, 64, 64]), True)
     """
 
     def __init__(
@@ -133,6 +138,10 @@ class GradCAMPlusPlus(_Cam):
 
     Args:
         layer: as for `GradCAM`.
+
+    Example:
+        >>> xw.GradCAMPlusPlus(model, layer="features.relu4")(x).heatmap.shape
+        torch.Size([2, 64, 64])
     """
 
     def __init__(self, model: ImageModel | nn.Module, layer: str | None = None, batch: int = 16) -> None:

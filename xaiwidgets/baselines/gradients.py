@@ -15,7 +15,12 @@ __all__ = ["GradientXInput", "IntegratedGradients", "SmoothGrad"]
 
 
 class GradientXInput(BaselineExplainer):
-    """x ⊙ ∂s/∂x, s being the target's logit or any other score."""
+    """x ⊙ ∂s/∂x, s being the target's logit or any other score.
+
+    Example:
+        >>> xw.GradientXInput(model)(x, target=["star", "heart"]).heatmap.shape
+        torch.Size([2, 64, 64])
+    """
 
     def __init__(self, model: ImageModel | nn.Module, batch: int = 16) -> None:
         super().__init__(model, batch)
@@ -32,6 +37,10 @@ class IntegratedGradients(BaselineExplainer):
 
     Raises:
         ValueError: a parameter that does not fit; the baseline's shape when called.
+
+    Example:
+        >>> xw.IntegratedGradients(model, steps=8)(x).heatmap.shape
+        torch.Size([2, 64, 64])
     """
 
     def __init__(
@@ -74,6 +83,10 @@ class SmoothGrad(BaselineExplainer):
 
     Args:
         samples: noisy copies an image. noise: standard deviation as a share of the image's own range.
+
+    Example:
+        >>> xw.SmoothGrad(model, samples=4)(x).heatmap.shape
+        torch.Size([2, 64, 64])
     """
 
     def __init__(

@@ -20,6 +20,10 @@ class Occlusion(BaselineExplainer):
 
     Raises:
         ValueError: no square, one that is no whole number of pixels, or a stride that leaves pixels between the squares.
+
+    Example:
+        >>> xw.Occlusion(model, size=16)(x, target="star").heatmap.shape
+        torch.Size([2, 64, 64])
     """
 
     def __init__(

@@ -40,6 +40,12 @@ class CRP(LRP):
         chunk: conditional heatmaps computed at once; more go in chunks, so memory does not grow with their number.
         concepts: layer -> `Concept` for layers whose concepts are not their channels, features or heads; or a function from the
             shape of the layer's value for one image to a `Concept`; or a `Dictionary`, whose directions are then the concepts.
+
+    Example:
+        >>> crp = xw.CRP(model)
+        >>> concepts = crp.rank(x, layer="features.conv6").concepts[0, :3].tolist()
+        >>> crp(x[:1], None, "features.conv6", concepts).heatmap.shape
+        torch.Size([3, 64, 64])
     """
 
     def __init__(

@@ -98,6 +98,12 @@ def references(
     Raises:
         TypeError: no CRP, references or index.
         ValueError: an index of another model, weights, composite or data set; unknown mode; shares out of range.
+
+    Example:
+        >>> crp, data = xw.CRP(model), xw.demo.Shapes(16)
+        >>> index = xw.ReferenceIndex.build(crp, data, folder, layers=["features.conv6"])
+        >>> len(xw.references(crp, data, index.top("features.conv6", 3, n=4)).pixels)
+        4
     """
     if mode is not None and mode not in MODES:
         raise unknown("mode", mode, MODES)

@@ -51,6 +51,11 @@ class ReferenceIndex:
         path: the folder. layers: names of its layers. samples: how many samples. class_names: of the model's classes.
         targets: "label" or "predicted": which class of a sample was explained. request: all that shaped the tables, as plain data.
         fingerprint: of model, weights, composite, data set and settings.
+
+    Example:
+        >>> index = xw.ReferenceIndex.build(xw.CRP(model), xw.demo.Shapes(16), folder, layers=["features.conv6"])
+        >>> index.top("features.conv6", 3, n=4).samples.shape
+        torch.Size([4])
     """
 
     def __init__(self, folder: Folder) -> None:

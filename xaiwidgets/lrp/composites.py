@@ -45,6 +45,12 @@ class Composite:
         TypeError: something that is no rule where a rule belongs.
         ValueError: an unknown kind or attention, or a place outside [0, 1]; when it meets a model, a name in `layers` that no
             linear step has.
+
+    Example:
+        >>> from xaiwidgets.lrp import Epsilon, Flat, Gamma
+        >>> mine = xw.Composite(first=Flat(), kinds={"conv": Gamma(gamma=0.5)}, layers={"classifier": Epsilon(epsilon=0.1)})
+        >>> xw.LRP(model, mine)(x).heatmap.shape
+        torch.Size([2, 64, 64])
     """
 
     name: str = "custom"

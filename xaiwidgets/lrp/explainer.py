@@ -40,6 +40,11 @@ class LRP:
     Raises:
         ValueError, TypeError: unknown composite, start or parameter.
         GraphError: when first called, where the model cannot become a graph or an operation has no rule.
+
+    Example:
+        >>> result = xw.LRP(model)(x, target="star", layers=["features.conv6"])
+        >>> result.heatmap.shape, result.layers["features.conv6"].shape
+        (torch.Size([2, 64, 64]), torch.Size([2, 96, 8, 8]))
     """
 
     def __init__(

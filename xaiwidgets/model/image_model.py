@@ -65,6 +65,12 @@ class ImageModel(Answers):
 
     Raises:
         TypeError, ValueError: an argument that does not fit, naming it and what to give.
+
+    Example:
+        >>> module = torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(3 * 8 * 8, 2)).eval()
+        >>> mine = xw.ImageModel(module, class_names=["cat", "dog"], mean=0.5, std=0.25, input_size=8)
+        >>> mine.scores(mine.prepare(torch.rand(3, 20, 20))).shape
+        torch.Size([1, 2])
     """
 
     def __init__(

@@ -39,6 +39,11 @@ def load(
         FileNotFoundError: no such checkpoint.
         ConnectionError: the weights cannot be fetched here.
         ModuleNotFoundError: an extra that the source needs is not installed; says which.
+
+    Example:
+        >>> model = xw.load("demo:shapes-cnn")
+        >>> model.class_names[:3], model.input_size
+        (('circle', 'square', 'triangle'), (64, 64))
     """
     source, _, model_name = str(name).partition(":")
     if not model_name or source not in SOURCES:

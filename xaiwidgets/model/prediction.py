@@ -14,6 +14,11 @@ class Prediction:
     """What a model answers: scores (N, classes), probabilities (N, classes) and the top classes (N, top).
 
     Where scores are plain values, probabilities are these values; one score that tells two classes apart gives two probabilities.
+
+    Example:
+        >>> prediction = model.predict(x)
+        >>> isinstance(prediction, xw.Prediction), [names[0] for names in prediction.names]
+        (True, ['star', 'heart'])
     """
 
     scores: Tensor

@@ -45,6 +45,11 @@ class RELAX(MaskingExplainer):
 
     Raises:
         TypeError, ValueError: a parameter that does not fit, naming it and what to give.
+
+    Example:
+        >>> result = xw.RELAX(model, n_masks=256)(x)
+        >>> result.importance.shape, result.n_masks, result.largest_error < 0.02
+        (torch.Size([2, 64, 64]), 256, True)
     """
 
     method = "RELAX"
@@ -143,6 +148,11 @@ class RISE(MaskingExplainer):
 
     Takes :class:`RELAX`'s parameters but those of the representation, and ``score``: of a class its ``"probability"`` (as
     published; as the model's scores mean it) or its ``"logit"``. Plain values and other targets are followed as they are.
+
+    Example:
+        >>> result = xw.RISE(model, n_masks=256)(x, target="star")
+        >>> result.heatmap.shape, result.standard_error.shape
+        (torch.Size([2, 64, 64]), torch.Size([2, 64, 64]))
     """
 
     method = "RISE"

@@ -18,6 +18,12 @@ class RelaxResult(Result):
     ``uncertainty`` and ``standard_error`` answer different questions: uncertainty is the spread of the similarities
     among the masks that show a pixel and stays as it is with more masks; the standard error is that of the estimated
     importance and shrinks with them.
+
+    Example:
+        >>> result = xw.RELAX(model, n_masks=128)(x)
+        >>> kept = result.u_relax(quantile=0.5) != 0
+        >>> isinstance(result, xw.RelaxResult), round(float(kept.float().mean()), 1)
+        (True, 0.5)
     """
 
     figure = "relax"

@@ -315,6 +315,9 @@ class Widget(anywidget.AnyWidget):
         state = {name: getattr(self, name) for name in self.keys if not name.startswith("_")}
         for name in ("layout", "tabbable", "tooltip", "snapshot"):
             state.pop(name, None)
+        if state["status"].get("state") == "running":
+            # Pictures may still be coming; a page waits for none.
+            state["status"] = {"state": "idle"}
         told = [*self._complete(images), *self._recorded(images, room)]
         messages = json.dumps([packet.recorded() for packet in told])
         bundled, style = base64.b64encode(self._script().encode()).decode(), self._style().replace("</", "<\\/")

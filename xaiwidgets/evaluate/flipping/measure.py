@@ -71,6 +71,11 @@ def pixel_flipping(
 
     Raises:
         TypeError, ValueError: an argument that does not fit, naming it (and the method, for a heatmap) and what to give.
+
+    Example:
+        >>> curves = xw.pixel_flipping(model, x, {"LRP": xw.LRP(model), "Grad-CAM": xw.GradCAM(model)}, order="both", random=1)
+        >>> curves.gap["LRP"].shape, sorted(curves.ranking)
+        (torch.Size([2]), ['Grad-CAM', 'LRP'])
     """
     plan = Plan.of(model, x, explanations, locals())
     curves = Collected(plan)

@@ -73,6 +73,12 @@ def gae(
 
     Raises:
         TypeError, ValueError: fewer than four images, or an argument that does not fit, naming it.
+
+    Example:
+        >>> batch = xw.demo.Shapes(8).batch(range(8))
+        >>> scores = xw.gae(model, (batch.x, batch.labels), {"LRP": xw.LRP(model)}, steps=3)
+        >>> scores.methods, len(scores.gae["LRP"])
+        (('LRP',), 2)
     """
     resamples = check_bootstrap(confidence, resamples)
     plan = _plan(

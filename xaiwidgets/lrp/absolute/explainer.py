@@ -19,6 +19,11 @@ class AbsLRP(LRP):
 
     Calls are as those of `LRP`: `(x, target=None, layers=())`. Each map is divided by its largest magnitude. With `against`, the
     second row starts from that class instead of from all others.
+
+    Example:
+        >>> result = xw.AbsLRP(model)(x)
+        >>> result.heatmap.shape, result.relevance.abs().amax((1, 2, 3)).tolist()
+        (torch.Size([2, 64, 64]), [1.0, 1.0])
     """
 
     def __init__(

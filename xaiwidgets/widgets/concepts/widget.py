@@ -55,6 +55,11 @@ class ConceptBrowser(ConceptPages):
 
     Raises:
         TypeError, ValueError: arguments that do not fit each other.
+
+    Example:
+        >>> w = xw.ConceptBrowser(xw.CRP(model), x, layer="features.conv6", target="star")
+        >>> w.wait(), w.selection["layer"]
+        (True, 'features.conv6')
     """
 
     def __init__(

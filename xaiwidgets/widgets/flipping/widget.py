@@ -46,6 +46,11 @@ class FlippingViewer(FlippingPages):
 
     Raises:
         TypeError, ValueError: explanations or images that do not fit, naming the method, or an unknown keyword.
+
+    Example:
+        >>> w = xw.FlippingViewer(model, x, {"LRP": xw.LRP(model)}, order="morf", step=3)
+        >>> w.wait(), w.result.methods
+        (True, ('LRP',))
     """
 
     def __init__(

@@ -71,6 +71,11 @@ class HeatmapOverlay(HeatmapDepth):
 
     Raises:
         TypeError, ValueError: explainers or images that do not fit, or an unknown keyword.
+
+    Example:
+        >>> w = xw.HeatmapOverlay({"LRP": xw.LRP(model)}, x, opacity=0.6)
+        >>> w.wait(), w.result.heatmap.shape
+        (True, torch.Size([1, 64, 64]))
     """
 
     def __init__(

@@ -1,0 +1,169 @@
+"""The book's site, opened from files with the network off: nothing is missing, formulas are drawn, widgets are alive."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Frame, Page, Route, expect
+
+from tests import book
+
+pytestmark = pytest.mark.browser
+Open = Callable[..., Page]
+SIZES = {"light": (1300, 1000), "dark": (1300, 1000), "phone": (390, 800)}
+
+
+@pytest.fixture(scope="session")
+def site() -> Path:
+    """The site, made anew; pages that ran before are not run again."""
+    assert book.build() == 0, "the site does not build: python -m tests.book"
+    return book.SITE
+
+
+@pytest.fixture
+def open_page(chromium: Browser, site: Path) -> Iterator[Open]:
+    """Opens a page from its file. Whatever the console calls an error, or asks of a network, fails the test."""
+    opened, wrong = [], []
+
+    def route(request: Route) -> None:
+        wrong.append(f"asked for {request.request.url}")
+        request.abort()
+
+    def start(name: str, look: str = "light") -> Page:
+        width, height = SIZES[look]
+        scheme: Any = "dark" if look == "dark" else "light"
+        context = chromium.new_context(viewport={"width": width, "height": height}, color_scheme=scheme, offline=True)
+        context.route(lambda url: not url.startswith(("file:", "data:", "blob:")), route)
+        page = context.new_page()
+        page.on("console", lambda said: wrong.append(said.text) if said.type == "error" else None)
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        opened.append(context)
+        page.goto((site / f"{name}.html").as_uri())
+        return page
+
+    yield start
+    for context in opened:
+        context.close()
+    assert wrong == []
+
+
+def frames(page: Page) -> list[Frame]:
+    """The saved pages in a page, each scrolled to and drawn."""
+    found = []
+    for element in page.locator("iframe.xw-page").all():
+        element.scroll_into_view_if_needed()
+        handle = element.element_handle()
+        frame = handle.content_frame() if handle else None
+        assert frame is not None
+        frame.wait_for_selector(".xw canvas")
+        found.append(frame)
+    return found
+
+
+def painted(frame: Frame) -> list[int]:
+    """How many different bytes each canvas of a frame holds; one of one colour holds few."""
+    return frame.evaluate(
+        """() => [...document.querySelectorAll(".xw canvas")].filter((c) => c.width > 1 && c.offsetParent).map((c) => {
+            const data = c.getContext("2d")?.getImageData(0, 0, c.width, c.height).data;
+            return new Set(data).size; })"""
+    )
+
+
+def picture(frame: Frame) -> str:
+    """What is drawn in a frame's first pane."""
+    drawn: str = frame.evaluate("document.querySelector('.xw-frame canvas').toDataURL()")
+    return drawn
+
+
+PAGES = [
+    "index",
+    "lessons",
+    "methods/relax",
+    "methods/crp",
+    "methods/pixel_flipping",
+    "howto/own_model",
+    "api/front",
+    "comparison",
+    "how_it_works",
+]
+
+
+@pytest.mark.parametrize("look", SIZES)
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_opens_and_fits(open_page: Open, name: str, look: str) -> None:
+    page = open_page(name, look)
+    for frame in frames(page):
+        expect(frame.locator(".xw").first).to_have_attribute("data-xw-theme", "dark" if look == "dark" else "light")
+        assert max(painted(frame)) > 20
+    assert page.evaluate("document.documentElement.scrollWidth") <= SIZES[look][0]
+
+
+def test_every_widget_of_the_site_is_drawn(open_page: Open, site: Path) -> None:
+    shown = 0
+    for path in sorted(site.rglob("*.html")):
+        if 'class="xw-page"' not in path.read_text(encoding="utf-8"):
+            continue
+        page = open_page(str(path.relative_to(site).with_suffix("")))
+        for frame in frames(page):
+            assert max(painted(frame)) > 20, path
+            assert frame.locator(".xw-error:visible").count() == 0, path
+            shown += 1
+        page.close()
+    assert shown >= 15
+
+
+def test_a_live_widget_is_dragged(open_page: Open) -> None:
+    page = open_page("index")
+    [frame] = frames(page)
+    before = picture(frame)
+    slider = frame.get_by_role("slider", name="Opacity")
+    slider.scroll_into_view_if_needed()
+    box = slider.bounding_box()
+    assert box
+    page.mouse.move(box["x"] + 0.8 * box["width"], box["y"] + box["height"] / 2)
+    page.mouse.down()
+    page.mouse.move(box["x"] + 0.3 * box["width"], box["y"] + box["height"] / 2, steps=5)
+    page.mouse.up()
+    page.wait_for_timeout(200)
+    assert 20 <= float(slider.input_value()) * (100 if float(slider.input_value()) <= 1 else 1) <= 40
+    dragged = picture(frame)
+    assert dragged != before
+    frame.get_by_role("listbox", name="Images").get_by_role("option").nth(2).click()
+    page.wait_for_timeout(200)
+    assert picture(frame) != dragged
+    assert frame.get_by_text("needs a kernel").count() == 0
+
+
+def test_frames_are_as_tall_as_what_they_show(open_page: Open) -> None:
+    page = open_page("methods/relax")
+    [frame] = frames(page)
+    page.wait_for_timeout(300)
+    shown, needed = frame.evaluate("[innerHeight, document.body.scrollHeight]")
+    assert needed <= shown <= needed + 4
+    page.set_viewport_size({"width": 700, "height": 900})
+    page.wait_for_timeout(400)
+    shown, needed = frame.evaluate("[innerHeight, document.body.scrollHeight]")
+    assert needed <= shown <= needed + 4
+
+
+def test_the_switch_of_the_site_is_the_widgets_too(open_page: Open) -> None:
+    page = open_page("index")
+    [frame] = frames(page)
+    assert frame.evaluate("document.querySelector('.xw').dataset.xwTheme") == "light"
+    page.evaluate("document.documentElement.dataset.theme = 'dark'")
+    expect(frame.locator(".xw").first).to_have_attribute("data-xw-theme", "dark")
+
+
+def test_formulas_are_drawn_and_the_search_finds(open_page: Open) -> None:
+    page = open_page("methods/relax")
+    assert all(
+        box["height"] > 8 for box in (math.bounding_box() for math in page.locator(".xw-formula math").all()) if box
+    )
+    assert page.locator("math").count() > 8
+    page = open_page("search")
+    page.goto(page.url + "?q=hadamard")
+    expect(page.locator("#search-results li").first).to_be_visible()
+    expect(page.locator("#search-results")).to_contain_text("RELAX")
