@@ -90,5 +90,6 @@ def test_a_page_holds_what_it_steps_through(widget: Recorder, tmp_path: Path) ->
     if isinstance(widget, FlippingViewer):
         assert set(images(every, "frame")) == {0, 1, 2}
     # Nothing runs in a page, whatever still ran when it was written.
-    widget.status = {"state": "running", "done": 1, "total": 2}
+    running: dict[str, Any] = {"state": "running", "done": 1, "total": 2}
+    widget.status = running
     assert content_of(widget.save(tmp_path / "one.html"))["state"]["status"]["state"] in ("idle", "done")

@@ -116,3 +116,12 @@ def is_sure(result: Any, maps: dict[str, Tensor], share: float) -> bool:
 def settled(result: Any) -> Any:
     """A streamed result that is enough is a final one."""
     return counted(result, result.n_masks) if isinstance(result, RelaxResult) else result
+
+
+def masks_of(answer: Answer, total: int | None) -> dict[str, Any]:
+    """How far an answer that streams masks is, as a status says it; nothing of others."""
+    if not isinstance(answer.result, RelaxResult):
+        return {}
+    done = answer.result.n_masks
+    largest = float(answer.maps["standard_error"].max())
+    return {"done": done, "total": total or done, "unit": "masks", "enough": answer.early, "largest_error": largest}

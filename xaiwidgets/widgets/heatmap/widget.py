@@ -11,11 +11,10 @@ from torch import Tensor
 
 from xaiwidgets.errors import whole_or_none
 from xaiwidgets.model import ImageModel
-from xaiwidgets.relax import RelaxResult
 from xaiwidgets.targets import TargetError
 from xaiwidgets.widgets.album import Album, labels_of
 from xaiwidgets.widgets.choices import NO_IMAGES, Classes, check_image, check_known
-from xaiwidgets.widgets.heatmap.answers import Answer, Clock, Question, counted, is_sure, settled
+from xaiwidgets.widgets.heatmap.answers import Answer, Clock, Question, counted, is_sure, masks_of, settled
 from xaiwidgets.widgets.heatmap.comparison import GALLERY, TARGETS
 from xaiwidgets.widgets.heatmap.depth import HeatmapDepth
 from xaiwidgets.widgets.heatmap.inputs import by_name, pixels_of
@@ -379,16 +378,7 @@ class HeatmapOverlay(HeatmapDepth):
         request: int | None = None,
     ) -> None:
         said: dict[str, Any] = {"state": state, "request": request, "seconds_left": left}
-        if isinstance(answer.result, RelaxResult):
-            done = answer.result.n_masks
-            said |= {
-                "done": done,
-                "total": total or done,
-                "unit": "masks",
-                "enough": answer.early,
-                "largest_error": float(answer.maps["standard_error"].max()),
-            }
-        self.status = said
+        self.status = said | masks_of(answer, total)
 
     def close(self) -> None:
         """Stop, free everything, and remove the widget from the page."""
