@@ -336,6 +336,45 @@ def test_a_saved_page_compares_without_a_kernel(opened: Open, tmp_path: Path) ->
     expect(page.locator(".xw-frame[data-stale=true]")).to_have_count(0)
 
 
+def test_layers_are_of_one_picture_at_a_time(opened: Open) -> None:
+    live = opened()
+    slider, away = live.root.get_by_role("slider", name="Depth"), live.root.locator(".xw-depth-away")
+    for key in ("ArrowLeft", "Home", "ArrowRight"):  # the first one asks for the layers
+        slider.press(key)
+        live.turn()
+    chosen = live.widget.depth
+    assert chosen is not None
+    bar = live.root.locator(".xw-colorbar[role=img]")
+    expect(bar).to_have_attribute("aria-label", re.compile(f"Relevance at {re.escape(chosen)} from"))
+    expect(away).to_have_count(0)
+    compare(live, "Model")
+    live.page.keyboard.press("Escape")
+    live.page.mouse.move(2, 2)
+    expect(slider).to_have_count(0)
+    expect(away).to_contain_text("one picture at a time")
+    expect(live.root.locator(".xw-layer-chip")).to_have_count(0)
+    maps = {name: result.heatmap[0].numpy() for name, result in live.widget.results.items()}
+    together = max(np.abs(values).max() for values in maps.values())
+    frames = live.root.locator(".xw-frame")
+    for place, name in enumerate(("CNN", "ViT"), 1):
+        assert signs_agree(at_pixels(on_screen(frames.nth(place))), maps[name], together) >= 0.99, name
+        expect(bar.nth(place - 1)).to_have_attribute("aria-label", re.compile("Relevance .*from"))
+        expect(bar.nth(place - 1)).not_to_have_attribute("aria-label", re.compile(" at "))
+    tops = frames.evaluate_all("(all) => all.map((one) => one.getBoundingClientRect().top)")
+    assert max(tops) - min(tops) < 0.01, "pictures begin at one height"
+    compare(live, "Nothing")
+    live.page.keyboard.press("Escape")
+    expect(live.root.locator(".xw-layer-chip")).to_contain_text(chosen)
+    # The other model has no such layer: its pixels are shown, and nothing is wrong.
+    live.root.get_by_role("radiogroup", name="Method").get_by_role("radio", name="ViT").click()
+    live.turn()
+    slider.press("Home")
+    live.turn()
+    assert live.widget.status["state"] == "done"
+    assert live.widget.depth not in (None, chosen)
+    assert live.errors == []
+
+
 def test_two_hundred_random_actions(opened: Open, cnn: ImageModel, vit: ImageModel) -> None:
     explainers = {"CNN": LRP(cnn), "ViT": LRP(vit), "gradient": GradientXInput(cnn)}
     live = opened(explainers=explainers, width=1200)
@@ -359,6 +398,10 @@ def test_two_hundred_random_actions(opened: Open, cnn: ImageModel, vit: ImageMod
             if choice.is_enabled():
                 choice.select_option(index=dice.randrange(2))
 
+    def slide(slider: Locator) -> None:
+        if slider.count() and slider.is_enabled():
+            slider.press(dice.choice(["ArrowLeft", "ArrowRight", "Home", "End"]))
+
     actions: dict[str, Callable[[], None]] = {
         "way": lambda: popup(lambda box: press(box.get_by_role("radio"))),
         "entry": lambda: popup(lambda box: press(box.get_by_role("checkbox"))),
@@ -373,6 +416,9 @@ def test_two_hundred_random_actions(opened: Open, cnn: ImageModel, vit: ImageMod
         "stop": lambda: press(root.get_by_role("button", name="Stop")),
         "go on": lambda: press(root.get_by_role("button", name="Go on")),
         "frame": lambda: press(root.locator(".xw-frame")),
+        "layer": lambda: slide(root.get_by_role("slider", name="Depth")),
+        "play": lambda: press(root.locator(".xw-play")),
+        "layers": lambda: press(root.get_by_role("radiogroup", name="Layers").get_by_role("radio")),
         "python": lambda: setattr(live.widget, "show", dice.choice(["relevance", "models", "images", "gallery"])),
     }
     for _ in range(200):
@@ -380,12 +426,14 @@ def test_two_hundred_random_actions(opened: Open, cnn: ImageModel, vit: ImageMod
         actions[name]()
         done[name] = done.get(name, 0) + 1
         live.exchange()
+    press(root.get_by_role("button", name="Pause"))
     live.turn(200)
     assert min(done.values()) > 3
     assert live.errors == []
     assert live.widget.status["state"] in ("done", "idle"), live.widget.status
     # Both sides agree in the end on what is asked and shown.
-    mine = {name: getattr(live.widget, name) for name in ("show", "image", "method", "beside_images", "difference")}
+    names = ("show", "image", "method", "beside_images", "difference", "depth", "depth_scale")
+    mine = {name: getattr(live.widget, name) for name in names}
     theirs = page.evaluate("(names) => Object.fromEntries(names.map((n) => [n, model.state[n] ?? null]))", list(mine))
     assert json.loads(json.dumps(mine)) == theirs
     root.get_by_role("button", name="Compare").click()

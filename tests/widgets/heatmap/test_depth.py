@@ -184,6 +184,19 @@ def test_the_layers_of_another_model_are_its_own(overlay: Overlay, model: ImageM
     assert w.wait(20)
     assert w.layer_maps is not None
     assert torch.equal(w.layer_maps.maps["0"], LRP(other).depth(own[:1], 2).maps["0"])
+    # Whoever goes from one model to another has named no layer that is not there.
+    w.method = "one"
+    assert w.wait(20)
+    assert w.depth == "0"
+    w.depth = "3"
+    w.method = "two"
+    assert w.wait(20)
+    assert (w.depth, w.status["state"]) == (None, "done")
+    w.method = "one"
+    assert w.wait(20)
+    w.depth = "3"
+    w.method = "two"
+    assert (w.depth, w.status["state"]) == (None, "done"), "its layers are known already"
 
 
 def test_pages_hold_the_layers(overlay: Overlay, model: ImageModel, images: Tensor, tmp_path: Path) -> None:

@@ -145,11 +145,14 @@ class HeatmapDepth(HeatmapAsking):
         yield
 
     def _check_depth(self, question: Question, found: LayerMaps) -> None:
-        """A layer that was named before anybody knew the layers; another composite may know it by the same name, or not at all."""
+        """A layer that was named before anybody knew the layers; one that another model or composite has, and this one has not, is left
+        for the pixels."""
         if self.depth is not None and question == self._question() and self.depth not in found.maps:
             error = unknown("depth", self.depth, found.names)
+            elsewhere = any(self.depth in known.maps for known in self._found.values())
             self.depth = None
-            raise error
+            if not elsewhere:
+                raise error
 
     def _missing_layers(self, image: int) -> Iterator[None]:
         """What a page of the image is to show, and is not there yet, where layers are on screen."""

@@ -119,7 +119,9 @@ export function DepthAway() {
   if (!store.depth.away.value) return null;
   return (
     <section class="xw-depth" aria-label="Depth">
-      <p class="xw-note">Layers are shown of one picture at a time: what is compared are the pixels.</p>
+      <p class="xw-depth-away">
+        Layers are shown of one picture at a time: what is compared is at the pixels.
+      </p>
     </section>
   );
 }

@@ -95,7 +95,7 @@ export function PaneView({ pane }: { pane: Pane }) {
     <figure class="xw-pane" data-pane={pane.key} style={{ "--xw-aspect": aspectOf(picture) }}>
       <figcaption class="xw-caption">
         <span class="xw-caption-label">
-          {pane.label} {small && <small>{small}</small>}
+          {pane.label} {small && <small>{small}</small>}{" "}
           {showsMap(pane) && <HelpButton of={pane.view.label} help={pane.view.help} />}
         </span>
         <PointValue pane={pane} content={content} />
