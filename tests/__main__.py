@@ -6,6 +6,7 @@ some of what needs one, on the lowest versions that are promised.
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,8 @@ from tests import book, floor
 from tests.chromium import ensure_chromium
 
 ROOT = Path(__file__).parent.parent
+MOST = 4
+"""Files of tests that run at once."""
 
 
 def main(arguments: list[str]) -> int:
@@ -37,7 +40,7 @@ def main(arguments: list[str]) -> int:
         ("bundle sizes", lambda: run_npm(["run", "build", "--", "--check-size"], ROOT / "js")),
         ("JavaScript units", lambda: run_npm(["test"], ROOT / "js")),
         ("the book", lambda: book.main([])),
-        ("Python", lambda: _run([*python, "pytest", *arguments])),
+        ("Python", lambda: _run([*python, "pytest", *(arguments or _at_once())])),
     ]
     failed = []
     for name, check in checks:
@@ -47,6 +50,12 @@ def main(arguments: list[str]) -> int:
             failed.append(name)
     print(f"\n── failed: {', '.join(failed)}" if failed else "\n── all passed", flush=True)
     return 1 if failed else 0
+
+
+def _at_once() -> list[str]:
+    """Files of tests beside each other, as many as there are cores, and not more browsers than a laptop bears."""
+    count = min(os.cpu_count() or 1, MOST)
+    return ["-n", str(count), "--dist", "loadfile"] if count > 1 else []
 
 
 def _run(command: list[str]) -> int:
