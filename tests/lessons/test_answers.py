@@ -27,6 +27,7 @@ def test_what_is_no_number(answer: Any) -> None:
 
 def test_names_and_yes_or_no() -> None:
     assert one_of(" lrp ", ("LRP", "RISE")) == "LRP"
+    assert one_of("gradient x input", ("Gradient × input",)) == "Gradient × input"
     assert some_of(("rise", "LRP"), ("LRP", "RISE")) == ["RISE", "LRP"]
     assert a_yes_or_no(np.bool_(True)) is a_yes_or_no(torch.tensor(True)) is a_yes_or_no(True) is True
     assert a_box(torch.tensor([1, 0, 8, 4]), 4, 8) == (1, 0, 8, 4)

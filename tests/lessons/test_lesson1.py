@@ -40,6 +40,13 @@ def gradient(target: Any = None) -> Tensor:
     return GradientXInput(demo_model())(heart(), target).relevance[0]
 
 
+def of_probability() -> Tensor:
+    x = heart().clone().requires_grad_()
+    demo_model().module(x)[0].softmax(0).max().backward()
+    assert x.grad is not None
+    return (x.grad * x.detach()).sum(1)[0]
+
+
 def arrived() -> float:
     return float(LRP(demo_model())(heart()).heatmap.sum())
 
@@ -56,6 +63,7 @@ WRONG: list[tuple[str, Callable[[], Any], str]] = [
     ("1.3", lambda: (gradient() / heart()[0]).sum(0) * heart()[0].sum(0), "sum afterwards"),
     ("1.3", lambda: gradient().sum(0).abs(), "keep the sign"),
     ("1.3", lambda: gradient("circle").sum(0), "another class"),
+    ("1.3", of_probability, "before the softmax"),
     ("1.3", gradient, "shape (64, 64)"),
     ("1.4", arrived, "how much arrived"),
     ("1.4", lambda: 69.9, "as a share"),

@@ -40,7 +40,7 @@ def share(conv: Rule = EPSILON, first: Rule | None = None, default: Rule = EPSIL
 
 
 def embedding() -> Tensor:
-    return lesson3._layers()["embedding"]
+    return lesson3._embedding(1)
 
 
 WRONG: list[tuple[str, Callable[[], Any], str]] = [
@@ -61,6 +61,8 @@ WRONG: list[tuple[str, Callable[[], Any], str]] = [
     ("3.3", lambda: -embedding().clamp_max(0).sum(), "divide it"),
     ("3.3", lambda: -embedding().clamp_max(0).sum() / embedding().sum(), "not by the sum of R"),
     ("3.3", lambda: (embedding() < 0).float().mean(), "share of neurons"),
+    ("3.3", lambda: -lesson3._embedding(0).clamp_max(0).sum() / lesson3._embedding(0).abs().sum(), "the star's"),
+    ("3.3", lambda: -100 * embedding().clamp_max(0).sum() / embedding().abs().sum(), "per cent"),
     ("3.3", lambda: 0.4, "below zero"),
     ("3.4", lambda: "features.conv4", "the star's"),
     ("3.4", lambda: "classifier", "lists the leaks"),
@@ -72,6 +74,7 @@ WRONG: list[tuple[str, Callable[[], Any], str]] = [
     ("3.6", lambda: share(GAMMA, FLAT, GAMMA), "linear layers get ε"),
     ("3.6", lambda: share(make_rule("gamma", gamma=1.0), FLAT), "share_on_star"),
     ("3.6", lambda: 91.8, "in per cent"),
+    ("3.6", lambda: 0.92, "all digits"),
 ]
 
 

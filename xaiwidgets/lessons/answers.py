@@ -66,14 +66,14 @@ def a_yes_or_no(answer: Any) -> bool:
 
 
 def one_of(answer: Any, options: Sequence[str]) -> str:
-    """One of several names, however it is capitalised.
+    """One of several names, however it is capitalised; × may be typed as x.
 
     Raises:
         Hint: another name, or no name; says which there are.
     """
-    known = {option.casefold(): option for option in options}
-    if isinstance(answer, str) and answer.strip().casefold() in known:
-        return known[answer.strip().casefold()]
+    known = {_typed(option): option for option in options}
+    if isinstance(answer, str) and _typed(answer) in known:
+        return known[_typed(answer)]
     raise Hint(f"give one of {', '.join(map(repr, options))}; this is {_came(answer)}.")
 
 
@@ -106,6 +106,11 @@ def a_map(answer: Any, shape: tuple[int, ...]) -> Tensor:
     if not torch.isfinite(given).all():
         raise Hint("the array has NaN or infinite values.")
     return given
+
+
+def _typed(name: str) -> str:
+    """A name as people type it."""
+    return name.strip().casefold().replace("×", "x")
 
 
 def _came(answer: Any) -> str:

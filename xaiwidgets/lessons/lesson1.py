@@ -71,12 +71,15 @@ def own_gradient(answer: Any) -> str | None:
     if alike(given, truth):
         return None
     gradient = GradientXInput(model)(x).relevance[0].double() / x[0].double()
-    if alike(given, gradient.sum(0)):
-        return "that is the gradient, summed. Multiply by the picture before you sum over the channels."
-    if alike(given, gradient.sum(0) * x[0].double().sum(0)):
-        return "multiply each channel's gradient with that channel; sum afterwards."
-    if alike(given, truth.abs()):
-        return "keep the sign: what is negative speaks against the class."
+    wrong = (
+        (gradient.sum(0), "that is the gradient, summed. Multiply by the picture before you sum over the channels."),
+        (gradient.sum(0) * x[0].double().sum(0), "multiply each channel's gradient with that channel; sum afterwards."),
+        (truth.abs(), "keep the sign: what is negative speaks against the class."),
+        (_of_probability(x), "that is the probability's. Take the score, which comes before the softmax."),
+    )
+    for heatmap, hint in wrong:
+        if alike(given, heatmap):
+            return hint
     others = [GradientXInput(model)(x, target).heatmap[0].double() for target in range(8)]
     if any(alike(given, other) for other in others):
         return "a map of another class: take the score of the heart."
@@ -120,6 +123,13 @@ def _most_fallen() -> str:
     methods: tuple[Explainer, ...] = (Occlusion(model), GradientXInput(model), LRP(model))
     makers = dict(zip(METHODS, methods, strict=True))
     return min(METHODS, key=lambda name: after(heatmap_of(makers[name](x), x, name)))
+
+
+def _of_probability(x: Tensor) -> Tensor:
+    """Gradient × input of the largest probability of one picture (1, C, H, W), summed over channels, (H, W)."""
+    x = x.clone().requires_grad_()
+    (gradient,) = torch.autograd.grad(demo_model().module(x)[0].softmax(0).max(), x)
+    return (gradient * x.detach()).sum(1)[0].double()
 
 
 def _picture(number: int) -> Tensor:
