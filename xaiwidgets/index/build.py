@@ -19,7 +19,7 @@ from torch import Tensor
 from xaiwidgets.crp.concepts import ConceptLayers
 from xaiwidgets.crp.explainer import CRP
 from xaiwidgets.index.data import Samples, classes_of, label_in
-from xaiwidgets.index.request import Request
+from xaiwidgets.index.request import Request, layout_of
 from xaiwidgets.index.storage import Folder, packed
 from xaiwidgets.index.topk import KINDS, POOLS, Scores, in_memory, merge
 from xaiwidgets.lrp.starts import class_starts
@@ -57,8 +57,7 @@ class Plan:
 
     def merged(self, parts: Sequence[Any]) -> bytes:
         """Several tables as one, as a file."""
-        units = sum(entry["units"] for entry in self.request["layers"])
-        return packed(merge(parts, units, self.request["top"], self.request["class_top"]))
+        return packed(merge(parts, layout_of(self.request)))
 
     # -- one batch ---------------------------------------------------------------------------------------------------
 

@@ -12,6 +12,7 @@ import warnings
 import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import fields, is_dataclass
+from math import inf, prod
 from typing import Any
 
 import numpy as np
@@ -23,16 +24,19 @@ from xaiwidgets.errors import unknown, whole, whole_or_none
 from xaiwidgets.graph import Graph, Reach, Value
 from xaiwidgets.graph.operation import rewrite
 from xaiwidgets.index.data import Samples
+from xaiwidgets.index.topk import Layout, tables
 from xaiwidgets.model import ImageModel
 from xaiwidgets.targets import class_count, gives_maps
 
-__all__ = ["TARGETS", "check_same", "difference", "explainer_fingerprint", "make_request"]
+__all__ = ["TARGETS", "check_same", "difference", "explainer_fingerprint", "layout_of", "make_request"]
 
-FORMAT = 1
+FORMAT = 2
+"""2: class entries are bounded and by sample, whole numbers narrow. 1: every class's best, in columns of its own; it can still be read."""
 TARGETS = ("label", "predicted")
 Request = dict[str, Any]
 _MANY_CLASSES = 100
 _FEW_EACH = 10
+_MEGABYTES = 256
 _hashes: weakref.WeakKeyDictionary[Any, str] = weakref.WeakKeyDictionary()
 
 
@@ -46,11 +50,12 @@ def make_request(
     batch: int | None = None,
     targets: str = "label",
     shares: bool = False,
+    megabytes: float | None = None,
 ) -> Request:
     """The request of a build.
 
     Raises:
-        ValueError: unknown layer or way of choosing targets, or a number out of range.
+        ValueError: unknown layer or way of choosing targets, or a number out of range; fewer megabytes than the best of one class take.
     """
     if targets not in TARGETS:
         raise unknown("targets", targets, TARGETS)
@@ -65,7 +70,7 @@ def make_request(
     names = crp.model.class_names or getattr(samples.dataset, "classes", None) or ()
     if class_top is None:
         class_top = top if classes <= _MANY_CLASSES else min(top, _FEW_EACH)
-    return {
+    request = {
         "format": FORMAT,
         **explainer_fingerprint(crp, first),
         "dataset": {"length": samples.length, "fingerprint": samples.fingerprint()},
@@ -80,6 +85,37 @@ def make_request(
         "shares": bool(shares),
         "device": first.device.type,
     }
+    return request | {"entries": _entries(request, megabytes)}
+
+
+def layout_of(request: Request) -> Layout:
+    """What the tables of a request are cut to."""
+    return Layout(
+        units=sum(entry["units"] for entry in request["layers"]),
+        top=request["top"],
+        class_top=request["class_top"],
+        entries=request["entries"],
+        samples=request["dataset"]["length"],
+        classes=request["classes"],
+        positions=max(prod(entry["space"]) for entry in request["layers"]),
+    )
+
+
+def _entries(request: Request, megabytes: float | None) -> int:
+    """Explanations kept of each concept, all classes together, so that the tables take no more than so many megabytes; by default never
+    fewer than the best of one class, however many concepts there are."""
+    given = _MEGABYTES if megabytes is None else megabytes
+    if isinstance(given, bool) or not isinstance(given, int | float) or not 0 < given < inf:
+        raise ValueError(f"megabytes={megabytes!r} must be a number above 0, or None for {_MEGABYTES}")
+    one = layout_of(request | {"entries": request["class_top"]})
+    fits = int(given * 10**6) // (len(tables()) * one.units * one.entry_bytes) - one.top
+    if megabytes is not None and fits < one.class_top:
+        raise ValueError(
+            f"megabytes={megabytes} is too small: the best {one.top} of {one.units} concepts and {one.class_top} of one class take "
+            f"{one.most_bytes / 10**6:.3g}; give more, fewer layers, or a smaller top or class_top"
+        )
+    # No more than there can be, so that a bound that cuts nothing leaves no trace.
+    return min(max(fits, one.class_top), one.class_top * one.classes)
 
 
 def _count(model: ImageModel, x: Tensor) -> int:
@@ -154,6 +190,9 @@ def difference(begun: Mapping[str, Any], asked: Mapping[str, Any]) -> str | None
     Only what `asked` names is compared.
     """
     length, now = begun["dataset"]["length"], asked.get("dataset", begun["dataset"])["length"]
+    if "format" in asked and begun["format"] != asked["format"]:
+        # All else may be named otherwise there.
+        return f"{_NAMES['format']} ({begun['format']}; this is {asked['format']})"
     found = []
     for key, value in asked.items():
         if begun.get(key) == value:
