@@ -13,8 +13,8 @@ from torch import Tensor
 from tests.index.indexing import Entry, Pictures, best, by_class, contents, once, scored
 from xaiwidgets import CRP, ImageModel, ReferenceIndex
 from xaiwidgets.index.request import layout_of
-from xaiwidgets.index.storage import Folder, packed
 from xaiwidgets.index.topk import KINDS, Layout, Scores, Table, in_memory, merge, tables
+from xaiwidgets.storage import Folder, packed
 
 LAYERS = ["0", "5"]
 LENGTH, TOP, EACH = 60, 6, 4

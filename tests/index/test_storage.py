@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from xaiwidgets.index.storage import Folder, lock, packed, write_atomically
 from xaiwidgets.index.topk import KINDS, Layout, Part, Scores, Table, in_memory, merge, narrow, tables, wide
+from xaiwidgets.storage import Folder, lock, packed, write_atomically
 
 UNITS, TOP, EACH = 7, 5, 3
 LAYOUTS = {"all classes fit": 1000, "they do not": 7, "fewer than the best of one class": 2}

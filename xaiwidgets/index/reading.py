@@ -19,7 +19,7 @@ class Tables:
     """The tables of one file, read row by row from the map.
 
     Args:
-        read: of the file, as :meth:`xaiwidgets.index.storage.Folder.read` gives. version: of its format.
+        read: of the file, as :meth:`xaiwidgets.storage.Folder.read` gives. version: of its format.
     """
 
     def __init__(self, read: Part, version: int) -> None:

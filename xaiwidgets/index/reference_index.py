@@ -24,9 +24,9 @@ from xaiwidgets.index.data import Samples
 from xaiwidgets.index.reading import FORMATS, Tables
 from xaiwidgets.index.request import check_same, difference, make_request
 from xaiwidgets.index.results import ClassUse, References
-from xaiwidgets.index.storage import Folder, lock
 from xaiwidgets.index.topk import KINDS, POOLS
 from xaiwidgets.results import Provenance
+from xaiwidgets.storage import Folder, lock
 
 __all__ = ["Progress", "ReferenceIndex"]
 
