@@ -71,11 +71,16 @@ class Share(Proportional):
 
     def down(self, relevance: Tensor, at: Site) -> Sequence[Tensor | Into | None]:
         s = self._divide(relevance, at)
-        signs = _signs(at.operation)
-        return [
-            sum_to(s * _addend(at.inputs[i], sign), shape) if at.wanted[i] else None
-            for i, (shape, sign) in enumerate(zip(at.shapes, signs, strict=True))
-        ]
+        last = max((i for i, wanted in enumerate(at.wanted) if wanted), default=-1)
+        shares: list[Tensor | Into | None] = []
+        for i, (shape, sign) in enumerate(zip(at.shapes, _signs(at.operation), strict=True)):
+            if not at.wanted[i]:
+                shares.append(None)
+                continue
+            addend = _addend(at.inputs[i], sign)
+            # Nobody reads s after the last addend: it takes the product, without new memory, which costs more than the product.
+            shares.append(sum_to(s.mul_(addend) if i == last else s * addend, shape))
+        return shares
 
     def up(self, above: Sequence[Tensor | None], at: Site) -> Tensor:
         total: Any = None

@@ -227,7 +227,7 @@ class Plan:
             for part in jobs.chunk(-(-len(jobs) // self.batch)):
                 steps, lines, rows = part.to(x.device).unbind(1)
                 with self.model.lock, torch.inference_mode():
-                    frames = flipper(rows.tolist(), orders[lines, rows], steps)
+                    frames = flipper(part[:, 2].tolist(), orders[lines, rows], steps)
                     scores = as_scores(forward(frames), score.of(rows), self.score)
                 yield Scored(
                     rows=(part[:, 2] + start).tolist(),
