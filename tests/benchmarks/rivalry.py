@@ -77,7 +77,7 @@ def networks(*, small: bool = False) -> Iterator[tuple[str, Callable[[], Network
         yield "resnet18", made(few, name="resnet18", **about)
         about = {"size": 32, "layer": "features.2", "cam": "features.3", "family": "vgg"}
         yield "tiny_vgg", made(_tiny_vgg, name="tiny_vgg", **about)
-        vit = partial(timm.models.VisionTransformer, **tiny)
+        vit: Any = partial(timm.models.VisionTransformer, **tiny)
         yield "vit_tiny", made(vit, name="vit_tiny", size=32, layer="blocks.1.mlp.fc1", cam="", family="vit")
         return
     vit = partial(timm.create_model, "vit_small_patch16_224", pretrained=False)

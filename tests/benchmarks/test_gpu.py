@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 
@@ -57,7 +59,7 @@ def test_waits_do_not_grow_with_layers_or_masks(there: ImageModel) -> None:
 @pytest.mark.gpu
 def test_flipping_waits_for_scores_alone(there: ImageModel) -> None:
     x = torch.randn(2, 3, 64, 64, device="cuda")
-    options = {"random": 0, "progress": False, "target": [0, 1], "batch_size": 8}
+    options: dict[str, Any] = {"random": 0, "progress": False, "target": [0, 1], "batch_size": 8}
 
     def flips(steps: int) -> int:
         run = lambda: pixel_flipping(there, x, {"e": x.square().sum(1)}, schedule="linear", steps=steps, **options)  # noqa: E731
