@@ -19,6 +19,7 @@ from xaiwidgets.lrp.result import Conservation, Leak
 __all__ = ["Account", "leaks_into"]
 
 
+_leaks: weakref.WeakKeyDictionary[Propagator, dict[int, str | None]] = weakref.WeakKeyDictionary()
 _REMEMBERED = 64
 """Tensors whose sum is remembered before those that are gone are forgotten."""
 
@@ -53,7 +54,13 @@ class Account:
         return total
 
     def _leak(self, index: int) -> str | None:
-        """What relevance can get lost into at a step; None where nothing can."""
+        """What relevance can get lost into at a step; None where nothing can. Worked out once a propagator."""
+        known = _leaks.setdefault(self.propagator, {})
+        if index not in known:
+            known[index] = self._find_leak(index)
+        return known[index]
+
+    def _find_leak(self, index: int) -> str | None:
         rule = self.propagator.rules[index]
         into = leaks_into(self.propagator.graph.operations[index], getattr(rule, "takes_bias", True))
         if into is None and rule is not None and not rule.conserves:
