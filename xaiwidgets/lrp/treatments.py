@@ -69,6 +69,8 @@ class Proportional(Local):
 class Share(Proportional):
     """A sum of tensors (residual add): R_a = a R / st(a + b). Constants among the addends keep their share."""
 
+    fresh = True
+
     def down(self, relevance: Tensor, at: Site) -> Sequence[Tensor | Into | None]:
         s = self._divide(relevance, at)
         last = max((i for i, wanted in enumerate(at.wanted) if wanted), default=-1)
