@@ -9,6 +9,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.grad import conv2d_input
 
 from xaiwidgets.graph import export, packed
 from xaiwidgets.graph.linear import LinearMap
@@ -138,7 +139,7 @@ def test_transposed_times_a_factor(  # noqa: PLR0917
         kept = factor.clone()
         found = weights.transpose(s, tuple(x.shape), factor)
         expected = torch.stack(
-            [torch.nn.grad.conv2d_input(x.shape, layer.weight, row, stride, padding, dilation) * factor for row in s]
+            [conv2d_input(x.shape, layer.weight, row, stride, padding, dilation) * factor for row in s]
         )
     torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
     assert torch.equal(factor, kept)
