@@ -91,8 +91,8 @@ def by_lxt(rules: Any, vit: Any, x: Tensor, target: int, epsilon: float = EPSILO
     size = patch.kernel_size[0]
     cells = leaf.unfold(2, size, size).unfold(3, size, size).permute(0, 2, 3, 1, 4, 5).flatten(3).flatten(1, 2)
     tokens = rules.linear_epsilon(cells, patch.weight.flatten(1), patch.bias, epsilon)
-    tokens = torch.cat([vit.cls_token, tokens], 1)
-    tokens = rules.add2(tokens, vit.pos_embed, epsilon=epsilon)
+    tokens = torch.cat([vit.cls_token.expand(len(x), -1, -1), tokens], 1)
+    tokens = rules.add2(tokens, vit.pos_embed.expand_as(tokens), epsilon=epsilon)
     for block in vit.blocks:
         qkv = linear(block.attn.qkv, norm(block.norm1, tokens))
         q, k, v = qkv.unflatten(2, (3, block.attn.num_heads, -1)).permute(2, 0, 3, 1, 4).unbind(0)

@@ -9,6 +9,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+from torch.nn.grad import conv2d_input
 
 from xaiwidgets.graph import export, packed
 from xaiwidgets.graph.linear import LinearMap
@@ -115,3 +116,30 @@ def test_threads_may_prepare_at_once() -> None:
             thread.join()
         assert len(found) == 8
         assert all(torch.allclose(y, expected, atol=1e-5) for y in found if y.shape == expected.shape)
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize(("kernel", "padding", "dilation"), [(1, 0, 1), (3, 1, 1), (3, 0, 2), (5, 2, 1)])
+@pytest.mark.parametrize("rows", [1, 3])
+@pytest.mark.parametrize("last", [True, False])
+def test_transposed_times_a_factor(  # noqa: PLR0917
+    stride: int, kernel: int, padding: int, dilation: int, rows: int, last: bool
+) -> None:
+    draw = torch.Generator().manual_seed(0)
+    layer = torch.nn.Conv2d(24, 40, kernel, stride, padding, dilation).eval()
+    x = torch.randn(2, 24, 15, 14, generator=draw)
+    graph = export(layer, x)
+    [step] = [operation for operation in graph.operations if operation.target == "conv2d"]
+    format_ = torch.channels_last if last else torch.contiguous_format
+    weights = LinearMap(step)
+    with torch.no_grad():
+        s = torch.randn(rows, *layer(x).shape, generator=draw)
+        s = torch.stack([row.contiguous(memory_format=format_) for row in s])
+        factor = torch.randn(x.shape, generator=draw).contiguous(memory_format=format_)
+        kept = factor.clone()
+        found = weights.transpose(s, tuple(x.shape), factor)
+        expected = torch.stack(
+            [conv2d_input(x.shape, layer.weight, row, stride, padding, dilation) * factor for row in s]
+        )
+    torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
+    assert torch.equal(factor, kept)

@@ -9,10 +9,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from xaiwidgets.index.storage import Folder, lock, packed, write_atomically
-from xaiwidgets.index.topk import KINDS, Part, Scores, Table, in_memory, merge, tables
+from xaiwidgets.index.topk import KINDS, Layout, Part, Scores, Table, in_memory, merge, narrow, tables, wide
+from xaiwidgets.storage import Folder, lock, packed, write_atomically
 
 UNITS, TOP, EACH = 7, 5, 3
+LAYOUTS = {"all classes fit": 1000, "they do not": 7, "fewer than the best of one class": 2}
 REQUEST = {"dataset": {"length": 30}}
 
 
@@ -34,20 +35,25 @@ def seeded(*numbers: int) -> torch.Generator:
     return torch.Generator().manual_seed(hash(numbers) % 2**31)
 
 
-def combined(parts: list[Table]) -> Table:
-    return merge([in_memory(part) for part in parts], UNITS, TOP, EACH)
+def layout(entries: int = 1000) -> Layout:
+    return Layout(UNITS, TOP, EACH, entries, samples=30, classes=4, positions=3)
 
 
+def combined(parts: list[Table], entries: int = 1000) -> Table:
+    return merge([in_memory(part) for part in parts], layout(entries))
+
+
+@pytest.mark.parametrize("entries", LAYOUTS.values(), ids=LAYOUTS)
 @pytest.mark.parametrize("seed", range(6))
-def test_merging_is_associative(seed: int) -> None:
+def test_merging_is_associative(seed: int, entries: int) -> None:
     draw = random.Random(seed)
-    everything = combined([scores(0, 30).table()])
+    everything = combined([scores(0, 30).table()], entries)
     cuts = sorted(draw.sample(range(1, 30), draw.randint(1, 8)))
-    parts = [combined([scores(a, b).table()]) for a, b in zip([0, *cuts], [*cuts, 30], strict=True)]
+    parts = [combined([scores(a, b).table()], entries) for a, b in zip([0, *cuts], [*cuts, 30], strict=True)]
     while len(parts) > 1:
         begin = draw.randrange(len(parts) - 1)
         end = draw.randint(begin + 2, len(parts))
-        parts[begin:end] = [combined(parts[begin:end])]
+        parts[begin:end] = [combined(parts[begin:end], entries)]
     assert parts[0].keys() == everything.keys()
     for name, tensor in everything.items():
         assert torch.equal(parts[0][name], tensor), name
@@ -69,13 +75,38 @@ def test_the_order_is_by_score_then_sample_then_class() -> None:
             assert [(-a, b, c) for a, b, c in found] == sorted(entries)[:TOP]
 
 
+@pytest.mark.parametrize("entries", LAYOUTS.values(), ids=LAYOUTS)
+def test_a_concept_keeps_the_best_of_the_classes_that_use_it_most(entries: int) -> None:
+    table, raw = combined([scores(0, 30).table()], entries), scores(0, 30)
+    lines = list(zip(raw.samples.tolist(), raw.targets.tolist(), strict=True))
+    for name in tables():
+        for unit in range(UNITS):
+            every = sorted((-float(raw.values[name][k, unit]), *line) for k, line in enumerate(lines))
+            leading = [entry for target in range(4) for entry in [e for e in every if e[2] == target][:EACH]]
+            expected = sorted(leading)[:entries]
+            found = [table[f"{name}.class_{key}"][unit].tolist() for key in ("scores", "samples", "targets")]
+            assert list(zip(*found[1:], strict=True)) == sorted(entry[1:] for entry in expected)
+            assert sorted(-score for score in found[0]) == [entry[0] for entry in expected]
+
+
+@pytest.mark.parametrize("bound", [1, 2**8, 2**8 + 1, 2**16, 2**16 + 1, 2**31])
+def test_whole_numbers_in_few_bytes(bound: int) -> None:
+    values = torch.tensor([0, bound // 2, bound - 1])
+    small = narrow(values, bound)
+    assert small.itemsize == (1 if bound <= 2**8 else 2 if bound <= 2**16 else 4)
+    assert wide(small).tolist() == values.tolist()
+    for wrong in (-1, bound):
+        with pytest.raises(ValueError, match=rf"from 0 to {bound - 1} here; {max(wrong, 0)} came"):
+            narrow(torch.tensor([0, wrong]), bound)
+
+
 def test_parts_may_lie_in_files(tmp_path: Path) -> None:
     folder, parts = Folder(tmp_path), [combined([scores(a, a + 15).table()]) for a in (0, 15)]
     folder.begin(REQUEST)
     shards = [folder.add(15 * k, 15 * k + 15, packed(part)) for k, part in enumerate(parts)]
     readers: list[Part] = [folder.read(shard) for shard in shards]
     expected = combined([scores(0, 30).table()])
-    merged = merge(readers, UNITS, TOP, EACH)
+    merged = merge(readers, layout())
     assert all(torch.equal(merged[name], expected[name]) for name in expected)
     folder.add(0, 30, packed(merged), instead=shards)
     again = Folder(tmp_path)

@@ -18,7 +18,7 @@ import pytest
 from tests.index import killing
 from tests.index.indexing import Pictures, contents
 from xaiwidgets import ReferenceIndex
-from xaiwidgets.index.storage import Folder
+from xaiwidgets.storage import Folder
 
 
 @pytest.fixture(scope="module")
@@ -114,7 +114,7 @@ def damage(file: Path, harm: str) -> None:
 
 def test_a_manifest_that_is_none(part: Path) -> None:
     (part / "index.json").write_text("{")
-    with pytest.raises(ValueError, match=r"index.json is not the manifest of an index"):
+    with pytest.raises(ValueError, match=r"index.json is not the manifest that it should be"):
         killing.build(part)
 
 

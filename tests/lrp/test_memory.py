@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import pytest
+import torch
+from torch import nn
 
 from tests.benchmarks.memory import LARGEST, peak
+from xaiwidgets.lrp import LRP
+from xaiwidgets.lrp.passing import images_at_once
 
 
 @pytest.mark.slow
@@ -12,6 +16,14 @@ def test_a_batch_of_64_on_resnet50() -> None:
     assert peak("lrp", "resnet50", 64) < LARGEST
 
 
-@pytest.mark.slow
-def test_little_more_than_the_gradient_takes() -> None:
-    assert peak("lrp", "resnet50", 16) <= 1.5 * peak("gradient", "resnet50", 16)
+@pytest.mark.parametrize(
+    ("images", "side", "expected"), [(10, 96, 64), (14, 96, 64), (16, 96, 8), (30, 96, 10), (16, 256, 4)]
+)
+def test_images_at_once_are_few_where_values_are_large(images: int, side: int, expected: int) -> None:
+    # 64 × 96 × 96 float32 are 2.25 MiB, of which 14 fit into 32 MiB; at 256 × 256 not even three do, and four are the least.
+    module = nn.Sequential(
+        nn.Conv2d(3, 64, 3, padding=1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 2)
+    )
+    lrp, x = LRP(module.eval()), torch.zeros(images, 3, side, side)
+    assert images_at_once(lrp.propagator(x[:1]), x, 64) == expected
+    assert len(lrp(x[:2], 0).heatmap) == 2

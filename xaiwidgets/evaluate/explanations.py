@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 
 from xaiwidgets.baselines.adapter import call_explainer, explainer_of, is_explainer
+from xaiwidgets.evaluate.resuming import method_text
+from xaiwidgets.model.fingerprint import described, text_hash
 from xaiwidgets.results import heatmap_of
 from xaiwidgets.targets import Score
 
@@ -61,6 +63,11 @@ class Explanations:
             first -= self._first
             return self._heatmaps[name][first : first + len(x)].to(x.device)
         return heatmap_of(explained(self._explainers[name], x, target, name), x, repr(name))
+
+    def texts(self) -> dict[str, str]:
+        """What tells each from others: of a heatmap its numbers, of an explainer its kind and settings."""
+        texts = {name: text_hash(described(heatmap)) for name, heatmap in self._heatmaps.items()}
+        return texts | {name: method_text(explainer) for name, explainer in self._explainers.items()}
 
     def part(self, start: int, stop: int) -> dict[str, Tensor]:
         """The heatmaps at hand of the images ``start`` to ``stop``: what a worker needs beside the explainers."""

@@ -10,9 +10,11 @@ from torch import Tensor
 
 from xaiwidgets.errors import whole
 from xaiwidgets.model import ImageModel
+from xaiwidgets.model.fingerprint import described, text_hash
 
 _MEMORY = 2**32
 """Bytes of images that are read into memory at the most."""
+_PROBES = 8
 
 
 class Source(Protocol):
@@ -37,6 +39,11 @@ class Source(Protocol):
 
     def travelling(self) -> Source:
         """What all workers share: images in memory travel part by part instead."""
+        ...
+
+    def fingerprint(self) -> str:
+        """What tells these images from others: a hash of all in memory; of a data set, of its own `fingerprint`, where it has one, and of
+        some of its images."""
         ...
 
 
@@ -71,6 +78,9 @@ class TensorSource:
     def travelling(self) -> TensorSource:
         return self.part(())
 
+    def fingerprint(self) -> str:
+        return text_hash(described([self.tensor, self.labels]))
+
 
 class DatasetSource:
     """A map-style data set of images, or of (image, label): images (C, H, W) as the model takes them, all of one size."""
@@ -90,6 +100,17 @@ class DatasetSource:
 
     def travelling(self) -> DatasetSource:
         return self
+
+    def fingerprint(self) -> str:
+        count = self.shape[0]
+        places = sorted({round(k * (count - 1) / (_PROBES - 1)) for k in range(_PROBES)})
+        images = [_image(self.dataset[index], index) for index in places]
+        if not torch.equal(images[0], _image(self.dataset[0], 0)):
+            raise ValueError(
+                "dataset[0] gives other pixels each time it is read, so that curves begun in a folder cannot go on; use transforms "
+                "without random changes, or do without folder"
+            )
+        return text_hash(described([str(getattr(self.dataset, "fingerprint", "")), *images]))
 
     def take(self, model: ImageModel, indices: Sequence[int]) -> tuple[Tensor, Tensor | None]:
         images, labels = [], []

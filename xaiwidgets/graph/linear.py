@@ -90,8 +90,21 @@ class LinearMap:
         call = fast or (lambda batch, bias: forward(batch, self.weight, bias, **self.options))
         return _on_batch(lambda batch: call(self._padded(batch), bias), x, self.axes)
 
-    def transpose(self, s: Tensor, shape: Shape) -> Tensor:
-        """Wᵀ s for s (…, *output shape); `shape` is that of the step's input, needed where strides lose it."""
+    def transpose(self, s: Tensor, shape: Shape, factor: Tensor | None = None) -> Tensor:
+        """(Wᵀ s) ⊙ factor for s (…, *output shape), in memory of its own; `shape` is that of the step's input, needed where strides lose
+        it. The factor, if any, is shaped to multiply the result."""
+        if factor is None:
+            return self._transposed(s, shape)
+        # One row alone: what of the step knows how to multiply may do so.
+        same = self.axes == 2 and factor.ndim == self.axes + 2 and s.shape[: -self.axes - 1].numel() == factor.shape[0]
+        if same and self.operation.target == "conv2d" and not self.in_patches and not any(self.uneven):
+            call = self._fast("transpose", s, None, packed.convolution_transposed)
+            lost = self._lost(s, shape)
+            if call is not None:
+                return _on_batch(lambda batch: call(batch, lost, factor), s, self.axes)
+        return self._transposed(s, shape).mul_(factor)
+
+    def _transposed(self, s: Tensor, shape: Shape) -> Tensor:
         if self.product is not None:
             return torch.einsum(self.product[1], s, self.weight)
         if not self.axes:

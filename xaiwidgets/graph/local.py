@@ -97,6 +97,7 @@ class Local:
 
     needs_inputs = False
     needs_output = False
+    fresh = False  # hands down tensors in memory of their own, which nobody else holds
     holds = False  # takes no relevance, and others treat its result as a constant
     conserves = (
         False  # hands on all that comes, but for what ends in constants and ε; what others lose is put on the account

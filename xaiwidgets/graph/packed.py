@@ -68,15 +68,67 @@ def convolution_transposed(
     dilation: Sequence[int],
     groups: int,
 ) -> Callable[..., Tensor] | None:
-    """(s (N, C, H, W), entries lost to the stride) -> Wᵀ s."""
+    """(s (N, C, H, W), entries lost to the stride, factor) -> (Wᵀ s) ⊙ factor, of the result's shape; None for no factor."""
     if groups > 1:
         return None
+    mirrored = [d * (size - 1) - p for d, size, p in zip(dilation, weight.shape[2:], padding, strict=True)]
+    if max(stride) == 1 and min(mirrored) >= 0 and _multiplies():
+        return _mirrored(weight, like, mirrored, dilation)
     none = [0] * len(stride)
     ready = torch.ops.mkldnn._reorder_convolution_transpose_weight(
         weight.contiguous(), padding, none, stride, dilation, groups, [1, *like.shape[-3:]]
     )
     run, options = torch.ops.mkldnn._convolution_transpose_pointwise, (stride, dilation, groups, *AS_IT_IS)
-    return lambda s, lost: run(s, ready, None, padding, lost, *options)
+
+    def transposed(s: Tensor, lost: list[int], factor: Tensor | None = None) -> Tensor:
+        result: Tensor = run(s, ready, None, padding, lost, *options)
+        return result if factor is None else result.mul_(factor)
+
+    return transposed
+
+
+def _mirrored(weight: Tensor, like: Tensor, padding: list[int], dilation: Sequence[int]) -> Callable[..., Tensor]:
+    """Without strides, Wᵀ s is a convolution with the mirrored kernels, to whose results the kernel multiplies a factor while they are
+    at hand: reading and writing all of them once more takes as long as a 1×1 convolution."""
+    ones = [1] * len(padding)
+    ready = torch.ops.mkldnn._reorder_convolution_weight(
+        weight.transpose(0, 1).flip(*range(2, weight.ndim)).contiguous(),
+        padding,
+        ones,
+        dilation,
+        1,
+        [1, *like.shape[-3:]],
+    )
+    options = (padding, ones, dilation, 1)
+
+    def transposed(s: Tensor, lost: list[int], factor: Tensor | None = None) -> Tensor:
+        if factor is None or not factor.is_contiguous(memory_format=torch.channels_last):
+            result: Tensor = torch.ops.mkldnn._convolution_pointwise(s, ready, None, *options, *AS_IT_IS)
+            return result if factor is None else result.mul_(factor)
+        return _times(s, factor, ready, *options)
+
+    return transposed
+
+
+def _times(s: Tensor, factor: Tensor, ready: Tensor, *options: Any) -> Tensor:
+    result: Tensor = torch.ops.mkldnn._convolution_pointwise.binary(
+        s, factor, ready, None, *options, "mul", None, None, [], None
+    )
+    return result
+
+
+@cache
+def _multiplies() -> bool:
+    """Whether this build of torch multiplies a convolution's results while they are at hand, rightly."""
+    s, weight, factor = torch.ones(1, 2, 4, 4), torch.rand(3, 2, 3, 3), torch.rand(1, 3, 4, 4)
+    options = ([1, 1], [1, 1], [1, 1], 1)
+    try:
+        with torch.inference_mode():
+            s, factor = (part.contiguous(memory_format=torch.channels_last) for part in (s, factor))
+            ready = torch.ops.mkldnn._reorder_convolution_weight(weight, *options, [1, 2, 4, 4])
+            return torch.allclose(_times(s, factor, ready, *options), F.conv2d(s, weight, padding=1) * factor)
+    except (AttributeError, RuntimeError, TypeError):
+        return False
 
 
 @cache

@@ -265,7 +265,7 @@ class Propagator:
                 trace(index, relevance, shares)
             for source, share in zip(operation.inputs, shares, strict=True):
                 if share is not None and leads[source]:
-                    _hand_over(state, own, source, share, record.shapes[source])
+                    _hand_over(state, own, source, share, record.shapes[source], fresh=rule.fresh)
         return found
 
     # -- up --------------------------------------------------------------------------------------------------------
@@ -344,9 +344,18 @@ def _images(tensor: Tensor, number: int, size: int = 1) -> Tensor:
 
 
 def _hand_over(
-    state: dict[int, Tensor], own: set[int], source: int, share: Tensor | Into, shape: tuple[int, ...]
+    state: dict[int, Tensor],
+    own: set[int],
+    source: int,
+    share: Tensor | Into,
+    shape: tuple[int, ...],
+    *,
+    fresh: bool,
 ) -> None:
-    """Add a share to the relevance gathered at `source`."""
+    """Add a share to the relevance gathered at `source`. fresh: nobody else holds the share.
+
+    What was added to becomes another object: who looked at the share that it was, as an account does, must not take it for the sum.
+    """
     gathered = state.get(source)
     if isinstance(share, Into):
         rows = share.relevance.shape[0]
@@ -355,13 +364,13 @@ def _hand_over(
         elif source not in own or gathered.shape[0] < rows:
             gathered = gathered.expand(max(rows, gathered.shape[0]), *shape).clone()
         share.view(gathered).add_(share.relevance)
-        state[source] = gathered
+        state[source] = gathered.view_as(gathered)
         own.add(source)
     elif gathered is None:
         state[source] = share
-        own.discard(source)
+        (own.add if fresh else own.discard)(source)
     elif source in own and gathered.shape[0] >= share.shape[0]:
-        gathered.add_(share)
+        state[source] = gathered.add_(share).view_as(gathered)
     else:
         state[source] = gathered + share
         own.add(source)

@@ -10,7 +10,6 @@ import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any
 
 import torch
@@ -19,17 +18,15 @@ from torch import Tensor
 from xaiwidgets.crp.concepts import ConceptLayers
 from xaiwidgets.crp.explainer import CRP
 from xaiwidgets.index.data import Samples, classes_of, label_in
-from xaiwidgets.index.request import Request
-from xaiwidgets.index.storage import Folder, packed
+from xaiwidgets.index.request import Request, layout_of
 from xaiwidgets.index.topk import KINDS, POOLS, Scores, in_memory, merge
 from xaiwidgets.lrp.starts import class_starts
+from xaiwidgets.storage import Folder, compact, gaps, merge_shards, packed
 from xaiwidgets.targets import found_boxes, predicted_classes, score_of
 from xaiwidgets.workers import AHEAD, Crew
 
 __all__ = ["Plan", "run"]
 
-_FAN = 8
-"""So many neighbouring shards become one, so that the number of files grows only with the logarithm of the samples."""
 _TINY = 1e-10
 
 
@@ -57,8 +54,7 @@ class Plan:
 
     def merged(self, parts: Sequence[Any]) -> bytes:
         """Several tables as one, as a file."""
-        units = sum(entry["units"] for entry in self.request["layers"])
-        return packed(merge(parts, units, self.request["top"], self.request["class_top"]))
+        return packed(merge(parts, layout_of(self.request)))
 
     # -- one batch ---------------------------------------------------------------------------------------------------
 
@@ -164,19 +160,13 @@ def run(plan: Plan, folder: Folder, shard: int, executor: Executor | Any = None,
     size, length = plan.request["batch"], plan.request["dataset"]["length"]
     step = -(-shard // size) * size
     jobs = [
-        (first, min(first + step, stop)) for start, stop in _gaps(folder, length) for first in range(start, stop, step)
+        (first, min(first + step, stop)) for start, stop in gaps(folder, length) for first in range(start, stop, step)
     ]
     yield folder.done
     if jobs:
         yield from _here(plan, folder, jobs, workers) if executor is None else _elsewhere(plan, folder, jobs, executor)
-    _merge(plan, folder, folder.shards)
+    merge_shards(folder, folder.shards, plan.merged)
     yield folder.done
-
-
-def _gaps(folder: Folder, length: int) -> list[tuple[int, int]]:
-    """Ranges of samples that no shard holds."""
-    edges = [(0, 0), *((shard.start, shard.stop) for shard in folder.shards), (length, length)]
-    return [(before[1], after[0]) for before, after in pairwise(edges) if before[1] < after[0]]
 
 
 def _here(plan: Plan, folder: Folder, jobs: list[tuple[int, int]], workers: int) -> Iterator[int]:
@@ -189,7 +179,7 @@ def _here(plan: Plan, folder: Folder, jobs: list[tuple[int, int]], workers: int)
         parts, scores = zip(*waiting, strict=True)
         waiting.clear()
         folder.add(parts[0].start, parts[-1].stop, plan.table(scores))
-        _compact(plan, folder)
+        compact(folder, plan.merged)
 
     try:
         for part, scores in zip(ranges, plan.scores(ranges, workers), strict=True):
@@ -220,7 +210,7 @@ def _elsewhere(plan: Plan, folder: Folder, jobs: list[tuple[int, int]], executor
                 return
             for future in wait(flying, return_when=FIRST_COMPLETED).done:
                 folder.add(*flying.pop(future), future.result())
-                _compact(plan, folder)
+                compact(folder, plan.merged)
                 yield folder.done
     finally:
         for future in flying:
@@ -230,23 +220,3 @@ def _elsewhere(plan: Plan, folder: Folder, jobs: list[tuple[int, int]], executor
 def _shard(plan: Plan, start: int, stop: int) -> bytes:
     """The tables of one shard, in a worker."""
     return plan.table(list(plan.scores(plan.batches(start, stop))))
-
-
-# -- merging ---------------------------------------------------------------------------------------------------------------
-
-
-def _compact(plan: Plan, folder: Folder) -> None:
-    """Merge neighbours that were merged equally often, as soon as there are enough of them."""
-    run: list[Any] = []
-    for shard in list(folder.shards):
-        neighbour = run and (run[-1].stop, run[-1].level) == (shard.start, shard.level)
-        run = [*run, shard] if neighbour else [shard]
-        if len(run) == _FAN:
-            _merge(plan, folder, run)
-            run = []
-
-
-def _merge(plan: Plan, folder: Folder, shards: Sequence[Any]) -> None:
-    if len(shards) > 1:
-        data = plan.merged([folder.read(shard) for shard in shards])
-        folder.add(shards[0].start, shards[-1].stop, data, instead=list(shards))

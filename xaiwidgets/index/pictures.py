@@ -26,10 +26,10 @@ from xaiwidgets.index.data import Samples
 from xaiwidgets.index.reference_index import ReferenceIndex
 from xaiwidgets.index.request import check_same
 from xaiwidgets.index.results import References
-from xaiwidgets.index.storage import packed, write_atomically
 from xaiwidgets.lrp import Composite, assign
 from xaiwidgets.lrp.rules import Flat
 from xaiwidgets.results import Result
+from xaiwidgets.storage import packed, write_atomically
 
 __all__ = ["ReferenceImages", "receptive_field", "references"]
 

@@ -21,11 +21,12 @@ from xaiwidgets.crp.explainer import CRP
 from xaiwidgets.errors import unknown, whole
 from xaiwidgets.index.build import Plan, run
 from xaiwidgets.index.data import Samples
+from xaiwidgets.index.reading import FORMATS, Tables
 from xaiwidgets.index.request import check_same, difference, make_request
 from xaiwidgets.index.results import ClassUse, References
-from xaiwidgets.index.storage import Folder, lock
 from xaiwidgets.index.topk import KINDS, POOLS
 from xaiwidgets.results import Provenance
+from xaiwidgets.storage import Folder, lock
 
 __all__ = ["Progress", "ReferenceIndex"]
 
@@ -62,7 +63,7 @@ class ReferenceIndex:
         assert folder.request is not None
         assert folder.whole is not None
         self.path, self.request = folder.path, folder.request
-        self._read = folder.read(folder.whole)
+        self._tables = Tables(folder.read(folder.whole), self.request["format"])
         self._rows: dict[str, slice] = {}
         self._space: dict[str, tuple[int, ...]] = {}
         end = 0
@@ -98,7 +99,7 @@ class ReferenceIndex:
             executor: any ``concurrent.futures.Executor``, such as ``dask.distributed.Client(...).get_executor()``, or the Dask client
                 itself, which sends the model to each worker once instead of with every shard; None computes here.
             progress: show a bar; or a function that is called with a `Progress` now and then.
-            settings: of `stream`: class_top, batch, shard, targets, shares, workers.
+            settings: of `stream`: class_top, batch, shard, targets, shares, workers, megabytes.
 
         Raises:
             TypeError: no CRP, data set or folder.
@@ -135,6 +136,7 @@ class ReferenceIndex:
         targets: str = "label",
         shares: bool = False,
         workers: int = 0,
+        megabytes: float | None = None,
     ) -> Generator[Progress, None, None]:
         """`build` step by step: a `Progress` after each batch (each shard with an executor), the last one with the index. Closing the
         generator stops the build; what is finished is kept, and the next call goes on from there.
@@ -147,6 +149,8 @@ class ReferenceIndex:
                 is, of labels those among them; of queries a class's surest one.
             shares: score by the share in the layer, divided by the sum of magnitudes over its concepts, as zennit-crp's default.
             workers: processes that read the data set, when there is no executor.
+            megabytes: the most that the tables may take, default 256. Where the best of all classes do not fit, each concept keeps those of
+                the classes that use it most.
         """
         _check_crp(crp)
         if not isinstance(path, str | os.PathLike):
@@ -156,7 +160,15 @@ class ReferenceIndex:
             raise TypeError(f"executor is {type(executor).__name__}; give a concurrent.futures.Executor, or None")
         samples = Samples(dataset, crp.model)
         request = make_request(
-            crp, samples, layers=layers, top=top, class_top=class_top, batch=batch, targets=targets, shares=shares
+            crp,
+            samples,
+            layers=layers,
+            top=top,
+            class_top=class_top,
+            batch=batch,
+            targets=targets,
+            shares=shares,
+            megabytes=megabytes,
         )
         folder = _matching(path, request)
         if folder.request != request or folder.whole is None or not folder.sound(folder.whole):
@@ -183,12 +195,17 @@ class ReferenceIndex:
             verify: compare the checksum of the whole file, some 1.5 GB/s; False looks at its size only.
 
         Raises:
-            FileNotFoundError: no index there. ValueError: not finished, or damaged.
+            FileNotFoundError: no index there. ValueError: not finished, damaged, or of a format that is not known.
         """
         folder = Folder(path)
         if folder.request is None:
             raise FileNotFoundError(
                 f"{path} holds no index; make one with ReferenceIndex.build(crp, dataset, {str(path)!r})"
+            )
+        if folder.request["format"] not in FORMATS:
+            raise ValueError(
+                f"the index in {path} is of format {folder.request['format']}, which this version does not read (it reads "
+                f"{' and '.join(map(str, FORMATS))}); build it again, or install a newer xaiwidgets"
             )
         whole = folder.whole
         if whole is None:
@@ -264,30 +281,21 @@ class ReferenceIndex:
         Raises:
             ValueError: unknown layer, class, `by` or `pool`. IndexError: no such concept.
         """
-        row, prefix = self._row(layer, concept), self._prefix(by, pool)
+        unit, prefix = self._unit(layer, concept), self._prefix(by, pool)
         n = whole("n", n, 1)
         number = None if target is None else self._class(target)
-        kind = "" if number is None else "class_"
-        columns = slice(0, n)
-        if number is not None:
-            begin, end = self._columns.get(number, (0, 0))
-            columns = slice(begin, min(end, begin + n))
-        found = {
-            key: self._read(f"{prefix}.{kind}{key}", row)[0, columns].clone()
-            for key in ("scores", "samples", "positions", *(("targets",) if number is None else ()))
-        }
-        targets = found.pop("targets").long() if number is None else torch.full_like(found["samples"], number).long()
+        found = self._tables.best(prefix, unit, n) if number is None else self._tables.of_class(prefix, unit, number, n)
         return References(
             self._provenance,
             layer,
-            row.start - self._rows[layer].start,
+            unit - self._rows[layer].start,
             by,
             pool,
             number,
-            found["samples"].long(),
+            found["samples"],
             found["scores"],
-            self._unravelled(layer, found["positions"].long()),
-            targets,
+            self._unravelled(layer, found["positions"]),
+            found["targets"],
             self.fingerprint,
             self.request,
         )
@@ -297,33 +305,23 @@ class ReferenceIndex:
     ) -> list[ClassUse]:
         """Which classes lead for a concept: the mean over the best n explanations of each (all that are kept by default), best first.
 
+        Where the index has no room for all classes, those that use the concept most are there; the last of them with an upper bound of
+        their mean (`ClassUse.exact` is False), so that no class left out, or further down, comes before one whose mean is exact.
+
         Raises as `top`.
         """
-        row, prefix = self._row(layer, concept), self._prefix(by, pool)
-        n = None if n is None else whole("n", n, 1, also=", or None for all that are kept")
-        scores = self._read(f"{prefix}.class_scores", row)[0].double()
-        names, counts = self.class_names, self._counts
+        unit, prefix = self._unit(layer, concept), self._prefix(by, pool)
+        most, names, counts = self.request["class_top"], self.class_names, self._tables.counts
+        n = most if n is None else min(most, whole("n", n, 1, also=", or None for all that are kept"))
+        kept, least = self._tables.by_class(prefix, unit)
         uses = []
-        for number, (begin, end) in self._columns.items():
-            best = scores[begin : end if n is None else min(end, begin + n)]
-            uses.append(ClassUse(number, names[number], float(best.mean()), counts[number]))
+        for number, scores in kept.items():
+            wanted = min(n, counts[number])
+            total = float(scores[:wanted].sum()) + least * max(0, wanted - len(scores))
+            uses.append(ClassUse(number, names[number], total / wanted, counts[number], len(scores) >= wanted))
         return sorted(uses, key=lambda use: (-use.mean, use.target))
 
     # -- inner works ---------------------------------------------------------------------------------------------------
-
-    @cached_property
-    def _counts(self) -> dict[int, int]:
-        everything = slice(None)
-        pairs = zip(self._read("classes", everything).tolist(), self._read("counts", everything).tolist(), strict=True)
-        return dict(pairs)
-
-    @cached_property
-    def _columns(self) -> dict[int, tuple[int, int]]:
-        """For each class, where its columns begin and end."""
-        classes, lengths = torch.unique_consecutive(self._read("labels", slice(None)), return_counts=True)
-        ends = lengths.cumsum(0)
-        rows = zip(classes.tolist(), (ends - lengths).tolist(), ends.tolist(), strict=True)
-        return {number: (begin, end) for number, begin, end in rows}
 
     @cached_property
     def _provenance(self) -> Provenance:
@@ -336,14 +334,14 @@ class ReferenceIndex:
             raise unknown("layer", layer, self._rows)
         return self._rows[layer]
 
-    def _row(self, layer: str, concept: int) -> slice:
+    def _unit(self, layer: str, concept: int) -> int:
         rows, units = self._layer(layer), self.units(layer)
         number = whole("concept", concept)
         if not 0 <= number < units:
             raise IndexError(
                 f"concept={concept} is out of range; layer {layer!r} has {units} concepts: give 0 to {units - 1}"
             )
-        return slice(rows.start + number, rows.start + number + 1)
+        return rows.start + number
 
     @staticmethod
     def _prefix(by: str, pool: str) -> str:

@@ -5,34 +5,32 @@ A request is plain data. Two builds with equal requests give the same bits; a fo
 
 from __future__ import annotations
 
-import functools
-import hashlib
-import re
 import warnings
 import weakref
 from collections.abc import Mapping, Sequence
-from dataclasses import fields, is_dataclass
+from math import inf, prod
 from typing import Any
 
-import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from xaiwidgets.crp.explainer import CRP
 from xaiwidgets.errors import unknown, whole, whole_or_none
-from xaiwidgets.graph import Graph, Reach, Value
-from xaiwidgets.graph.operation import rewrite
 from xaiwidgets.index.data import Samples
+from xaiwidgets.index.topk import Layout, tables
 from xaiwidgets.model import ImageModel
+from xaiwidgets.model.fingerprint import described, module_text, steps_of, text_hash, weights_hash
 from xaiwidgets.targets import class_count, gives_maps
 
-__all__ = ["TARGETS", "check_same", "difference", "explainer_fingerprint", "make_request"]
+__all__ = ["TARGETS", "check_same", "difference", "explainer_fingerprint", "layout_of", "make_request"]
 
-FORMAT = 1
+FORMAT = 2
+"""2: class entries are bounded and by sample, whole numbers narrow. 1: every class's best, in columns of its own; it can still be read."""
 TARGETS = ("label", "predicted")
 Request = dict[str, Any]
 _MANY_CLASSES = 100
 _FEW_EACH = 10
+_MEGABYTES = 256
 _hashes: weakref.WeakKeyDictionary[Any, str] = weakref.WeakKeyDictionary()
 
 
@@ -46,11 +44,12 @@ def make_request(
     batch: int | None = None,
     targets: str = "label",
     shares: bool = False,
+    megabytes: float | None = None,
 ) -> Request:
     """The request of a build.
 
     Raises:
-        ValueError: unknown layer or way of choosing targets, or a number out of range.
+        ValueError: unknown layer or way of choosing targets, or a number out of range; fewer megabytes than the best of one class take.
     """
     if targets not in TARGETS:
         raise unknown("targets", targets, TARGETS)
@@ -65,7 +64,7 @@ def make_request(
     names = crp.model.class_names or getattr(samples.dataset, "classes", None) or ()
     if class_top is None:
         class_top = top if classes <= _MANY_CLASSES else min(top, _FEW_EACH)
-    return {
+    request = {
         "format": FORMAT,
         **explainer_fingerprint(crp, first),
         "dataset": {"length": samples.length, "fingerprint": samples.fingerprint()},
@@ -80,6 +79,37 @@ def make_request(
         "shares": bool(shares),
         "device": first.device.type,
     }
+    return request | {"entries": _entries(request, megabytes)}
+
+
+def layout_of(request: Request) -> Layout:
+    """What the tables of a request are cut to."""
+    return Layout(
+        units=sum(entry["units"] for entry in request["layers"]),
+        top=request["top"],
+        class_top=request["class_top"],
+        entries=request["entries"],
+        samples=request["dataset"]["length"],
+        classes=request["classes"],
+        positions=max(prod(entry["space"]) for entry in request["layers"]),
+    )
+
+
+def _entries(request: Request, megabytes: float | None) -> int:
+    """Explanations kept of each concept, all classes together, so that the tables take no more than so many megabytes; by default never
+    fewer than the best of one class, however many concepts there are."""
+    given = _MEGABYTES if megabytes is None else megabytes
+    if isinstance(given, bool) or not isinstance(given, int | float) or not 0 < given < inf:
+        raise ValueError(f"megabytes={megabytes!r} must be a number above 0, or None for {_MEGABYTES}")
+    one = layout_of(request | {"entries": request["class_top"]})
+    fits = int(given * 10**6) // (len(tables()) * one.units * one.entry_bytes) - one.top
+    if megabytes is not None and fits < one.class_top:
+        raise ValueError(
+            f"megabytes={megabytes} is too small: the best {one.top} of {one.units} concepts and {one.class_top} of one class take "
+            f"{one.most_bytes / 10**6:.3g}; give more, fewer layers, or a smaller top or class_top"
+        )
+    # No more than there can be, so that a bound that cuts nothing leaves no trace.
+    return min(max(fits, one.class_top), one.class_top * one.classes)
 
 
 def _count(model: ImageModel, x: Tensor) -> int:
@@ -105,20 +135,18 @@ def explainer_fingerprint(crp: CRP, x: Tensor) -> Request:
     graph = crp.propagator(x).graph
     # A model whose weights change gets a new graph, so the graph stands for the weights it was made from.
     if graph not in _hashes:
-        _hashes[graph] = _weights_hash(crp.model.module, graph)
-    # Functions among a module's parts are shown with their address, which differs between processes.
-    module = re.sub(r" at 0x[0-9a-fA-F]+", "", repr(crp.model.module))
-    model = f"{module} {crp.model.mean} {crp.model.std} {_steps(graph)}"
+        _hashes[graph] = weights_hash(crp.model.module, graph)
+    model = f"{module_text(crp.model.module)} {crp.model.mean} {crp.model.std} {steps_of(graph)}"
     return {
-        "model": {"name": crp.model.name, "structure": _hash(model)},
+        "model": {"name": crp.model.name, "structure": text_hash(model)},
         "weights": _hashes[graph],
         "composite": {
             "name": crp.composite.name,
-            "rules": _hash(_described(crp.composite)),
+            "rules": text_hash(described(crp.composite)),
             "start": crp.start,
             "precision": crp.precision,
         },
-        "concepts": {name: _hash(_described(concept)) for name, concept in crp.own_concepts.items()},
+        "concepts": {name: text_hash(described(concept)) for name, concept in crp.own_concepts.items()},
     }
 
 
@@ -154,6 +182,9 @@ def difference(begun: Mapping[str, Any], asked: Mapping[str, Any]) -> str | None
     Only what `asked` names is compared.
     """
     length, now = begun["dataset"]["length"], asked.get("dataset", begun["dataset"])["length"]
+    if "format" in asked and begun["format"] != asked["format"]:
+        # All else may be named otherwise there.
+        return f"{_NAMES['format']} ({begun['format']}; this is {asked['format']})"
     found = []
     for key, value in asked.items():
         if begun.get(key) == value:
@@ -184,79 +215,3 @@ def _layer(name: str, concept: Any) -> Request:
         # Where a concept has no space of its own, positions are places in the layer's value.
         "space": list(getattr(concept, "shape", ()) if space is None else space),
     }
-
-
-def _steps(graph: Graph) -> str:
-    """What the graph does but for its weights: a change of an attribute, or of a hook that takes part, shows here."""
-
-    def plain(leaf: Any) -> str:
-        return f"%{leaf.index}" if isinstance(leaf, Value) else str(getattr(leaf, "shape", leaf))
-
-    steps = [f"{o.target}{rewrite((o.args, o.kwargs), plain)}" for o in graph.operations]
-    return re.sub(r"device\([^)]*\)", "device", "\n".join(steps))
-
-
-def _weights_hash(module: nn.Module, graph: Graph) -> str:
-    """Of the state dict, and of all else that the graph computes with: buffers that are not saved, attributes, what closures hold."""
-    digest, state = hashlib.sha256(), module.state_dict()
-    for name, tensor in state.items():
-        if isinstance(tensor, Tensor):
-            digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}".encode())
-            digest.update(_bytes(tensor))
-    saved = {tensor.data_ptr() for tensor in state.values() if isinstance(tensor, Tensor)}
-    others = [
-        tensor for tensor in Reach(module).tensors.values() if _is_plain(tensor) and tensor.data_ptr() not in saved
-    ]
-    # Not by the graph's own constants: what is computed of weights may differ in its last bit from machine to machine.
-    for found in sorted(_described(tensor) for tensor in others if _is_used(tensor, graph.constants)):
-        digest.update(found.encode())
-    return digest.hexdigest()
-
-
-def _is_plain(tensor: Tensor) -> bool:
-    strided = tensor.layout == torch.strided and not tensor.is_quantized and not tensor.is_complex()
-    return strided and tensor.device.type != "meta" and tensor.numel() > 0
-
-
-def _is_used(tensor: Tensor, constants: Sequence[Tensor]) -> bool:
-    """Whether a constant has the values of a tensor, in any order: it may be transposed there."""
-    alike = (each for each in constants if each.numel() == tensor.numel() and not each.is_complex())
-    return any(torch.equal(_sorted(tensor.to(each)), _sorted(each)) for each in alike)
-
-
-def _sorted(tensor: Tensor) -> Tensor:
-    return tensor.detach().reshape(-1).sort().values
-
-
-def _bytes(tensor: Tensor) -> Any:
-    flat = tensor.detach().cpu().contiguous().reshape(-1)
-    return flat.view(torch.uint8).numpy().data
-
-
-def _hash(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _described(value: Any) -> str:  # noqa: PLR0911 - one line a kind
-    """A text that is the same for equal values, in any process: no addresses, no order of sets."""
-    if is_dataclass(value) and not isinstance(value, type):
-        parts = ", ".join(f"{entry.name}={_described(getattr(value, entry.name))}" for entry in fields(value))
-        return f"{type(value).__qualname__}({parts})"
-    if isinstance(value, Tensor | np.ndarray):
-        tensor = torch.as_tensor(value)
-        return f"{tuple(tensor.shape)} {tensor.dtype} {hashlib.sha256(_bytes(tensor)).hexdigest()}"
-    if isinstance(value, Mapping):
-        return "{" + ", ".join(f"{key!r}: {_described(value[key])}" for key in sorted(value, key=str)) + "}"
-    if isinstance(value, list | tuple):
-        return "[" + ", ".join(map(_described, value)) + "]"
-    if value is None or isinstance(value, str | int | float | bool):
-        return repr(value)
-    if isinstance(value, functools.partial):
-        return f"partial({_described([value.func, value.args, value.keywords])})"
-    if callable(value) and hasattr(value, "__qualname__"):
-        return f"{value.__module__}.{value.__qualname__}{_described(_captured(value))}"
-    return f"{type(value).__qualname__}{_described(vars(value)) if hasattr(value, '__dict__') else ''}"
-
-
-def _captured(function: Any) -> list[Any]:
-    return [cell.cell_contents for cell in getattr(function, "__closure__", None) or ()]

@@ -52,9 +52,17 @@ class References(Result):
 
 
 class ClassUse(NamedTuple):
-    """How much a class uses a concept: the mean score over its best explanations, and how many of it were explained at all."""
+    """How much a class uses a concept.
+
+    Attributes:
+        target, name: the class.
+        mean: the mean score over its best explanations; where `exact` is False, what that mean is at most, as the index had no room
+            for all of them.
+        explained: how many of the class were explained at all.
+    """
 
     target: int
     name: str
     mean: float
     explained: int
+    exact: bool = True

@@ -201,6 +201,8 @@ class FusedAttention(Local):
         return at.remember("weights", parts)
 
     def down(self, relevance: Tensor, at: Site) -> Sequence[Tensor | Into | None]:
+        if self._cancels(at):
+            return self._down_cancelled(relevance, at)
         q, k, v = at.inputs[:3]
         products, logits, weights = self._parts(at)
         s = relevance / stabilise(at.output * (1 if self.hold_weights else 2), self.epsilon)
@@ -213,7 +215,46 @@ class FusedAttention(Local):
             shares[0], shares[1] = q * (s @ k), k * (s.mT @ q)
         return shares
 
+    def _cancels(self, at: Site) -> bool:
+        """Whether a logit is its product times the scale, and ε no more than guards a division: then the logit that the softmax hands
+        over and the product that the next step divides by leave the scale alone."""
+        return not self.hold_weights and not is_masked(at) and self.epsilon <= STABILISER
+
+    def _plain_weights(self, at: Site) -> Tensor:
+        q, k = at.inputs[:2]
+        return at.remember("plain weights", lambda: ((q * _scale(at)) @ k.mT).softmax(-1))
+
+    def _down_cancelled(self, relevance: Tensor, at: Site) -> Sequence[Tensor | Into | None]:
+        q, k, v = at.inputs[:3]
+        weights, half = self._plain_weights(at), _scale(at) / 2
+        s = relevance / stabilise(at.output * 2, self.epsilon)
+        shares: list[Tensor | Into | None] = [None] * len(at.inputs)
+        shares[2] = (weights.mT @ s).mul_(v)
+        r = (s @ v.mT).mul_(weights)
+        r.addcmul_(weights, r.sum(-1, keepdim=True), value=-1)
+        shares[0], shares[1] = (r @ k).mul_(q * half), (r.mT @ q).mul_(k * half)
+        return shares
+
+    def _up_cancelled(self, above: Sequence[Tensor | None], at: Site) -> Tensor:
+        q, k, v = at.inputs[:3]
+        weights, half = self._plain_weights(at), _scale(at) / 2
+        total: Any = 0.0
+        if above[2] is not None:
+            total = weights @ (v * above[2])
+        value: Any = None
+        if above[0] is not None:
+            value = (q * half * above[0]) @ k.mT
+        if above[1] is not None:
+            part = q @ (k * half * above[1]).mT
+            value = part if value is None else value + part
+        if value is not None:
+            value = value - (weights * value).sum(-1, keepdim=True)
+            total = total + (weights * value) @ v
+        return total / stabilise(at.output * 2, self.epsilon)
+
     def up(self, above: Sequence[Tensor | None], at: Site) -> Tensor:
+        if self._cancels(at):
+            return self._up_cancelled(above, at)
         q, k, v = at.inputs[:3]
         products, logits, weights = self._parts(at)
         total: Any = 0.0

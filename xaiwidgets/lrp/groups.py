@@ -81,6 +81,8 @@ class Linear(Local):
         self.groups = tuple(_without_weights(group) for group in groups)
         self.stabiliser, self.name = stabiliser, name
 
+    fresh = True
+
     def describe(self) -> str:
         return self.name
 
@@ -89,9 +91,8 @@ class Linear(Local):
         for number, group in enumerate(self.groups):
             s = self._divide(relevance, number, at)
             for term, weights in zip(group.terms, self.maps[number], strict=True):
-                share = weights.transpose(s, at.shapes[0])
-                if term.inputs != "ones":
-                    share = share.mul_(_inputs(term, at))
+                factor = None if term.inputs == "ones" else _inputs(term, at)
+                share = weights.transpose(s, at.shapes[0], factor)
                 total = share if total is None else total.add_(share)
         return [total]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import torch
@@ -19,7 +20,7 @@ from xaiwidgets.model.outputs import some_numbers
 from xaiwidgets.results import Provenance
 from xaiwidgets.targets import Score, said, together
 
-__all__ = ["Passed", "explain"]
+__all__ = ["Passed", "explain", "images_at_once"]
 
 
 def explain(
@@ -53,7 +54,9 @@ def explain(
     asked = {propagator.index(layer): layer for layer in names}  # a layer may share its value with another
     account = None if contrast or chunk else Account(propagator)
     chunks = []
-    for part in _parts(len(x), 1 if contrast and not batch_leads(propagator.graph) else batch):
+    for part in _parts(
+        len(x), 1 if contrast and not batch_leads(propagator.graph) else images_at_once(propagator, x, batch)
+    ):
         record = propagator.record(x[part], keep=layers, memory=chunk is not None)
         some_numbers(record.output, name, part.start)
         begun = start(record.output, part)
@@ -115,6 +118,25 @@ class _Chunk:
     activations: dict[str, Tensor]
     output: Tensor
     begun: Begun
+
+
+_KEPT = 2**25
+"""Bytes of the largest piece of memory that glibc keeps for the next that asks; beyond, each comes from the system anew, page by page."""
+_FEWEST = 4
+
+
+def images_at_once(propagator: Propagator, x: Tensor, batch: int) -> int:
+    """Images at once: `batch`, or on a CPU so few that the largest value is memory that is kept. New pages took an eighth of the time of
+    16 images of a ResNet-50, and half of them take half of the memory."""
+    if x.device.type != "cpu":
+        return batch
+    largest = max(
+        prod(size or 1 for size in operation.shape[1:]) for operation in propagator.graph.operations if operation.shape
+    )
+    fit = max(_FEWEST, _KEPT // max(1, largest * x.element_size()))
+    count = min(batch, len(x))
+    # Parts of equal size: a small last one would leave the kernels idle.
+    return -(-count // -(-count // fit)) if count > fit else batch
 
 
 def _parts(count: int, batch: int) -> list[slice]:

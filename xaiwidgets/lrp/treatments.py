@@ -69,13 +69,20 @@ class Proportional(Local):
 class Share(Proportional):
     """A sum of tensors (residual add): R_a = a R / st(a + b). Constants among the addends keep their share."""
 
+    fresh = True
+
     def down(self, relevance: Tensor, at: Site) -> Sequence[Tensor | Into | None]:
         s = self._divide(relevance, at)
-        signs = _signs(at.operation)
-        return [
-            sum_to(s * _addend(at.inputs[i], sign), shape) if at.wanted[i] else None
-            for i, (shape, sign) in enumerate(zip(at.shapes, signs, strict=True))
-        ]
+        last = max((i for i, wanted in enumerate(at.wanted) if wanted), default=-1)
+        shares: list[Tensor | Into | None] = []
+        for i, (shape, sign) in enumerate(zip(at.shapes, _signs(at.operation), strict=True)):
+            if not at.wanted[i]:
+                shares.append(None)
+                continue
+            addend = _addend(at.inputs[i], sign)
+            # Nobody reads s after the last addend: it takes the product, without new memory, which costs more than the product.
+            shares.append(sum_to(s.mul_(addend) if i == last else s * addend, shape))
+        return shares
 
     def up(self, above: Sequence[Tensor | None], at: Site) -> Tensor:
         total: Any = None
@@ -289,6 +296,10 @@ def norm_scale(at: Site) -> tuple[Tensor, Tensor | None]:
         eps = torch.finfo(x.dtype).eps if eps is None else eps
     elif target == "instance_norm":
         gain, bias, eps = args[1], args[2], args[7]
+    if target == "layer_norm" and x.is_floating_point():
+        # The norm's own kernel works the deviation out in one pass, several times faster than `var`.
+        spread = torch.native_layer_norm(x, tuple(args[1]), None, None, eps)[2].to(x.dtype)
+        return (spread.expand(x.shape) if gain is None else spread * gain), bias
     grouped = x.reshape(shape)
     spread = (
         grouped.square().mean(axes, keepdim=True)

@@ -121,20 +121,22 @@ class MaskingExplainer(ABC):
             blocks=balanced,
             target=None if score is None else score.classes,
         )
-        for block in self._blocks(total, size, generator):
+        for drawn in self._blocks(total, size, generator):
+            block = drawn.to(x.device)
             for start in range(0, len(block), batch_size):
                 with self.model.lock, torch.inference_mode():
-                    masks = block.draw(size, start, min(start + batch_size, len(block))).to(x.device)
+                    masks = block.draw(size, start, min(start + batch_size, len(block)))
                     similarities = [
-                        _checked_similarities(answer(_masked(image, masks, fill)), len(masks))
+                        _one_each(answer(_masked(image, masks, fill)), len(masks))
                         for image, fill, answer in zip(x, fills, answers, strict=True)
                     ]
-                    estimate.add(torch.stack(similarities), masks)
+                    estimate.add(_finite(torch.stack(similarities)), masks)
                     ended = start + batch_size >= len(block)
                     if ended:
                         estimate.end_block()
                 result = estimate.result()
-                if ended and estimate.settled and result.largest_error <= (self.settings.tolerance or -1):
+                tolerance = self.settings.tolerance
+                if ended and tolerance and estimate.settled and result.largest_error <= tolerance:
                     yield estimate.result(final=True)
                     return
                 yield result
@@ -210,6 +212,9 @@ class _Drawn:
     def __len__(self) -> int:
         return len(self.masks)
 
+    def to(self, device: torch.device) -> _Drawn:
+        return _Drawn(self.masks.to(device))
+
     def draw(self, size: tuple[int, int], start: int, stop: int) -> Tensor:
         return self.masks[start:stop]
 
@@ -230,10 +235,15 @@ def _masked(image: Tensor, masks: Tensor, fill: Tensor | None) -> Tensor:
     return torch.lerp(fill, image[None], masks[:, None], out=out)
 
 
-def _checked_similarities(values: Tensor, count: int) -> Tensor:
+def _one_each(values: Tensor, count: int) -> Tensor:
     if not isinstance(values, Tensor) or tuple(values.shape) != (count,):
         came = tuple(values.shape) if isinstance(values, Tensor) else type(values).__name__
         raise ValueError(f"similarity gives {came} for {count} masked images; return one number each, ({count},)")
+    return values
+
+
+def _finite(values: Tensor) -> Tensor:
+    """All images' similarities, looked at once a batch: a look waits for the device."""
     if not torch.isfinite(values).all():
         raise ValueError(
             "the similarity of a masked image is NaN or infinite; check the model, perturb= and similarity="

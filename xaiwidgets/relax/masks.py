@@ -32,11 +32,15 @@ class Grids:
     def __len__(self) -> int:
         return len(self.cells)
 
+    def to(self, device: torch.device) -> Grids:
+        """The same on a device: a few numbers a mask travel, and maps are drawn there."""
+        return Grids(self.cells.to(device), self.shifts.to(device))
+
     def draw(self, size: tuple[int, int], start: int = 0, stop: int | None = None) -> Tensor:
         """Masks ``start`` to ``stop`` as maps (n, H, W) in [0, 1]."""
         cells, shifts = self.cells[start:stop], self.shifts[start:stop]
-        rows = _enlargers(size[0], cells.shape[1]).to(cells.device)[shifts[:, 0]]
-        columns = _enlargers(size[1], cells.shape[2]).to(cells.device)[shifts[:, 1]]
+        rows = _enlargers(size[0], cells.shape[1], cells.device)[shifts[:, 0]]
+        columns = _enlargers(size[1], cells.shape[2], cells.device)[shifts[:, 1]]
         return rows @ cells @ columns.transpose(1, 2)
 
 
@@ -111,7 +115,7 @@ def _hadamard(order: int) -> Tensor:
 
 
 @lru_cache(maxsize=32)
-def _enlargers(length: int, cells: int) -> Tensor:
+def _enlargers(length: int, cells: int, device: torch.device) -> Tensor:
     """The linear maps (shifts, length, cells) from a line of cells to a line of pixels, one for each shift.
 
     Bilinear with pixel centres (align_corners false), extended by reflection by ``cells // 2``, cropped at the shift.
@@ -119,7 +123,7 @@ def _enlargers(length: int, cells: int) -> Tensor:
     enlarge = F.interpolate(torch.eye(cells)[None], size=length, mode="linear", align_corners=False)[0].T
     pad = cells // 2
     extended = F.pad(enlarge.T[None], (pad, pad), mode="reflect")[0].T
-    return torch.stack([extended[shift : shift + length] for shift in range(cells)])
+    return torch.stack([extended[shift : shift + length] for shift in range(cells)]).to(device)
 
 
 def masks_needed(error: float = 0.025, confidence: float = 0.95) -> int:

@@ -8,8 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from xaiwidgets.evaluate.flipping.plan import Explained, Plan, Scored, Update
+from xaiwidgets.evaluate.flipping.orders import random_ranks
+from xaiwidgets.evaluate.flipping.plan import Explained, Finished, Plan, Scored, Update
 from xaiwidgets.evaluate.flipping.result import RANDOM, FlippingResult
+from xaiwidgets.evaluate.resuming import Table, read_words, words_table
 from xaiwidgets.results import Provenance
 
 __all__ = ["Collected"]
@@ -40,6 +42,8 @@ class Collected:
             self._add(update)
 
     def _add(self, update: Update) -> None:
+        if isinstance(update, Finished):
+            return
         if isinstance(update, Scored):
             self.scores[update.runs, update.rows, update.steps] = update.scores
             self.done += len(update.rows)
@@ -59,6 +63,40 @@ class Collected:
             self.words |= dict(enumerate(several, start=update.first))
         if at_hand:
             self.random_ranks[:, part] = update.random_ranks
+
+    # -- parts that lie in a folder ----------------------------------------------------------------------------------------------
+
+    def part(self, start: int, stop: int) -> Table:
+        """All that is known of some images, the images on each first axis."""
+        rows, names = slice(start, stop), self.plan.explanations.names
+        table = {
+            "scores": self.scores[:, rows].transpose(0, 1),
+            "target": self.target[rows],
+            "said": words_table([[self.score, self.words.get(image)] for image in range(start, stop)]),
+        }
+        if names:
+            table["ties"] = torch.stack([self.ties[name][rows] for name in names], 1)
+        if names and self.plan.source.tensor is not None:
+            table["ranks"] = torch.stack([self.ranks[name][rows] for name in names], 1)
+        return {name: tensor.clone() for name, tensor in table.items()}
+
+    def take(self, start: int, stop: int, table: Table) -> None:
+        """What :meth:`part` gave."""
+        rows, setup = slice(start, stop), self.plan.setup
+        self.scores[:, rows], self.target[rows] = table["scores"].transpose(0, 1), table["target"]
+        for image, (score, words) in enumerate(read_words(table["said"]), start=start):
+            self.score = score
+            if words is not None:
+                self.words[image] = words
+        for place, name in enumerate(self.plan.explanations.names):
+            self.ties[name][rows] = table["ties"][:, place]
+            if self.plan.source.tensor is not None:
+                self.ranks[name][rows] = table["ranks"][:, place]
+        if self.plan.source.tensor is not None:
+            for repeat in range(self.plan.repeats):
+                drawn = random_ranks(stop - start, setup.grid.patches, setup.seed, repeat, start)
+                self.random_ranks[repeat, rows] = drawn.int()
+        self.done += len(self.plan.runs) * (stop - start) * setup.schedule.steps
 
     def result(self) -> FlippingResult:
         """What is known now; later additions do not reach it."""

@@ -96,9 +96,10 @@ class Flipper:
         frames = torch.where(hidden, self._show(scene), x)
         if self.setup.schedule.gray_last:
             last = steps == self.setup.schedule.steps
-            if last.any():
+            # A look at whether any is last would wait for a device other than the CPU.
+            if frames.device.type != "cpu" or last.any():
                 middle = (x.amax((1, 2, 3)) + x.amin((1, 2, 3))) / 2
-                frames[last] = middle[last, None, None, None].expand_as(frames[last])
+                frames = torch.where(last[:, None, None, None], middle[:, None, None, None], frames)
         return frames
 
     def _each(self, name: str, function: Any, rows: Sequence[int]) -> Tensor:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Generator, Sequence
 from concurrent.futures import Executor
+from contextlib import closing
+from functools import partial
 from inspect import signature
 from typing import Any, Literal
 
@@ -11,9 +14,10 @@ from tqdm.auto import tqdm
 
 from xaiwidgets.errors import check_keywords
 from xaiwidgets.evaluate.flipping.collected import Collected
-from xaiwidgets.evaluate.flipping.plan import Orders, Plan
+from xaiwidgets.evaluate.flipping.plan import Finished, Orders, Plan
 from xaiwidgets.evaluate.flipping.result import FlippingResult
 from xaiwidgets.evaluate.flipping.schedules import ScheduleName
+from xaiwidgets.evaluate.resuming import kept
 from xaiwidgets.model import ImageModel, Precision
 
 __all__ = ["pixel_flipping", "stream_pixel_flipping"]
@@ -39,6 +43,7 @@ def pixel_flipping(
     batch_size: int | None = None,
     limit: int | None = None,
     executor: Executor | Any = None,
+    folder: str | os.PathLike[str] | None = None,
     progress: bool = True,
 ) -> FlippingResult:
     """Flip patches in the order of each explanation, and see how the score falls.
@@ -67,23 +72,50 @@ def pixel_flipping(
         limit: take only so many images.
         executor: runs parts of the images elsewhere, any ``concurrent.futures.Executor`` or a Dask client; the result is the same to
             the bit for any number of workers.
+        folder: keep what is finished there, so that a call that was stopped, or killed, goes on when made again, to the same bits. A kill
+            loses the last ten seconds, or 64 images. The folder knows model, images and settings by their contents, an explainer by its
+            kind and settings, a function by its body; it takes nothing else.
         progress: show a progress bar when it takes longer than a second.
 
     Raises:
+<<<<<<< HEAD
         TypeError, ValueError: an argument that does not fit, naming it (and the method, for a heatmap) and what to give.
 
     Example:
         >>> curves = xw.pixel_flipping(model, x, {"LRP": xw.LRP(model), "Grad-CAM": xw.GradCAM(model)}, order="both", random=1)
         >>> curves.gap["LRP"].shape, sorted(curves.ranking)
         (torch.Size([2]), ['Grad-CAM', 'LRP'])
+=======
+        TypeError, ValueError: an argument that does not fit, naming it (and the method, for a heatmap) and what to give; a folder of other
+            curves. RuntimeError: another process is working in the folder. OSError: disk full; what was there is kept.
+>>>>>>> speed
     """
     plan = Plan.of(model, x, explanations, locals())
-    curves = Collected(plan)
+    curves, before = Collected(plan), None
+    frames = curves.total // plan.source.shape[0]
     with tqdm(desc="Pixel flipping", total=curves.total, unit=" frames", delay=1, disable=not progress) as bar:
-        for updates in plan.run(executor):
-            curves.add(updates)
+        for _ in _grown(plan, curves, executor, folder):
+            if before is None:
+                # What was there before was not done at today's pace.
+                before = bar.initial = bar.last_print_n = bar.n = curves.done
             bar.update(curves.done - bar.n)
+            rate = (curves.done - before) / frames / max(1e-9, bar.format_dict["elapsed"])
+            bar.set_postfix_str(f"{rate:.3g} images/s", refresh=False)
     return curves.result()
+
+
+def _grown(plan: Plan, curves: Collected, executor: Any, folder: Any) -> Generator[None, None, None]:
+    """`curves` growing: once with what a folder has of them, and once a piece that is new."""
+    with kept(folder, "curves", plan.request, plan.source.shape[0]) as there:
+        for start, stop, table in there.parts():
+            curves.take(start, stop, table)
+        yield
+        for updates in plan.run(executor, there):
+            curves.add(updates)
+            for update in updates:
+                if isinstance(update, Finished):
+                    there.add(update.start, update.stop, partial(curves.part, update.start, update.stop))
+            yield
 
 
 def stream_pixel_flipping(
@@ -105,8 +137,12 @@ def stream_pixel_flipping(
 
     def grow() -> Generator[FlippingResult, None, None]:
         curves = Collected(plan)
-        for updates in plan.run(settings["executor"]):
-            curves.add(updates)
-            yield curves.result()
+        steps = _grown(plan, curves, settings["executor"], settings["folder"])
+        with closing(steps):
+            next(steps)
+            if curves.done:
+                yield curves.result()
+            for _ in steps:
+                yield curves.result()
 
     return grow()

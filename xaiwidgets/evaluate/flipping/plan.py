@@ -17,13 +17,15 @@ from xaiwidgets.evaluate.flipping.orders import Grid, random_ranks, ranks_of
 from xaiwidgets.evaluate.flipping.result import RANDOM
 from xaiwidgets.evaluate.flipping.schedules import make_schedule
 from xaiwidgets.evaluate.perturbations import perturbation
+from xaiwidgets.evaluate.resuming import NotKept
 from xaiwidgets.evaluate.sources import Source, batch_size_for, source_of
 from xaiwidgets.evaluate.statistics import as_scores, check_bootstrap, check_score, score_name
 from xaiwidgets.model import ImageModel, Precision
+from xaiwidgets.model.fingerprint import described, text_hash
 from xaiwidgets.targets import Score, entries, score_of, told
 from xaiwidgets.workers import Crew
 
-__all__ = ["Begun", "Explained", "Orders", "Plan", "Scored", "Update"]
+__all__ = ["Begun", "Explained", "Finished", "Orders", "Plan", "Scored", "Update"]
 
 Orders = Literal["morf", "lerf", "both", "random"]
 ORDERS: dict[str, tuple[str, ...]] = {
@@ -69,7 +71,15 @@ class Explained:
     ties: Tensor
 
 
-Update = Begun | Explained | Scored
+@dataclass(frozen=True)
+class Finished:
+    """All is known of the images `start` to `stop`."""
+
+    start: int
+    stop: int
+
+
+Update = Begun | Explained | Scored | Finished
 
 
 @dataclass(frozen=True)
@@ -152,10 +162,11 @@ class Plan:
         explained = [(name,) for name in self.explanations.names if name not in at_hand]
         return [group for group in (first, *explained) if group]
 
-    def run(self, executor: Executor | Any) -> Iterator[list[Update]]:
-        """What becomes known, piece by piece, at least once."""
+    def run(self, executor: Executor | Any, there: NotKept | None = None) -> Iterator[list[Update]]:
+        """What becomes known, piece by piece; nothing of what is there already."""
+        blocks = self.blocks if there is None else there.left(self.blocks)
         # The block that somebody waits for comes first.
-        blocks = sorted(self.blocks, key=lambda block: not block[0] <= self.begin < block[1])
+        blocks = sorted(blocks, key=lambda block: not block[0] <= self.begin < block[1])
         if executor is None:
             for start, stop in blocks:
                 for update in self.work(start, stop):
@@ -164,6 +175,26 @@ class Plan:
         none = self.explanations.holding(self.explanations.part(0, 0), 0)
         shared = replace(self, source=self.source.travelling(), explanations=none)
         yield from Crew.of(executor, shared).in_order(_work, map(self._job, blocks))
+
+    def request(self) -> dict[str, Any]:
+        """All that shapes the curves, as plain data."""
+        setup = self.setup
+        return {
+            "weights": described(self.model),
+            "device": self.model.device.type,
+            "dataset": {"length": self.source.shape[0], "fingerprint": self.source.fingerprint()},
+            "explanations": self.explanations.texts(),
+            "target": None if self.targets is None else text_hash(described(self.targets)),
+            "orders": list(self.orders),
+            "random": self.repeats,
+            "perturb": described(setup.perturb),
+            "patch": setup.grid.patch,
+            "schedule": setup.schedule.flips.tolist(),
+            "seed": setup.seed,
+            "score": self.score,
+            "precision": self.precision,
+            "batch_size": self.batch,
+        }
 
     def _job(self, block: tuple[int, int]) -> tuple[Any, ...]:
         """What a worker is told of a block: images and heatmaps in memory come along, of this block alone."""
@@ -196,7 +227,7 @@ class Plan:
             for part in jobs.chunk(-(-len(jobs) // self.batch)):
                 steps, lines, rows = part.to(x.device).unbind(1)
                 with self.model.lock, torch.inference_mode():
-                    frames = flipper(rows.tolist(), orders[lines, rows], steps)
+                    frames = flipper(part[:, 2].tolist(), orders[lines, rows], steps)
                     scores = as_scores(forward(frames), score.of(rows), self.score)
                 yield Scored(
                     rows=(part[:, 2] + start).tolist(),
@@ -204,6 +235,7 @@ class Plan:
                     steps=part[:, 0].tolist(),
                     scores=scores.float().cpu(),
                 )
+        yield Finished(start, stop)
 
     def _targets(self, x: Tensor, start: int) -> list[Any] | None:
         return None if self.targets is None else self.targets[start : start + len(x)]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Generator, Iterator
 from concurrent.futures import Executor
+from contextlib import closing
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -26,9 +28,11 @@ from xaiwidgets.evaluate.gae.parts import (
     stepwise_masking,
 )
 from xaiwidgets.evaluate.gae.result import GaeResult
+from xaiwidgets.evaluate.resuming import Table, kept, method_text
 from xaiwidgets.evaluate.sources import Source, batch_size_for, source_of
 from xaiwidgets.evaluate.statistics import check_bootstrap
 from xaiwidgets.model import ImageModel
+from xaiwidgets.model.fingerprint import described, text_hash
 from xaiwidgets.results import Provenance, heatmap_of
 from xaiwidgets.workers import Crew
 
@@ -49,6 +53,7 @@ def gae(
     resamples: int = 2000,
     batch_size: int | None = None,
     executor: Executor | Any = None,
+    folder: str | os.PathLike[str] | None = None,
     progress: bool = True,
 ) -> GaeResult:
     """Global Attribution Evaluation of explainers, for one image out of every mosaic of four.
@@ -69,9 +74,12 @@ def gae(
         batch_size: images a pass, rounded to whole mosaics; the numbers do not depend on it.
         executor: any ``concurrent.futures.Executor`` or a Dask client, runs batches of mosaics elsewhere; the result is the same for
             any number of workers.
+        folder: keep what is finished there, so that a call that was stopped, or killed, goes on when made again, to the same bits, as
+            `pixel_flipping` does.
         progress: show a progress bar when it takes longer than a second.
 
     Raises:
+<<<<<<< HEAD
         TypeError, ValueError: fewer than four images, or an argument that does not fit, naming it.
 
     Example:
@@ -79,6 +87,10 @@ def gae(
         >>> scores = xw.gae(model, (batch.x, batch.labels), {"LRP": xw.LRP(model)}, steps=3)
         >>> scores.methods, len(scores.gae["LRP"])
         (('LRP',), 2)
+=======
+        TypeError, ValueError: fewer than four images, or an argument that does not fit, naming it; a folder of another measurement.
+        RuntimeError: another process is working in the folder. OSError: disk full; what was there is kept.
+>>>>>>> speed
     """
     resamples = check_bootstrap(confidence, resamples)
     plan = _plan(
@@ -86,9 +98,15 @@ def gae(
     )
     parts: list[_Part] = []
     with tqdm(desc="GAE", total=len(plan.mosaics) * TILES, unit=" images", delay=1, disable=not progress) as bar:
-        for part in plan.run(executor):
+        before = 0
+        for part, new in plan.run(executor, folder):
             parts.append(part)
-            bar.update(len(part.images) * TILES)
+            if new:
+                bar.update(len(part.images) * TILES)
+            else:
+                # Done before: no part of today's pace.
+                before += len(part.images) * TILES
+                bar.initial = bar.last_print_n = bar.n = before
     return plan.result(parts, confidence, resamples)
 
 
@@ -105,29 +123,46 @@ def stream_gae(model: ImageModel, dataset: Any, explainers: Any, **options: Any)
         "confidence": 0.95,
         "resamples": 2000,
         "executor": None,
+        "folder": None,
     }
     check_keywords("stream_gae", options, list(settings))
     settings |= options
-    executor, confidence, resamples = (settings.pop(name) for name in ("executor", "confidence", "resamples"))
+    executor, folder, confidence, resamples = (
+        settings.pop(name) for name in ("executor", "folder", "confidence", "resamples")
+    )
     resamples = check_bootstrap(confidence, resamples)
     plan = _plan(model, dataset, explainers, **settings)
 
     def grow() -> Generator[GaeResult, None, None]:
         parts: list[_Part] = []
-        for part in plan.run(executor):
-            parts.append(part)
-            yield plan.result(parts, confidence, resamples)
+        with closing(plan.run(executor, folder)) as steps:
+            for part, _ in steps:
+                parts.append(part)
+                yield plan.result(parts, confidence, resamples)
 
     return grow()
 
 
 @dataclass(frozen=True)
 class _Part:
-    """What a batch of mosaics gave: for each, the positive image's index, its class, and method -> [F, B, C]."""
+    """What a batch of mosaics gave, `first` being the first of them: for each, the positive image's index, its class, and method ->
+    [F, B, C]."""
 
+    first: int
     images: list[int]
     target: Tensor
     values: dict[str, Tensor]
+
+    def table(self) -> Table:
+        """As a folder keeps it."""
+        values = torch.stack(list(self.values.values()), 1)
+        return {"images": torch.tensor(self.images), "target": self.target, "values": values}
+
+    @classmethod
+    def of(cls, first: int, table: Table, names: list[str]) -> _Part:
+        """What :meth:`table` gave."""
+        values = {name: table["values"][:, place] for place, name in enumerate(names)}
+        return cls(first, table["images"].tolist(), table["target"], values)
 
 
 @dataclass(frozen=True)
@@ -142,8 +177,18 @@ class _Plan:
     batch: int
     """Mosaics at a time."""
 
-    def run(self, executor: Executor | Any) -> Iterator[_Part]:
-        jobs = range(0, len(self.mosaics), self.batch)
+    def run(self, executor: Executor | Any, folder: Any = None) -> Generator[tuple[_Part, bool], None, None]:
+        """The parts, and whether each is new or was in the folder. In the order of the mosaics, but for those that were there."""
+        every = [(k, min(k + self.batch, len(self.mosaics))) for k in range(0, len(self.mosaics), self.batch)]
+        with kept(folder, "gae", self.request, len(self.mosaics)) as there:
+            for start, _, table in there.parts():
+                yield _Part.of(start, table, list(self.explainers)), False
+            jobs = there.left(every)
+            for (start, stop), part in zip(jobs, self._computed([job[0] for job in jobs], executor), strict=True):
+                there.add(start, stop, part.table)
+                yield part, True
+
+    def _computed(self, jobs: list[int], executor: Executor | Any) -> Iterator[_Part]:
         if executor is not None:
             shared = replace(self, source=self.source.travelling())
             told = ((first, self.source.part(self.members(first).flatten().tolist())) for first in jobs)
@@ -152,11 +197,25 @@ class _Plan:
         for first in jobs:
             yield _work(self, first)
 
+    def request(self) -> dict[str, Any]:
+        """All that shapes the numbers, as plain data."""
+        return {
+            "weights": described(self.model),
+            "device": self.model.device.type,
+            "dataset": {"length": len(self.mosaics), "fingerprint": self.source.fingerprint()},
+            "explainers": {name: method_text(explainer) for name, explainer in self.explainers.items()},
+            "steps": self.steps,
+            "seed": self.seed,
+            "mosaics": text_hash(described(self.mosaics)),
+            "batch_size": self.batch,
+        }
+
     def members(self, first: int) -> Tensor:
         """Image indices of the mosaics from ``first`` on that are worked on together, (m, 4)."""
         return self.mosaics[first : first + self.batch]
 
     def result(self, parts: list[_Part], confidence: float, resamples: int) -> GaeResult:
+        parts = sorted(parts, key=lambda part: part.first)
         values = {name: torch.cat([part.values[name] for part in parts]) for name in self.explainers}
         used = [index for part in parts for index in part.images]
         source = self.source.tensor
@@ -255,7 +314,7 @@ def _work(plan: _Plan, first: int, source: Source | None = None) -> _Part:
         c = contrastiveness(weights, explain(mosaic, target))
         values[name] = torch.stack([f, b, c], 1).cpu()
     used = members[torch.arange(len(members)), chosen.cpu()]
-    return _Part(used.tolist(), target.cpu(), values)
+    return _Part(first, used.tolist(), target.cpu(), values)
 
 
 def _draw(probabilities: Tensor, seed: int, mosaic: int) -> int:

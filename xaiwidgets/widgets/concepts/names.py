@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, MutableMapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from xaiwidgets.index.storage import write_atomically
+from xaiwidgets.storage import write_atomically
 
 FILE = "names.json"
 _FORMAT = "xaiwidgets concept names 1"

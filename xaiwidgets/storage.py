@@ -1,9 +1,9 @@
 """A folder of shards: files that are whole or not there, a manifest that says which count, and a lock.
 
-    index.json                     what the index is of (the request), and the list of shards with their checksums
+    index.json                     what the shards are of (the request), and the list of shards with their checksums; its name is their kind
     shards/0-512.safetensors       the tables over samples 0 to 511
 
-A shard over all samples is the finished index. A file counts once the manifest names it; the manifest changes by a rename, so a
+A shard over all samples is the whole. A file counts once the manifest names it; the manifest changes by a rename, so a
 process that dies at any moment leaves the state before or after, never between.
 """
 
@@ -16,8 +16,9 @@ import json
 import os
 import sys
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import IO, Any
 
@@ -25,10 +26,10 @@ import safetensors.torch
 from safetensors import safe_open
 from torch import Tensor
 
-__all__ = ["Folder", "Shard", "lock", "packed", "write_atomically"]
+__all__ = ["Folder", "Reader", "Shard", "compact", "gaps", "lock", "merge_shards", "packed", "write_atomically"]
 
-MANIFEST = "index.json"
 LOCK = "lock"
+_FAN = 8
 _FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}
 _held: set[Path] = set()
 _guard = threading.Lock()
@@ -47,14 +48,19 @@ class Shard:
 
 
 class Folder:
-    """The files of one index. Only whoever holds `lock(path)` may write."""
+    """The files of one index, or of whatever else is made in parts. Only whoever holds `lock(path)` may write.
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    Args:
+        kind: what the shards are of, in one word.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], kind: str = "index") -> None:
         self.path = Path(path)
+        self._manifest = self.path / f"{kind}.json"
         self.request: dict[str, Any] | None = None
         self.shards: list[Shard] = []
         try:
-            text = (self.path / MANIFEST).read_text(encoding="utf-8")
+            text = self._manifest.read_text(encoding="utf-8")
         except (FileNotFoundError, NotADirectoryError):
             return
         try:
@@ -63,7 +69,7 @@ class Folder:
             self.shards = sorted(Shard(**entry) for entry in manifest["shards"])
         except (ValueError, KeyError, TypeError) as error:
             raise ValueError(
-                f"{self.path / MANIFEST} is not the manifest of an index ({error}); delete the folder and build again"
+                f"{self._manifest} is not the manifest that it should be ({error}); delete the folder and build again"
             ) from error
 
     # -- reading -----------------------------------------------------------------------------------------------------
@@ -124,8 +130,36 @@ class Folder:
 
     def _save_manifest(self, shards: list[Shard]) -> None:
         manifest = {"request": self.request, "shards": [asdict(shard) for shard in shards]}
-        write_atomically(self.path / MANIFEST, json.dumps(manifest, indent=1).encode())
+        write_atomically(self._manifest, json.dumps(manifest, indent=1).encode())
         self.shards = shards
+
+
+def compact(folder: Folder, merged: Callable[[Sequence[Reader]], bytes]) -> None:
+    """Merge neighbours that were merged equally often, as soon as there are enough of them: the number of files grows only with the
+    logarithm of the samples.
+
+    merged: the tables of neighbouring shards as one, as a file.
+    """
+    run: list[Shard] = []
+    for shard in list(folder.shards):
+        neighbour = run and (run[-1].stop, run[-1].level) == (shard.start, shard.level)
+        run = [*run, shard] if neighbour else [shard]
+        if len(run) == _FAN:
+            merge_shards(folder, run, merged)
+            run = []
+
+
+def merge_shards(folder: Folder, shards: Sequence[Shard], merged: Callable[[Sequence[Reader]], bytes]) -> None:
+    """One shard in place of neighbouring ones."""
+    if len(shards) > 1:
+        data = merged([folder.read(shard) for shard in shards])
+        folder.add(shards[0].start, shards[-1].stop, data, instead=list(shards))
+
+
+def gaps(folder: Folder, length: int) -> list[tuple[int, int]]:
+    """Ranges of samples that no shard holds."""
+    edges = [(0, 0), *((shard.start, shard.stop) for shard in folder.shards), (length, length)]
+    return [(before[1], after[0]) for before, after in pairwise(edges) if before[1] < after[0]]
 
 
 def packed(table: Mapping[str, Tensor]) -> bytes:
@@ -138,6 +172,10 @@ class Reader:
 
     def __init__(self, file: Path) -> None:
         self._file = safe_open(file, framework="pt")
+
+    @property
+    def names(self) -> list[str]:
+        return list(self._file.keys())
 
     def __call__(self, name: str, rows: slice) -> Tensor:
         tensor: Tensor = self._file.get_slice(name)[rows]
