@@ -67,6 +67,8 @@ class HeatmapDepth(HeatmapAsking):
     """The overlay's answers with the layers behind them."""
 
     _found: OrderedDict[Question, LayerMaps]
+    _paged = 0
+    """The images of the largest page asked for: their layers are kept together."""
     _descending: Question | None
     _working: Question | None
 
@@ -137,7 +139,7 @@ class HeatmapDepth(HeatmapAsking):
         found = explainer.depth(subject.x[question.image, None], subject.own(question.target), **asked)
         if self._known:
             self._found[question] = found
-            while len(self._found) > _KEPT:
+            while len(self._found) > max(_KEPT, self._paged):
                 self._found.popitem(last=False)
             self._post(layers_packet(question, found))
             self._descended(question, "done")
