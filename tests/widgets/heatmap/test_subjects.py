@@ -149,6 +149,26 @@ def test_before_and_after_of_one_model(overlay: Overlay, one: ImageModel, pixels
     torch.testing.assert_close(panes[-1].values, first - second)
 
 
+def test_finished_results_say_what_they_explain_not_what_is_predicted(
+    overlay: Overlay, one: ImageModel, pixels: Tensor
+) -> None:
+    before, after = LRP(one)(pixels, "dog"), LRP(one)(pixels, ["owl", 3, 3], against="cat")
+    w = overlay({"before": before, "after": after, "array": after.heatmap.numpy()}, pixels, model=one, show="compare")
+    w._finish(())
+    explains = {said["method"]: said.get("explains") for said in w.of("maps")}
+    assert explains == {"before": "dog", "after": "owl rather than cat", "array": None}
+    predicted = one.class_name(int(one.output(pixels[:1]).argmax()))
+    notes = [pane.note for pane in w._panes()]
+    assert notes[1].startswith(f"predicted {predicted}, ") and notes[1].endswith("; explained dog")
+    assert notes[2].endswith("; explained owl rather than cat")
+    assert "explained" not in notes[3]
+    assert w.methods[0]["views"][0]["high"] == "speaks for {class}"
+    assert w.methods[2]["views"][0]["high"] == "positive values of the given map"
+    alone = overlay(after, pixels, image=1)
+    assert alone.wait(20)
+    assert alone.of("maps")[-1]["explains"] == "class 3 rather than cat", "without a model there are no names"
+
+
 def test_the_same_module_is_one_model(overlay: Overlay, one: ImageModel, pixels: Tensor) -> None:
     named = ImageModel(one.module, class_names=FIRST, input_size=16, mean=0, std=1)
     bare = ImageModel(one.module, input_size=16, mean=0, std=1)

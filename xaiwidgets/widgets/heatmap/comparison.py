@@ -155,7 +155,7 @@ class HeatmapComparison(HeatmapState):
         offered = list(self._known.values())
         if self.show == MODELS:
             present = self._known[self.method]
-            alike = [present, *(other for other in offered if other.word.label == present.word.label)]
+            alike = [present, *(other for other in offered if other.kind == present.kind)]
             each = {method.model: method for method in reversed(alike)}
             each[present.model] = present
             offered = [method for method in offered if method in each.values()]
@@ -187,7 +187,7 @@ class HeatmapComparison(HeatmapState):
 
     def _alike(self, one: OnScreen, other: OnScreen) -> bool:
         """Whether two maps share a scale: of one kind of method, counted alike."""
-        kinds = {self._known[entry.question.method].word.label for entry in (one, other)}
+        kinds = {self._known[entry.question.method].kind for entry in (one, other)}
         same = one.view["map"] == other.view["map"] and len(kinds) == 1
         return same and self._unit(one) == self._unit(other)
 

@@ -14,7 +14,10 @@ from xaiwidgets.targets import TargetError, score_of, told
 from xaiwidgets.widgets.choices import Classes
 from xaiwidgets.widgets.heatmap.inputs import batch_of
 
-__all__ = ["Subject", "names_of_others", "subjects_of"]
+__all__ = ["UNTOLD", "Subject", "names_of_others", "subjects_of"]
+
+UNTOLD = "what it explains"
+"""Of a result that does not say which class it explains."""
 
 
 class Subject:
@@ -85,6 +88,19 @@ class Subject:
             rival = classes.names[against] if classes.is_named(against) else model.class_name(self.own(against))
             said += f" against {rival}"
         return ["class explained" if score.classes is not None else "explained", said], score.unit
+
+    def told_by(self, result: Result, row: int) -> str:
+        """What a finished result says that it explains of its image `row`: "dog", "dog rather than cat"."""
+        asked = result.provenance.parameters
+        classes = getattr(result, "target", None)
+        told = [asked.get("target") if classes is None else classes, asked.get("against")]
+        names = [self._called(entry[row] if isinstance(entry, Tensor | list) else entry) for entry in told]
+        return " rather than ".join(name for name in names if name) if names[0] else UNTOLD
+
+    def _called(self, entry: Any) -> str:
+        if entry is None or isinstance(entry, str):
+            return "" if entry is None else entry
+        return self.model.class_name(int(entry)) if self.model is not None else f"class {int(entry)}"
 
     @property
     def _names(self) -> tuple[str, ...]:

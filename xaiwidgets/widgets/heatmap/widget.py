@@ -246,6 +246,7 @@ class HeatmapOverlay(HeatmapDepth):
             enough |= early
             shown = settled(result) if enough and not method.finished else result
             answer = Answer(shown, row, maps, enough, steps, early)
+            answer.explains = self._told_by(question, method, result)
             self._keep(question, answer)
             if enough or clock.due():
                 # While a cell keeps the kernel busy, a new view's question for the picture waits; this thread does not.
@@ -332,7 +333,7 @@ class HeatmapOverlay(HeatmapDepth):
 
     def _missing(self, images: Sequence[int]) -> Iterator[None]:
         wanted = dict.fromkeys(question for image in images for question in self._shown(image))
-        self._kept = max(_KEPT_ANSWERS, 2 * len(wanted))
+        self._kept, self._paged = max(_KEPT_ANSWERS, 2 * len(wanted)), max(self._paged, len(images))
         for question in wanted:
             answer = self._answers.get(question)
             if answer is None or not answer.final:
