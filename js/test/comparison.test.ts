@@ -4,7 +4,14 @@ import type { By } from "../src/heatmap/state/comparison.ts";
 import { difference } from "../src/heatmap/state/scales.ts";
 import { HeatmapStore } from "../src/heatmap/state/store.ts";
 import type { Method } from "../src/heatmap/types.ts";
-import { contentOf, panesOf, refusalOf, scaleSentence } from "../src/heatmap/views/panes.ts";
+import {
+  apart,
+  contentOf,
+  type MapPane,
+  panesOf,
+  refusalOf,
+  scaleSentence,
+} from "../src/heatmap/views/panes.ts";
 import { HeatMap } from "../src/shared/data/picture.ts";
 import { Host, type Message } from "../src/shared/state/host.ts";
 import { StandInModel } from "../src/shared/state/standin.ts";
@@ -206,6 +213,33 @@ test("why there is no map stands in its own place, and the next one is asked for
   );
   assert.equal(refusalOf(store, panesOf(store)[1]!), "vit has no class “star”");
   assert.equal(contentOf(store, panesOf(store)[1]!), null);
+});
+
+test("of what was refused, and of what is on its way, no unit is said to differ", () => {
+  start({ methods: [lrp, gradient], show: "compare", difference: [0, 1] });
+  answer([1, 0]);
+  answer([0, 0], { maps: [], refused: "no such class", method: "c", unit: undefined });
+  const [, one, other] = panesOf(store) as MapPane[];
+  assert.equal(apart(store, one!, other!), "gradient has no map");
+  assert.deepEqual(labels(), ["Picture", "CNN: Relevance", "gradient: Relevance"], "no empty picture");
+  answer([3, 1], { method: "c", unit: undefined, final: false });
+  assert.equal(apart(store, one!, other!), "", "its unit comes with its last numbers");
+  answer([3, 1], { method: "c", unit: "probability" });
+  assert.match(apart(store, one!, other!), /^CNN is counted in relevance of the logit, gradient in/);
+});
+
+test("finished results that explain different classes say so", () => {
+  const before: Method = { ...lrp, name: "before", label: "before", classes: false };
+  const after: Method = { ...before, name: "after", label: "after" };
+  start({ methods: [before, after], method: "before", show: "compare" });
+  answer([1, 0], { method: "before", explains: "ring" });
+  answer([2, 0], { method: "after", explains: "heart" });
+  assert.match(
+    scaleSentence(store),
+    /One scale for all.* They explain different classes \(before ring, after heart\)\./,
+  );
+  answer([2, 0], { method: "after", explains: "ring" });
+  assert.doesNotMatch(scaleSentence(store), /different/);
 });
 
 test("a gallery asks one after the other: the image on screen, then what is seen, until it is stopped", () => {

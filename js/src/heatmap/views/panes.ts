@@ -135,7 +135,11 @@ function differencePane(store: HeatmapStore, maps: readonly MapPane[]): Pane[] {
 /** Why two maps cannot be held against each other number by number; "" where they can. */
 export function apart(store: HeatmapStore, one: MapPane, other: MapPane): string {
   const [first, second] = [store.result(one).set, store.result(other).set];
-  const units = [countedIn(one.view, first), countedIn(other.view, second)];
+  for (const [{ short }, set] of [[one, first] as const, [other, second] as const])
+    if (set?.refused) return `${short} has no map`;
+  // What a score is counted in is said with the last of its numbers.
+  const both = first?.final && second?.final;
+  const units = [countedIn(one.view, both ? first : null), countedIn(other.view, both ? second : null)];
   if (first && second && units[0] !== units[1])
     return `${one.short} is counted in ${units[0]}, ${other.short} in ${units[1]}`;
   const [a, b] = [first?.maps.get(one.view.map), second?.maps.get(other.view.map)];
