@@ -73,7 +73,7 @@ class HeatmapPages(HeatmapComparison):
         subject = self._subject(question)
         if subject.model is not None and self._known[question.method].classes:
             line, answer.unit = subject.explained(question.image, question.target, question.against)
-            lines.append(line)
+            lines += [line, *subject.borrowed]
         elif answer.explains and answer.explains != UNTOLD:
             lines.append(["class explained", answer.explains])
         cautions = [[CAUTION, said] for said in cautions_of(answer.result, answer.maps)]

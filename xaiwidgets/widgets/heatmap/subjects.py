@@ -31,10 +31,28 @@ class Subject:
         self.model, self.x = model, x
         self.name = name if model is None else model.name
         self._classes = Classes(None, x)
+        self._lent = False
 
-    def know(self, classes: Classes) -> None:
-        """Learn which classes a person may ask about."""
+    def know(self, classes: Classes, asked: bool = True) -> None:
+        """Learn which classes a person may ask about. ``asked``: whether the model will be.
+
+        Raises:
+            ValueError: the model has no names of classes, and not as many classes as have names.
+        """
         self._classes = classes
+        self._lent = asked and self.model is not None and bool(classes.classes) and not self._names
+        if self._lent:
+            count, named = Classes(self.model, self.x).count, len(classes.classes) - classes.later
+            if count is not None and count != named:
+                raise ValueError(
+                    f"{self.name} has {count} classes without names, another model names {named}: which are the same is not known; "
+                    "give the first class_names, as ImageModel(…, class_names=[…])"
+                )
+
+    @property
+    def borrowed(self) -> list[list[str]]:
+        """The note of a model whose classes have another one's names."""
+        return [["class names", "another model's, by their numbers: this one has none"]] if self._lent else []
 
     @property
     def among(self) -> list[int] | None:
@@ -80,6 +98,8 @@ class Subject:
             output = model.output(x)
             score = score_of(model, output, self.own(target), x)
         name = classes.names[target] if target is not None and classes.is_named(target) else score.names[0]
+        if self._lent and target is None and score.classes is not None:
+            name = classes.names[int(score.classes.reshape(-1)[0])]
         said = f"{name}, score {float(score(output)):.4g}"
         if score.classes is not None:
             value = float(score.probability(output))
@@ -100,6 +120,8 @@ class Subject:
     def _called(self, entry: Any) -> str:
         if entry is None or isinstance(entry, str):
             return "" if entry is None else entry
+        if self._lent and int(entry) < len(self._classes.classes):
+            return self._classes.classes[int(entry)]
         return self.model.class_name(int(entry)) if self.model is not None else f"class {int(entry)}"
 
     @property
@@ -158,11 +180,14 @@ def subjects_of(
     return subjects, which
 
 
-def names_of_others(subjects: Sequence[Subject]) -> list[str]:
-    """Classes that only later models know, by name; nothing where the first has no names."""
+def names_of_others(subjects: Sequence[Subject]) -> tuple[list[str], int]:
+    """The names of classes that the first model lacks, in the order of the widget's; and how many of them follow those of the first
+    model that has names, which are those of all models without any."""
     first = subjects[0]._names
-    others = [name for subject in subjects[1:] for name in subject._names]
-    return [name for name in dict.fromkeys(others) if name not in first] if first else []
+    lent = () if first else next((subject._names for subject in subjects if subject._names), ())
+    others = [name for subject in subjects for name in subject._names]
+    more = [name for name in dict.fromkeys(others) if name not in (first or lent)]
+    return [*lent, *more], len(more)
 
 
 def _model_of(source: Any) -> ImageModel | None:

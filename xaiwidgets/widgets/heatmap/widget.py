@@ -106,9 +106,9 @@ class HeatmapOverlay(HeatmapDepth):
         self._pixels = pixels_of(x, self._model, pixels)
         self._known = known
         self._n_masks = whole_or_none("n_masks", n_masks, 1)
-        self._classes = Classes(self._model, x, names_of_others(self._subjects))
-        for subject in self._subjects:
-            subject.know(self._classes)
+        self._classes = Classes(self._model, x, *names_of_others(self._subjects))
+        for number, subject in enumerate(self._subjects):
+            subject.know(self._classes, any(method.classes and method.model == number for method in known.values()))
         of_first = any(method.classes and method.model == 0 for method in known.values())
         self._places = Places(self._model if of_first else None, x)
         self._asked: dict[int, dict[str, Place]] = {}
