@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from xaiwidgets.errors import unknown
 from xaiwidgets.lrp import LayerMaps
-from xaiwidgets.widgets.choices import check_known
+from xaiwidgets.widgets.choices import CLOSED, StateError, check_known
 from xaiwidgets.widgets.heatmap.answers import Question
 from xaiwidgets.widgets.heatmap.asking import HeatmapAsking
 from xaiwidgets.widgets.heatmap.comparison import GALLERY
@@ -75,6 +75,9 @@ class HeatmapDepth(HeatmapAsking):
     @traitlets.validate("depth")
     def _valid_depth(self, proposal: Any) -> str | None:
         name: str | None = proposal["value"]
+        if name not in (None, PIXELS) and not any(method.layers for method in self._known.values()):
+            why = "none of the methods goes down layer by layer, as LRP does" if self._known else CLOSED
+            raise StateError(f"depth={name!r} cannot be shown: {why}")
         layers = self.layer_maps
         if name is not None and layers is not None:
             check_known("depth", name, layers.names)
