@@ -166,7 +166,10 @@ test("one scale where maps are counted alike by one kind of method, and each its
   answer([4, 0], { method: "b" });
   answer([9, 0], { method: "c" });
   assert.deepEqual(ranges(), [null, 4, 4, 9]);
-  assert.match(scaleSentence(store), /Each method has a scale of its own/);
+  assert.match(
+    scaleSentence(store),
+    /^Pictures by one kind of method share a scale; between kinds compare places/,
+  );
   store.comparison.start("model");
   assert.deepEqual(ranges(), [null, 4, 4]);
   assert.equal(scaleSentence(store), "One scale for all (of the logit): equal colours are equal numbers.");
@@ -240,6 +243,19 @@ test("finished results that explain different classes say so", () => {
   );
   answer([2, 0], { method: "after", explains: "ring" });
   assert.doesNotMatch(scaleSentence(store), /different/);
+  start({
+    methods: [before, after, { ...before, name: "d", label: "d", method: "" }],
+    method: "before",
+    show: "compare",
+  });
+  answer([1, 0], { method: "before", explains: "ring" });
+  answer([2, 0], { method: "after", explains: "heart" });
+  answer([9, 0], { method: "d" });
+  assert.deepEqual(ranges().slice(1), [2, 2, 9]);
+  assert.match(
+    scaleSentence(store),
+    /^Pictures by one kind of method share a scale.* \(before ring, after heart\)/,
+  );
 });
 
 test("a gallery asks one after the other: the image on screen, then what is seen, until it is stopped", () => {

@@ -184,6 +184,14 @@ def test_the_layers_of_another_model_are_its_own(overlay: Overlay, model: ImageM
     assert w.wait(20)
     assert w.layer_maps is not None
     assert torch.equal(w.layer_maps.maps["0"], LRP(other).depth(own[:1], 2).maps["0"])
+    w.method = "one"
+    assert w.wait(20)
+    w.depth = "5"
+    w.method = "two"
+    assert w.wait(20)
+    assert (w.depth, w.status["state"]) == (None, "done"), (
+        "it has no such layer: no mistake of a person who changes the model"
+    )
 
 
 def test_pages_hold_the_layers(overlay: Overlay, model: ImageModel, images: Tensor, tmp_path: Path) -> None:

@@ -151,10 +151,12 @@ class HeatmapDepth(HeatmapAsking):
 
     def _check_depth(self, question: Question, found: LayerMaps) -> None:
         """A layer that was named before anybody knew the layers; another composite may know it by the same name, or not at all."""
-        if self.depth is not None and question == self._question() and self.depth not in found.maps:
-            error = unknown("depth", self.depth, found.names)
+        name = self.depth
+        if name is not None and question == self._question() and name not in found.maps:
             self.depth = None
-            raise error
+            # The layer of another model, or of other settings, is no mistake: the pixels are shown.
+            if not any(name in known.maps for known in self._found.values()):
+                raise unknown("depth", name, found.names)
 
     def _missing_layers(self, image: int) -> Iterator[None]:
         """What a page of the image is to show, and is not there yet, where layers are on screen."""

@@ -263,6 +263,8 @@ export function scaleSentence(store: HeatmapStore): string {
     return `One scale for all${gallery.value ? ` ${shown.value.length} images` : ""}${of}: equal colours are equal numbers.${classes}`;
   if (units.length > 1)
     return `Pictures share a scale where their scores are counted alike (${units.join(", ")}).${classes}`;
+  if (store.scales.count < there.length)
+    return `Pictures by one kind of method share a scale; between kinds compare places, not colours.${classes}`;
   return `Each method has a scale of its own: compare places, not colours.${classes}`;
 }
 
@@ -275,9 +277,13 @@ function ofOwnClasses(store: HeatmapStore): string {
     const index = target.value ?? store.albumOf(method).prediction(image.value)?.classes[0];
     return told[i] || (method.classes && index !== undefined ? store.className(index) : "");
   });
-  if (new Set(names).size < 2 || names.includes("")) return "";
-  const said = names.map((name, i) => `${shown.value[i]!.method.label} ${name}`).join(", ");
-  return told.some(Boolean)
+  const finished = told.some(Boolean);
+  // What explains no class, as an array, is not held against those that do.
+  if (new Set(names.filter(Boolean)).size < 2 || (!finished && names.includes(""))) return "";
+  const said = names
+    .flatMap((name, i) => (name ? [`${shown.value[i]!.method.label} ${name}`] : []))
+    .join(", ");
+  return finished
     ? ` They explain different classes (${said}).`
     : ` Each explains its own prediction (${said}): choose a class to hold them to one.`;
 }
