@@ -163,6 +163,8 @@ def test_finished_results_say_what_they_explain_not_what_is_predicted(
     assert notes[1].endswith("; explained dog")
     assert notes[2].endswith("; explained owl rather than cat")
     assert "explained" not in notes[3]
+    account = next(answer.notes for question, answer in w._answers.items() if question.method == "before")
+    assert account[1][0] == "relevance at the pixels, all 3 images together", "no number of one image"
     assert w.methods[0]["views"][0]["high"] == "speaks for {class}"
     assert w.methods[2]["views"][0]["high"] == "positive values of the given map"
     alone = overlay(after, pixels, image=1)

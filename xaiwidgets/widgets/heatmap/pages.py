@@ -77,7 +77,14 @@ class HeatmapPages(HeatmapComparison):
         elif answer.explains and answer.explains != UNTOLD:
             lines.append(["class explained", answer.explains])
         cautions = [[CAUTION, said] for said in cautions_of(answer.result, answer.maps)]
-        return lines + cautions + notes_of(answer.result)
+        notes = notes_of(answer.result)
+        account = getattr(answer.result, "conservation", None)
+        if account is not None and (count := len(answer.result.heatmap)) > 1:
+            # A finished result keeps one account of all its images.
+            together = f"all {count} images together"
+            notes = [[f"{label}, {together}", said] for label, said in notes]
+            cautions = [[CAUTION, f"{said} ({together})"] for _, said in cautions]
+        return lines + cautions + notes
 
     def _told_by(self, question: Question, method: Method, result: Any) -> str:
         """What a finished result explains, as it says itself: not what its model predicts; "" for maps that explain no class."""
