@@ -258,6 +258,16 @@ test("finished results that explain different classes say so", () => {
   );
 });
 
+test("a target is taken off the list, and the difference stays that of its pictures", () => {
+  const targets = [1, 2].map((index) => ({ index, name: "", places: {} }));
+  start({ show: "targets", targets, beside: [1, 0, 2], difference: [1, 2] });
+  store.comparison.forget(1);
+  assert.deepEqual(model.saved.at(-1), { beside: [0, 2], difference: [0, 1] });
+  assert.deepEqual(model.sent.at(-1), { type: "forget", index: 1 });
+  store.comparison.forget(2);
+  assert.deepEqual([store.state.beside.value, store.state.difference.value], [[0], null]);
+});
+
 test("a gallery asks one after the other: the image on screen, then what is seen, until it is stopped", () => {
   answer([1, 0]);
   store.ask({ image: 5 });

@@ -128,7 +128,7 @@ class HeatmapOverlay(HeatmapDepth):
         self.class_names = list(self._classes.names)
         self._list_targets()
         self.target = target
-        self.observe(self._list_targets, names="class_names")
+        self.observe(self._list_targets, names=["class_names", "target", "against", "beside"])
         self.observe(self._ask_again, names=list(_QUESTION))
         self.compute()
         self._watch_depth()
