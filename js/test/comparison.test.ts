@@ -4,7 +4,14 @@ import type { By } from "../src/heatmap/state/comparison.ts";
 import { difference } from "../src/heatmap/state/scales.ts";
 import { HeatmapStore } from "../src/heatmap/state/store.ts";
 import type { Method } from "../src/heatmap/types.ts";
-import { contentOf, panesOf, refusalOf, scaleSentence } from "../src/heatmap/views/panes.ts";
+import {
+  apart,
+  contentOf,
+  type MapPane,
+  panesOf,
+  refusalOf,
+  scaleSentence,
+} from "../src/heatmap/views/panes.ts";
 import { HeatMap } from "../src/shared/data/picture.ts";
 import { Host, type Message } from "../src/shared/state/host.ts";
 import { StandInModel } from "../src/shared/state/standin.ts";
@@ -159,7 +166,10 @@ test("one scale where maps are counted alike by one kind of method, and each its
   answer([4, 0], { method: "b" });
   answer([9, 0], { method: "c" });
   assert.deepEqual(ranges(), [null, 4, 4, 9]);
-  assert.match(scaleSentence(store), /Each method has a scale of its own/);
+  assert.match(
+    scaleSentence(store),
+    /^Pictures by one kind of method share a scale; between kinds compare places/,
+  );
   store.comparison.start("model");
   assert.deepEqual(ranges(), [null, 4, 4]);
   assert.equal(scaleSentence(store), "One scale for all (of the logit): equal colours are equal numbers.");
@@ -206,6 +216,56 @@ test("why there is no map stands in its own place, and the next one is asked for
   );
   assert.equal(refusalOf(store, panesOf(store)[1]!), "vit has no class “star”");
   assert.equal(contentOf(store, panesOf(store)[1]!), null);
+});
+
+test("of what was refused, and of what is on its way, no unit is said to differ", () => {
+  start({ methods: [lrp, gradient], show: "compare", difference: [0, 1] });
+  answer([1, 0]);
+  answer([0, 0], { maps: [], refused: "no such class", method: "c", unit: undefined });
+  const [, one, other] = panesOf(store) as MapPane[];
+  assert.equal(apart(store, one!, other!), "gradient has no map");
+  assert.deepEqual(labels(), ["Picture", "CNN: Relevance", "gradient: Relevance"], "no empty picture");
+  answer([3, 1], { method: "c", unit: undefined, final: false });
+  assert.equal(apart(store, one!, other!), "", "its unit comes with its last numbers");
+  answer([3, 1], { method: "c", unit: "probability" });
+  assert.match(apart(store, one!, other!), /^CNN is counted in relevance of the logit, gradient in/);
+});
+
+test("finished results that explain different classes say so", () => {
+  const before: Method = { ...lrp, name: "before", label: "before", classes: false };
+  const after: Method = { ...before, name: "after", label: "after" };
+  start({ methods: [before, after], method: "before", show: "compare" });
+  answer([1, 0], { method: "before", explains: "ring" });
+  answer([2, 0], { method: "after", explains: "heart" });
+  assert.match(
+    scaleSentence(store),
+    /One scale for all.* They explain different classes \(before ring, after heart\)\./,
+  );
+  answer([2, 0], { method: "after", explains: "ring" });
+  assert.doesNotMatch(scaleSentence(store), /different/);
+  start({
+    methods: [before, after, { ...before, name: "d", label: "d", method: "" }],
+    method: "before",
+    show: "compare",
+  });
+  answer([1, 0], { method: "before", explains: "ring" });
+  answer([2, 0], { method: "after", explains: "heart" });
+  answer([9, 0], { method: "d" });
+  assert.deepEqual(ranges().slice(1), [2, 2, 9]);
+  assert.match(
+    scaleSentence(store),
+    /^Pictures by one kind of method share a scale.* \(before ring, after heart\)/,
+  );
+});
+
+test("a target is taken off the list, and the difference stays that of its pictures", () => {
+  const targets = [1, 2].map((index) => ({ index, name: "", places: {} }));
+  start({ show: "targets", targets, beside: [1, 0, 2], difference: [1, 2] });
+  store.comparison.forget(1);
+  assert.deepEqual(model.saved.at(-1), { beside: [0, 2], difference: [0, 1] });
+  assert.deepEqual(model.sent.at(-1), { type: "forget", index: 1 });
+  store.comparison.forget(2);
+  assert.deepEqual([store.state.beside.value, store.state.difference.value], [[0], null]);
 });
 
 test("a gallery asks one after the other: the image on screen, then what is seen, until it is stopped", () => {

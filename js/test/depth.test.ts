@@ -256,3 +256,14 @@ test("a page begins with the layers, and numbers are those of the layer on scree
   model.receive(recorded!.content, recorded!.buffers as unknown as ArrayBuffer[]);
   assert.deepEqual([...content().paint.map.values], Array(16).fill(5));
 });
+
+test("a saved page keeps the layers of all its images", () => {
+  store.connection.value = "none";
+  for (let image = 0; image < 40; image++) {
+    answerMap({ image });
+    answerLayers({ image });
+  }
+  store.state.image.value = 0;
+  assert.equal(store.depth.layers.value?.length, 3);
+  assert.equal(store.depth.recorded(() => true).length, 40);
+});

@@ -277,6 +277,50 @@ test("what is said of a map names what it explains, not what is asked for by now
   assert.equal(stillText(store, pane(), contentOf(store, pane())!), "still: triangle · no answer for star");
 });
 
+test("of a finished result the words are its own; of an array, its numbers alone", () => {
+  const told = {
+    ...lrp,
+    classes: false,
+    views: [{ ...view, high: "speaks for {class}", low: "speaks against it" }],
+  };
+  const arrayView = {
+    ...view,
+    high: "positive values of the given map",
+    low: "negative values",
+    given: true,
+  };
+  const map = {
+    ...{
+      type: "maps",
+      image: 0,
+      method: "lrp",
+      target: null,
+      against: null,
+      parameters: {},
+      request: null,
+      final: true,
+    },
+    maps: [{ name: "r", dtype: "float32", shape: [1, 2], range: [-1, 1] }],
+  };
+  const said = (method: object, fields: object) => {
+    start({ methods: [method], class_names: ["heart", "triangle", "star"] });
+    store.album.know(0, {
+      kind: "probability",
+      label: null,
+      classes: Int32Array.of(2),
+      shares: Float32Array.of(0.9),
+    });
+    model.receive({ ...map, ...fields }, [Float32Array.of(-1, 1).buffer]);
+    const pane = panesOf(store)[0] as MapPane;
+    return sentenceOf(store, pane, contentOf(store, pane)!);
+  };
+  assert.match(said(told, { explains: "heart" }), /^Red speaks for heart, blue/);
+  assert.equal(
+    said({ ...told, views: [arrayView] }, {}),
+    "Red: positive values of the given map. Blue: negative values.",
+  );
+});
+
 test("a map of one value says so", () => {
   const told = { ...lrp, views: [{ ...view, high: "speaks for {class}", low: "speaks against {class}" }] };
   start({ methods: [told] });

@@ -193,6 +193,19 @@ def test_classes_are_ticked(opened: Open) -> None:
     assert (live.widget.show, len(labels_of(live))) == ("relevance", 1)
 
 
+def test_a_target_is_taken_off_the_list(opened: Open) -> None:
+    live = opened(targets={"mine": lambda out: out[:, 0], "other": lambda out: out[:, 1]}, beside=["mine", "other", 2])
+    box = compare(live, "Class")
+    assert labels_of(live)[:3] == ["Picture", "mine", "other"]
+    assert box.get_by_role("button", name=re.compile("off the list")).count() == 2, "a class stays"
+    box.get_by_role("button", name="Take mine off the list").click()
+    live.turn()
+    assert [label for label in labels_of(live) if label in ("mine", "other")] == ["other"]
+    assert [entry["name"] for entry in live.widget.targets] == ["other"]
+    assert box.get_by_role("button", name=re.compile("off the list")).count() == 1
+    assert live.errors == []
+
+
 class TestGallery:
     def test_fills_stops_and_goes_on(self, opened: Open) -> None:
         live = opened(images=IMAGES)

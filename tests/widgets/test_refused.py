@@ -35,6 +35,14 @@ def broken(x: Tensor, target: Any) -> Tensor:
         ("selection", 5, "selection=5 is no place"),
         ("selection", {"x": -1, "y": 0}, "selection\\['x'\\]=-1"),
         ("target", ["star", "heart"], "beside="),
+        ("opacity", float("nan"), "opacity=nan is not finite"),
+        ("enough", float("inf"), "enough=inf is not finite"),
+        ("fixed_range", [1, 0], "fixed_range=\\[1.0, 0.0\\] spans no colours"),
+        ("fixed_range", [0, float("inf")], "spans no colours"),
+        ("parameters", {"nope": {}}, "parameters='nope' is not known"),
+        ("parameters", {"Tensor": 3}, "parameters\\['Tensor'\\] is int"),
+        ("depth", "layer3", "depth='layer3' cannot be shown: none of the methods goes down layer by layer"),
+        ("beside_images", [0, 9], "beside_images=9 is not there"),
     ],
 )
 def test_the_overlay_refuses(overlay: Callable[..., Recorded], name: str, value: Any, said: str) -> None:

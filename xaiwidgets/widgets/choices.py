@@ -32,11 +32,13 @@ class StateError(traitlets.TraitError, ValueError):
 
 class Classes:
     """What a person may ask about: the classes of a model, for images like x (N, C, H, W), and after them targets that somebody
-    named; without a model any index is taken. ``more``: names of classes that only other models know."""
+    named; without a model any index is taken. ``more``: names of classes that only other models know; of these the last ``later``
+    are unknown to the first that has names."""
 
-    def __init__(self, model: ImageModel | None, x: Tensor, more: Sequence[str] = ()) -> None:
+    def __init__(self, model: ImageModel | None, x: Tensor, more: Sequence[str] = (), later: int = 0) -> None:
         self.classes = tuple(() if model is None else model.class_names or ())
         self.classes += tuple(more)
+        self.later = later
         self._named: dict[str, Any] = {}
         # All of x: a view that is kept beside its base makes torch abort when the interpreter ends.
         self._model, self._x = model, x
@@ -91,6 +93,8 @@ class Classes:
             return self._add(str(target_of(value)), value)
         if value is None:
             return None
+        if self._x is NO_IMAGES:
+            raise StateError(CLOSED)
         if isinstance(value, str):
             if not self.names:
                 raise StateError(f"{argument}={value!r} is not known: the model has no class_names; give an index")
@@ -165,6 +169,15 @@ class Colormap(traitlets.Unicode):
         return check_known(str(self.name), super().validate(obj, value), COLORMAPS)
 
 
+class Finite(traitlets.Float):
+    """A number that is one: what is not cannot be written to a page."""
+
+    def validate(self, obj: Any, value: Any) -> Any:
+        if isinstance(value, int | float) and not math.isfinite(value):
+            raise StateError(f"{self.name}={value} is not finite; give a number")
+        return super().validate(obj, value)
+
+
 class Zoom(traitlets.List):
     """[magnification, x, y]: how large the picture is drawn, 1 for the whole of it, and the middle of what is seen, in shares of it."""
 
@@ -204,18 +217,20 @@ def is_representation(model: ImageModel | None, count: int) -> bool:
     return count > _FEW and (model is None or not model.class_names)
 
 
-def check_image(image: int, images: int) -> int:
+def check_image(image: int, images: int, argument: str = "image") -> int:
     """The number of an image. Raises StateError where there is none."""
     if images == 0:
         raise StateError(CLOSED)
     if not 0 <= image < images:
-        raise StateError(f"image={image} is not there; give 0 to {images - 1}")
+        raise StateError(f"{argument}={image} is not there; give 0 to {images - 1}")
     return image
 
 
 def check_known(argument: str, name: str, known: Iterable[str]) -> str:
     """A name among those known. Raises StateError with the nearest ones."""
     names = list(known)
+    if not names:
+        raise StateError(CLOSED)
     if name not in names:
         raise StateError(str(unknown(argument, name, names)))
     return name

@@ -134,6 +134,8 @@ export interface View {
   /** What a large and a small value says of a pixel; {class} stands for the class explained. */
   high?: string;
   low?: string;
+  /** Of an array that somebody gave: what its signs speak for is not known. */
+  given?: boolean;
   /** Name of the map it draws. */
   map: string;
   kind: ColorKind;
@@ -202,6 +204,8 @@ export interface MapsMessage extends Question {
   notes?: Note[];
   /** What the score explained is counted in. */
   unit?: string;
+  /** Of a finished result: what it says that it explains. */
+  explains?: string;
   /** Why there are no maps, where there cannot be any. */
   refused?: string;
   final?: boolean;

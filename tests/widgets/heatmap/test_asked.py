@@ -117,8 +117,12 @@ def test_a_closed_widget_says_so(small: ImageModel, images: Tensor, tmp_path: Pa
     for wrong in (lambda: w.save(tmp_path / "a.png"), lambda: w.save(tmp_path / "a.html"), w.compute, w.more):
         with pytest.raises(ValueError, match="the widget was closed, and its images and explanations are gone"):
             wrong()
-    with pytest.raises(ValueError, match="the widget was closed"):
-        w.image = 1
+    for name, value in (
+        ("image", 1), ("show", "relevance"), ("show", "gallery"), ("method", "LRP"), ("target", 1), ("depth", "0"),
+        ("beside", [1]), ("beside_images", [0]), ("beside_methods", ["LRP"]), ("parameters", {"LRP": {}}),
+    ):  # fmt: skip
+        with pytest.raises(ValueError, match="the widget was closed"):
+            setattr(w, name, value)
 
 
 def test_the_interpreter_ends_with_widgets_open() -> None:

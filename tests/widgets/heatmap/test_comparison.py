@@ -70,7 +70,7 @@ class TestWhat:
             assert torch.equal(pane.pixels, x[image])
             best = model.predict(x[image, None], top=1).probabilities[0]
             assert pane.note == f"{NAMES[int(best.argmax())]}, probability {float(best.max()):.1%}"
-        with pytest.raises(StateError, match="image=9 is not there; give 0 to 8"):
+        with pytest.raises(StateError, match="beside_images=9 is not there; give 0 to 8"):
             w.beside_images = [9]
         assert w.beside_images == [7, 2]
 
@@ -155,6 +155,18 @@ class TestDifference:
         assert w._apart(lrp, gradient) == ""
         w.difference = [2, 0]
         assert w._panes()[-1].title == "gradient − LRP"
+
+    def test_arrays_before_and_after_share_a_scale(self, overlay: Overlay, x: Tensor) -> None:
+        before, after = torch.zeros(9, 16, 16), torch.zeros(9, 16, 16)
+        before[0, 0, 0], after[0, 0, 0] = 2.0, -5.0
+        w = overlay(
+            {"before": before, "after": after, "LRP": before, "RISE": before}, x, show="compare", difference=[1, 0]
+        )
+        w._finish(())
+        spans = {pane.title.split(":")[0]: pane.span for pane in w._panes()}
+        assert (spans["before"], spans["after"], spans["after − before"]) == ((-5, 5), (-5, 5), (-7, 7))
+        assert (spans["LRP"], spans["RISE"]) == ((-2, 2), (-2, 2)), "names of methods say that they are counted apart"
+        assert [method["method"] for method in w.methods] == ["", "", "LRP", "RISE"]
 
     @pytest.mark.parametrize("wrong", [(0, 0), (0,), (0, 9), (0, 1, 2), "ab", (0.5, 1), 3])
     def test_what_is_none(self, overlay: Overlay, model: ImageModel, x: Tensor, wrong: Any) -> None:

@@ -209,6 +209,13 @@ def test_pages_hold_the_layers(overlay: Overlay, model: ImageModel, images: Tens
     assert len(w.of("layers")) == 3, "a new view hears of them"
 
 
+def test_a_page_of_many_images_holds_the_layers_of_each(overlay: Overlay, model: ImageModel, tmp_path: Path) -> None:
+    many = torch.rand(12, 3, 16, 16, generator=torch.Generator().manual_seed(3))
+    w = overlay(LRP(model), many, depth="3")
+    path = w.save(tmp_path / "all.html", images="all")
+    assert sorted(entry["image"] for entry in messages(path, "layers")) == list(range(12))
+
+
 def test_upsampling_is_bilinear_between_the_middles_of_cells() -> None:
     values = torch.tensor([[0.0, 4.0], [8.0, -4.0]])
     grown = upsampled(values, (8, 8))

@@ -151,6 +151,20 @@ class TestAsked:
         assert w.wait(30)
         assert message in refused(w, **content)
 
+    def test_is_taken_off_the_list_and_comes_back(self, overlay: Overlay) -> None:
+        named = {"a": lambda out: out[:, 0], "b": lambda out: out[:, 1]}
+        w = overlay(LRP(classifier(class_names=list("vwxyz"))), images(), targets=named, beside=["a", "b", "x"])
+        assert w.wait(30)
+        w.target = "a"
+        w.hear(type="forget", index=5)
+        assert [entry["name"] for entry in w.targets] == ["b"]
+        assert (w.target, w.beside) == (None, [6, 2])
+        w.hear(type="forget", index=2)
+        assert w.beside == [6, 2], "a class stays"
+        assert w.class_names[5:] == ["a", "b"], "the numbers of others stay theirs"
+        w.target = "a"
+        assert [entry["name"] for entry in w.targets] == ["a", "b"]
+
     def test_without_class_names_targets_stand_after_the_classes(self, overlay: Overlay) -> None:
         model = ImageModel(colour_segmenter().module, input_size=64, mean=0, std=1)
         w = overlay(LRP(model), two_things())

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from tests.targets.nets import classifier
 from tests.widgets.conftest import Recorded
-from xaiwidgets import LRP, RISE, GradientXInput, HeatmapOverlay, ImageModel
+from xaiwidgets import LRP, RELAX, RISE, GradientXInput, HeatmapOverlay, ImageModel
 
 Overlay = Callable[..., Recorded]
 FIRST, SECOND = ("cat", "dog", "owl", "fox", "bee"), ("fox", "yak", "cat", "bee", "dog")
@@ -147,6 +147,64 @@ def test_before_and_after_of_one_model(overlay: Overlay, one: ImageModel, pixels
     panes = w._panes()
     assert [pane.title for pane in panes] == ["Picture", "before: Relevance", "after: Relevance", "before − after"]
     torch.testing.assert_close(panes[-1].values, first - second)
+
+
+def test_finished_results_say_what_they_explain_not_what_is_predicted(
+    overlay: Overlay, one: ImageModel, pixels: Tensor
+) -> None:
+    before, after = LRP(one)(pixels, "dog"), LRP(one)(pixels, ["owl", 3, 3], against="cat")
+    w = overlay({"before": before, "after": after, "array": after.heatmap.numpy()}, pixels, model=one, show="compare")
+    w._finish(())
+    explains = {said["method"]: said.get("explains") for said in w.of("maps")}
+    assert explains == {"before": "dog", "after": "owl rather than cat", "array": None}
+    predicted = one.class_name(int(one.output(pixels[:1]).argmax()))
+    notes = [pane.note for pane in w._panes()]
+    assert notes[1].startswith(f"predicted {predicted}, ")
+    assert notes[1].endswith("; explained dog")
+    assert notes[2].endswith("; explained owl rather than cat")
+    assert "explained" not in notes[3]
+    account = next(answer.notes for question, answer in w._answers.items() if question.method == "before")
+    assert account[1][0] == "relevance at the pixels, all 3 images together", "no number of one image"
+    assert w.methods[0]["views"][0]["high"] == "speaks for {class}"
+    assert w.methods[2]["views"][0]["high"] == "positive values of the given map"
+    alone = overlay(after, pixels, image=1)
+    assert alone.wait(20)
+    assert alone.of("maps")[-1]["explains"] == "class 3 rather than cat", "without a model there are no names"
+
+
+@pytest.mark.parametrize("first_has_names", [True, False])
+def test_a_model_without_names_has_those_of_the_other_by_their_numbers(
+    overlay: Overlay, pixels: Tensor, first_has_names: bool
+) -> None:
+    named, bare = classifier(class_names=FIRST), classifier(seed=5)
+    assert bare.class_names is None
+    models = (named, bare) if first_has_names else (bare, named)
+    w = overlay(
+        {"A": LRP(models[0]), "B": LRP(models[1])}, pixels, target={"mine": lambda out: out[:, 0]}, show="models"
+    )
+    assert w.class_names == [*FIRST, "mine"]
+    w.target = None
+    w._finish(())
+    notes = {question.method: answer.notes for question, answer in w._answers.items() if question.target is None}
+    of_bare = "B" if first_has_names else "A"
+    predicted = FIRST[int(bare.output(pixels[:1]).argmax())]
+    assert notes[of_bare][0][1].startswith(f"{predicted}, probability")
+    assert notes[of_bare][1] == ["class names", "another model's, by their numbers: this one has none"]
+    w.target = "owl"
+    w._finish(())
+    torch.testing.assert_close(w.results[of_bare].heatmap, LRP(bare)(pixels[:1], 2).heatmap)
+
+
+def test_a_model_without_names_and_with_other_classes_is_refused(overlay: Overlay, pixels: Tensor) -> None:
+    named = classifier(class_names=FIRST)
+    bare = ImageModel(nn.Sequential(named.module, nn.Linear(5, 3)).eval(), input_size=16, mean=0, std=1, name="bare")
+    for pair in ((named, bare), (bare, named)):
+        with pytest.raises(ValueError, match="bare has 3 classes without names, another model names 5") as refused:
+            overlay({"A": LRP(pair[0]), "B": LRP(pair[1])}, pixels)
+        assert "\n" not in str(refused.value)
+    # Who explains no class has none that could be taken for another's.
+    w = overlay({"RELAX": RELAX(bare, n_masks=128, cells=4), "LRP": LRP(named)}, pixels)
+    assert w.class_names == list(FIRST)
 
 
 def test_the_same_module_is_one_model(overlay: Overlay, one: ImageModel, pixels: Tensor) -> None:

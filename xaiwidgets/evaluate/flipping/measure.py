@@ -48,47 +48,43 @@ def pixel_flipping(
 ) -> FlippingResult:
     """Flip patches in the order of each explanation, and see how the score falls.
 
-        All steps of all images and methods go through the model in full batches; memory does not grow with steps or images, but for the
-        curves themselves (and x, which is yours).
+    All steps of all images and methods go through the model in full batches; memory does not grow with steps or images, but for the
+    curves themselves (and x, which is yours).
 
-        Args:
-            model: whose score to follow.
-            x: images (N, C, H, W), or a data set of (C, H, W) tensors or (tensor, label).
-            explanations: {name: heatmap (N, H, W), result, or explainer (x, target) -> heatmap}. May be left out with order="random".
-            target: None for the predicted class; a class, anything of `xaiwidgets.targets` or a function of the output, or one an image.
-            order: "morf" most relevant first, "lerf" least relevant first, "both", or "random".
-            perturb: "inpaint", "telea" (needs OpenCV), "random", "random_pixel", "mean", "blur", "noise", "zero", "gray"; a number in
-                the model's input space; or a function (x (n, C, H, W), hidden (n, 1, H, W) bool) -> what shows where hidden.
-            patch: side of a patch in pixels; patches at the edge may be smaller. A patch's relevance is the heatmap's sum over it.
-            schedule: "squares" (1, 3, 5, … patches and a last, all-gray step), "linear", "geometric", or rising fractions in [0, 1].
-            steps: how many; None for all of "squares", 20 for the others.
-            score: a class's "logit" or its "probability", as the model's scores mean it. Plain values and other targets are followed as
-                they are, and called "value" and "target".
-            random: repeats of the random baseline; 0 for none.
-            seed: of random orders, random perturbations, the order among ties, and the intervals. Image i draws for itself.
-            confidence, resamples: of the bootstrap intervals over images.
-            precision: of the forward passes.
-            batch_size: frames a forward pass; None chooses.
-            limit: take only so many images.
-            executor: runs parts of the images elsewhere, any ``concurrent.futures.Executor`` or a Dask client; the result is the same to
-                the bit for any number of workers.
-            folder: keep what is finished there, so that a call that was stopped, or killed, goes on when made again, to the same bits. A kill
-                loses the last ten seconds, or 64 images. The folder knows model, images and settings by their contents, an explainer by its
-                kind and settings, a function by its body; it takes nothing else.
-            progress: show a progress bar when it takes longer than a second.
+    Args:
+        model: whose score to follow.
+        x: images (N, C, H, W), or a data set of (C, H, W) tensors or (tensor, label).
+        explanations: {name: heatmap (N, H, W), result, or explainer (x, target) -> heatmap}. May be left out with order="random".
+        target: None for the predicted class; a class, anything of `xaiwidgets.targets` or a function of the output, or one an image.
+        order: "morf" most relevant first, "lerf" least relevant first, "both", or "random".
+        perturb: "inpaint", "telea" (needs OpenCV), "random", "random_pixel", "mean", "blur", "noise", "zero", "gray"; a number in
+            the model's input space; or a function (x (n, C, H, W), hidden (n, 1, H, W) bool) -> what shows where hidden.
+        patch: side of a patch in pixels; patches at the edge may be smaller. A patch's relevance is the heatmap's sum over it.
+        schedule: "squares" (1, 3, 5, … patches and a last, all-gray step), "linear", "geometric", or rising fractions in [0, 1].
+        steps: how many; None for all of "squares", 20 for the others.
+        score: a class's "logit" or its "probability", as the model's scores mean it. Plain values and other targets are followed as
+            they are, and called "value" and "target".
+        random: repeats of the random baseline; 0 for none.
+        seed: of random orders, random perturbations, the order among ties, and the intervals. Image i draws for itself.
+        confidence, resamples: of the bootstrap intervals over images.
+        precision: of the forward passes.
+        batch_size: frames a forward pass; None chooses.
+        limit: take only so many images.
+        executor: runs parts of the images elsewhere, any ``concurrent.futures.Executor`` or a Dask client; the result is the same to
+            the bit for any number of workers.
+        folder: keep what is finished there, so that a call that was stopped, or killed, goes on when made again, to the same bits. A kill
+            loses the last ten seconds, or 64 images. The folder knows model, images and settings by their contents, an explainer by its
+            kind and settings, a function by its body; it takes nothing else.
+        progress: show a progress bar when it takes longer than a second.
 
-        Raises:
-    <<<<<<< HEAD
-            TypeError, ValueError: an argument that does not fit, naming it (and the method, for a heatmap) and what to give.
+    Raises:
+        TypeError, ValueError: an argument that does not fit, naming it (and the method, for a heatmap) and what to give; a folder of other
+            curves. RuntimeError: another process is working in the folder. OSError: disk full; what was there is kept.
 
-        Example:
-            >>> curves = xw.pixel_flipping(model, x, {"LRP": xw.LRP(model), "Grad-CAM": xw.GradCAM(model)}, order="both", random=1)
-            >>> curves.gap["LRP"].shape, sorted(curves.ranking)
-            (torch.Size([2]), ['Grad-CAM', 'LRP'])
-    =======
-            TypeError, ValueError: an argument that does not fit, naming it (and the method, for a heatmap) and what to give; a folder of other
-                curves. RuntimeError: another process is working in the folder. OSError: disk full; what was there is kept.
-    >>>>>>> speed
+    Example:
+        >>> curves = xw.pixel_flipping(model, x, {"LRP": xw.LRP(model), "Grad-CAM": xw.GradCAM(model)}, order="both", random=1)
+        >>> curves.gap["LRP"].shape, sorted(curves.ranking)
+        (torch.Size([2]), ['Grad-CAM', 'LRP'])
     """
     plan = Plan.of(model, x, explanations, locals())
     curves, before = Collected(plan), None

@@ -58,39 +58,35 @@ def gae(
 ) -> GaeResult:
     """Global Attribution Evaluation of explainers, for one image out of every mosaic of four.
 
-        Repeatable to the bit: entries of equal importance are masked in the order in which they lie in the image, where the published
-        code leaves it to the machine (equal to it to 2e-7 where none tie).
+    Repeatable to the bit: entries of equal importance are masked in the order in which they lie in the image, where the published
+    code leaves it to the machine (equal to it to 2e-7 where none tie).
 
-        Args:
-            model: what is explained.
-            dataset: a data set of (tensor (C, H, W), label), or a pair of tensors (images (N, C, H, W), labels (N,)). Without labels the
-                predicted classes stand in.
-            explainers: {name: explainer (x, target) -> relevance (N, C, H, W), heatmap (N, H, W), or result}.
-            steps: of the masking, S.
-            seed: of the mosaics' members, of the choice of the positive image, and of the intervals.
-            shuffle: put mosaics together at random; False takes four by four as they come.
-            limit: take only so many images. The rest of a division by four is left out.
-            confidence, resamples: of the bootstrap intervals.
-            batch_size: images a pass, rounded to whole mosaics; the numbers do not depend on it.
-            executor: any ``concurrent.futures.Executor`` or a Dask client, runs batches of mosaics elsewhere; the result is the same for
-                any number of workers.
-            folder: keep what is finished there, so that a call that was stopped, or killed, goes on when made again, to the same bits, as
-                `pixel_flipping` does.
-            progress: show a progress bar when it takes longer than a second.
+    Args:
+        model: what is explained.
+        dataset: a data set of (tensor (C, H, W), label), or a pair of tensors (images (N, C, H, W), labels (N,)). Without labels the
+            predicted classes stand in.
+        explainers: {name: explainer (x, target) -> relevance (N, C, H, W), heatmap (N, H, W), or result}.
+        steps: of the masking, S.
+        seed: of the mosaics' members, of the choice of the positive image, and of the intervals.
+        shuffle: put mosaics together at random; False takes four by four as they come.
+        limit: take only so many images. The rest of a division by four is left out.
+        confidence, resamples: of the bootstrap intervals.
+        batch_size: images a pass, rounded to whole mosaics; the numbers do not depend on it.
+        executor: any ``concurrent.futures.Executor`` or a Dask client, runs batches of mosaics elsewhere; the result is the same for
+            any number of workers.
+        folder: keep what is finished there, so that a call that was stopped, or killed, goes on when made again, to the same bits, as
+            `pixel_flipping` does.
+        progress: show a progress bar when it takes longer than a second.
 
-        Raises:
-    <<<<<<< HEAD
-            TypeError, ValueError: fewer than four images, or an argument that does not fit, naming it.
+    Raises:
+        TypeError, ValueError: fewer than four images, or an argument that does not fit, naming it; a folder of another measurement.
+        RuntimeError: another process is working in the folder. OSError: disk full; what was there is kept.
 
-        Example:
-            >>> batch = xw.demo.Shapes(8).batch(range(8))
-            >>> scores = xw.gae(model, (batch.x, batch.labels), {"LRP": xw.LRP(model)}, steps=3)
-            >>> scores.methods, len(scores.gae["LRP"])
-            (('LRP',), 2)
-    =======
-            TypeError, ValueError: fewer than four images, or an argument that does not fit, naming it; a folder of another measurement.
-            RuntimeError: another process is working in the folder. OSError: disk full; what was there is kept.
-    >>>>>>> speed
+    Example:
+        >>> batch = xw.demo.Shapes(8).batch(range(8))
+        >>> scores = xw.gae(model, (batch.x, batch.labels), {"LRP": xw.LRP(model)}, steps=3)
+        >>> scores.methods, len(scores.gae["LRP"])
+        (('LRP',), 2)
     """
     resamples = check_bootstrap(confidence, resamples)
     plan = _plan(

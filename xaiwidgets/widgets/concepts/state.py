@@ -5,7 +5,7 @@ from __future__ import annotations
 import traitlets
 
 from xaiwidgets.widgets.base import Widget, bundle
-from xaiwidgets.widgets.choices import ClassChoice, Colormap
+from xaiwidgets.widgets.choices import ClassChoice, Colormap, Finite
 
 __all__ = ["SELECTION", "ConceptState"]
 
@@ -37,7 +37,7 @@ class ConceptState(Widget):
     reference_class = ClassChoice().tag(sync=True)
     crop = traitlets.Bool(True).tag(sync=True)
     look = traitlets.Enum(["fade", "heatmap", "plain"], "fade").tag(sync=True)
-    opacity = traitlets.Float(0.8, min=0, max=1).tag(sync=True)
+    opacity = Finite(0.8, min=0, max=1).tag(sync=True)
     colormap = Colormap("red_blue").tag(sync=True)
     # What Python tells.
     about = traitlets.Dict().tag(sync=True)

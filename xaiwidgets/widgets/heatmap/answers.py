@@ -58,6 +58,8 @@ class Answer:
     """What the result has to say beside its picture."""
     unit: str = ""
     """What the score explained is counted in."""
+    explains: str = ""
+    """Of a finished result: the class or target that it says it explains."""
     refused: str = ""
     """Why there is none, where there cannot be one: the maps are empty then."""
 

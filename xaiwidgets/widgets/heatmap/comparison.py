@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -49,6 +50,8 @@ class HeatmapComparison(HeatmapState):
 
     @traitlets.validate("show")
     def _valid_show(self, proposal: Any) -> str:
+        if not self._known:
+            raise StateError(CLOSED)
         views = [view["name"] for method in self._known.values() for view in method.views]
         known = ["", *dict.fromkeys(views), SIDE_BY_SIDE, *COMPARISONS, GALLERY]
         return check_known("show", proposal["value"], known)
@@ -59,7 +62,25 @@ class HeatmapComparison(HeatmapState):
 
     @traitlets.validate("beside_images")
     def _valid_images(self, proposal: Any) -> list[int]:
-        return list(dict.fromkeys(check_image(image, len(self._x)) for image in proposal["value"]))
+        return list(dict.fromkeys(check_image(image, len(self._x), "beside_images") for image in proposal["value"]))
+
+    @traitlets.validate("fixed_range")
+    def _valid_range(self, proposal: Any) -> list[float] | None:
+        value: list[float] | None = proposal["value"]
+        if value is not None and not -math.inf < value[0] < value[1] < math.inf:
+            raise StateError(f"fixed_range={value!r} spans no colours; give [lowest, highest], or None")
+        return value
+
+    @traitlets.validate("parameters")
+    def _valid_parameters(self, proposal: Any) -> dict[str, dict[str, Any]]:
+        value: dict[str, dict[str, Any]] = proposal["value"]
+        for name, own in value.items():
+            check_known("parameters", name, self._known)
+            if not isinstance(own, Mapping):
+                raise StateError(
+                    f"parameters[{name!r}] is {type(own).__name__}; give the method's own by name, as {{{name!r}: {{'…': …}}}}"
+                )
+        return value
 
     @traitlets.validate("difference")
     def _valid_difference(self, proposal: Any) -> list[int] | None:
@@ -155,7 +176,7 @@ class HeatmapComparison(HeatmapState):
         offered = list(self._known.values())
         if self.show == MODELS:
             present = self._known[self.method]
-            alike = [present, *(other for other in offered if other.word.label == present.word.label)]
+            alike = [present, *(other for other in offered if other.kind == present.kind)]
             each = {method.model: method for method in reversed(alike)}
             each[present.model] = present
             offered = [method for method in offered if method in each.values()]
@@ -166,6 +187,9 @@ class HeatmapComparison(HeatmapState):
 
     def _apart(self, one: OnScreen, other: OnScreen) -> str:
         """Why two maps cannot be held against each other number by number; "" where they can."""
+        for entry in (one, other):
+            if (answer := self._answers.get(entry.question)) is not None and answer.refused:
+                return f"{entry.short} has no map"
         units = [self._unit(entry) for entry in (one, other)]
         if units[0] != units[1]:
             return f"{one.short} is counted in {units[0]}, {other.short} in {units[1]}"
@@ -187,7 +211,7 @@ class HeatmapComparison(HeatmapState):
 
     def _alike(self, one: OnScreen, other: OnScreen) -> bool:
         """Whether two maps share a scale: of one kind of method, counted alike."""
-        kinds = {self._known[entry.question.method].word.label for entry in (one, other)}
+        kinds = {self._known[entry.question.method].kind for entry in (one, other)}
         same = one.view["map"] == other.view["map"] and len(kinds) == 1
         return same and self._unit(one) == self._unit(other)
 

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from xaiwidgets.errors import unknown
 from xaiwidgets.lrp import LayerMaps
-from xaiwidgets.widgets.choices import check_known
+from xaiwidgets.widgets.choices import CLOSED, StateError, check_known
 from xaiwidgets.widgets.heatmap.answers import Question
 from xaiwidgets.widgets.heatmap.asking import HeatmapAsking
 from xaiwidgets.widgets.heatmap.comparison import GALLERY
@@ -67,12 +67,17 @@ class HeatmapDepth(HeatmapAsking):
     """The overlay's answers with the layers behind them."""
 
     _found: OrderedDict[Question, LayerMaps]
+    _paged = 0
+    """The images of the largest page asked for: their layers are kept together."""
     _descending: Question | None
     _working: Question | None
 
     @traitlets.validate("depth")
     def _valid_depth(self, proposal: Any) -> str | None:
         name: str | None = proposal["value"]
+        if name not in (None, PIXELS) and not any(method.layers for method in self._known.values()):
+            why = "none of the methods goes down layer by layer, as LRP does" if self._known else CLOSED
+            raise StateError(f"depth={name!r} cannot be shown: {why}")
         layers = self.layer_maps
         if name is not None and layers is not None:
             check_known("depth", name, layers.names)
@@ -137,7 +142,7 @@ class HeatmapDepth(HeatmapAsking):
         found = explainer.depth(subject.x[question.image, None], subject.own(question.target), **asked)
         if self._known:
             self._found[question] = found
-            while len(self._found) > _KEPT:
+            while len(self._found) > max(_KEPT, self._paged):
                 self._found.popitem(last=False)
             self._post(layers_packet(question, found))
             self._descended(question, "done")

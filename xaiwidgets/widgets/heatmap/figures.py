@@ -106,7 +106,8 @@ class HeatmapFigures(HeatmapPages):
             label = self._albums[0].label(question.image)
             verdict = "" if label is None or kind == "value" else " ✓" if label == first else " ✗"
             return f"{self._named(first)} {share:.0%}{verdict}" if kind == "probability" else f"{share:.4g}"
-        if said is None or (explained and question.target is None and question.against is None):
+        finished = self._known[question.method].finished
+        if said is None or (explained and not finished and question.target is None and question.against is None):
             return explained
         kind, (first, *_), (share, *_) = said
         name = self._named(first)

@@ -54,7 +54,10 @@ _RISE_VIEWS = (
     _view("uncertainty", "uncertainty", "variance", _UNSURE),
     _view("u_relax", "importance", "mean score", _RAISES, words="sure_importance", filtered=True),
 )
+_GIVEN = ("positive values of the given map", "negative values")
 _HEATMAP_VIEWS = (_view("relevance", "relevance", "relevance", _SPEAKS, kind="diverging"),)
+# Of an array nobody knows what it explains, or whether it saw a model.
+_GIVEN_VIEWS = ({**_view("relevance", "relevance", "relevance", _GIVEN, kind="diverging"), "given": True},)
 
 
 @dataclass
@@ -87,10 +90,16 @@ class Method:
         own = getattr(given, "method", None) or getattr(getattr(given, "provenance", None), "method", None)
         return word(METHODS, str(own or type(given).__name__), self.name)
 
+    @property
+    def kind(self) -> str:
+        """Equal for methods whose numbers may share a scale: of arrays whose names say no method, such as "before" and "after", all."""
+        given = self.finished and not isinstance(self.source, Result) and self.name not in METHODS
+        return "" if given else self.word.label
+
     def spec(self) -> dict[str, Any]:
         """What the browser is told."""
         plain = ("name", "filter", "error", "streaming", "classes", "contrast", "layers", "model", "model_name")
-        said = {"label": self.name, "method": self.word.label, "help": self.word.plain(), "views": list(self.views)}
+        said = {"label": self.name, "method": self.kind, "help": self.word.plain(), "views": list(self.views)}
         return {
             **{entry: getattr(self, entry) for entry in plain},
             **said,
@@ -166,6 +175,8 @@ def method_of(name: str, source: Any, count: int) -> Method:
     if isinstance(source, Result | Tensor) or _is_array(source):
         masking = isinstance(source, RelaxResult)
         method = Method(name, source, finished=True)
+        if not isinstance(source, Result):
+            method.views = _GIVEN_VIEWS
         if masking:
             _as_masking(method, rise=source.provenance.method == "RISE")
         return method

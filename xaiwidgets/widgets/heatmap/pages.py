@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from torch import Tensor
 
@@ -11,9 +12,9 @@ from xaiwidgets.widgets.album import Album
 from xaiwidgets.widgets.cautions import CAUTION, cautions_of
 from xaiwidgets.widgets.heatmap.answers import Answer, Question
 from xaiwidgets.widgets.heatmap.comparison import HeatmapComparison
-from xaiwidgets.widgets.heatmap.methods import notes_of
+from xaiwidgets.widgets.heatmap.methods import Method, notes_of
 from xaiwidgets.widgets.heatmap.places import Places
-from xaiwidgets.widgets.heatmap.subjects import Subject
+from xaiwidgets.widgets.heatmap.subjects import UNTOLD, Subject
 from xaiwidgets.widgets.wire import Packet, maps_packet, picture_packet
 
 __all__ = ["HeatmapPages"]
@@ -68,7 +69,7 @@ class HeatmapPages(HeatmapComparison):
         return packets if present is None else [*packets, self._packet(question, present, None)]
 
     def _packet(self, question: Question, answer: Answer, request: int | None) -> Packet:
-        said = {"refused": answer.refused} if answer.refused else {}
+        said = {name: text for name in ("refused", "explains") if (text := getattr(answer, name))}
         return maps_packet(
             {**question.plain(), "request": request, "notes": answer.notes, "unit": answer.unit, **said},
             answer.maps,
@@ -82,14 +83,31 @@ class HeatmapPages(HeatmapComparison):
         subject = self._subject(question)
         if subject.model is not None and self._known[question.method].classes:
             line, answer.unit = subject.explained(question.image, question.target, question.against)
-            lines.append(line)
+            lines += [line, *subject.borrowed]
+        elif answer.explains and answer.explains != UNTOLD:
+            lines.append(["class explained", answer.explains])
         cautions = [[CAUTION, said] for said in cautions_of(answer.result, answer.maps)]
-        return lines + cautions + notes_of(answer.result)
+        notes = notes_of(answer.result)
+        account = getattr(answer.result, "conservation", None)
+        if account is not None and (count := len(answer.result.heatmap)) > 1:
+            # A finished result keeps one account of all its images.
+            together = f"all {count} images together"
+            notes = [[f"{label}, {together}", said] for label, said in notes]
+            cautions = [[CAUTION, f"{said} ({together})"] for _, said in cautions]
+        return lines + cautions + notes
+
+    def _told_by(self, question: Question, method: Method, result: Any) -> str:
+        """What a finished result explains, as it says itself: not what its model predicts; "" for maps that explain no class."""
+        asks = any("{class}" in text for view in method.views for text in (view["high"], view["low"]))
+        if not method.finished or not asks:
+            return ""
+        return self._subject(question).told_by(result, question.image)
 
     def _explained(self, question: Question) -> str:
         """What was explained, in words, as the answer says it; nothing for methods that explain no class."""
         answer = self._answers.get(question)
-        notes = answer.notes if answer is not None and self._known[question.method].classes else []
+        told = answer is not None and (self._known[question.method].classes or answer.explains)
+        notes = answer.notes if answer is not None and told else []
         return notes[0][1] if notes and notes[0][0] in ("class explained", "explained") else ""
 
     def _refuse(self, question: Question, error: Exception, request: int | None = None) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import traitlets
 
 from xaiwidgets.widgets.base import Widget, bundle
-from xaiwidgets.widgets.choices import ClassChoice, ClassList, Colormap, Pinned, Zoom
+from xaiwidgets.widgets.choices import ClassChoice, ClassList, Colormap, Finite, Pinned, Zoom
 
 __all__ = ["HeatmapState"]
 
@@ -39,17 +39,17 @@ class HeatmapState(Widget):
 
     # What a person sees and varies.
     show = traitlets.Unicode("").tag(sync=True)
-    opacity = traitlets.Float(0.8, min=0, max=1).tag(sync=True)
-    threshold = traitlets.Float(0.5, min=0, max=1).tag(sync=True)
+    opacity = Finite(0.8, min=0, max=1).tag(sync=True)
+    threshold = Finite(0.5, min=0, max=1).tag(sync=True)
     """The surest share of pixels, which filtered views show; one half is U-RELAX as published."""
     filter_mode = traitlets.Enum(["hide", "fade"], "hide").tag(sync=True)
     colormap = Colormap("viridis").tag(sync=True)
-    clip = traitlets.Float(100.0, min=50, max=100).tag(sync=True)
+    clip = Finite(100.0, min=50, max=100).tag(sync=True)
     scale = traitlets.Enum(["image", "own", "shared", "fixed"], "image").tag(sync=True)
     """What the colours span: the map on screen, of several those that are counted alike together; each its own; all images; a range."""
     fixed_range = traitlets.List(traitlets.Float(), None, allow_none=True, minlen=2, maxlen=2).tag(sync=True)
     zoom = Zoom().tag(sync=True)
-    enough = traitlets.Float(0.03, min=0).tag(sync=True)
+    enough = Finite(0.03, min=0).tag(sync=True)
     """Masks end where the largest standard error is this share of the importance's range; 0: where all of them were seen."""
     selection = Pinned("x", "y").tag(sync=True)
     """The pinned pixel as {"x": column, "y": row}, or None."""

@@ -14,7 +14,10 @@ from xaiwidgets.targets import TargetError, score_of, told
 from xaiwidgets.widgets.choices import Classes
 from xaiwidgets.widgets.heatmap.inputs import batch_of
 
-__all__ = ["Subject", "names_of_others", "subjects_of"]
+__all__ = ["UNTOLD", "Subject", "names_of_others", "subjects_of"]
+
+UNTOLD = "what it explains"
+"""Of a result that does not say which class it explains."""
 
 
 class Subject:
@@ -28,10 +31,28 @@ class Subject:
         self.model, self.x = model, x
         self.name = name if model is None else model.name
         self._classes = Classes(None, x)
+        self._lent = False
 
-    def know(self, classes: Classes) -> None:
-        """Learn which classes a person may ask about."""
+    def know(self, classes: Classes, asked: bool = True) -> None:
+        """Learn which classes a person may ask about. ``asked``: whether the model will be.
+
+        Raises:
+            ValueError: the model has no names of classes, and not as many classes as have names.
+        """
         self._classes = classes
+        self._lent = asked and self.model is not None and bool(classes.classes) and not self._names
+        if self._lent:
+            count, named = Classes(self.model, self.x).count, len(classes.classes) - classes.later
+            if count is not None and count != named:
+                raise ValueError(
+                    f"{self.name} has {count} classes without names, another model names {named}: which are the same is not known; "
+                    "give the first class_names, as ImageModel(…, class_names=[…])"
+                )
+
+    @property
+    def borrowed(self) -> list[list[str]]:
+        """The note of a model whose classes have another one's names."""
+        return [["class names", "another model's, by their numbers: this one has none"]] if self._lent else []
 
     @property
     def among(self) -> list[int] | None:
@@ -77,6 +98,8 @@ class Subject:
             output = model.output(x)
             score = score_of(model, output, self.own(target), x)
         name = classes.names[target] if target is not None and classes.is_named(target) else score.names[0]
+        if self._lent and target is None and score.classes is not None:
+            name = classes.names[int(score.classes.reshape(-1)[0])]
         said = f"{name}, score {float(score(output)):.4g}"
         if score.classes is not None:
             value = float(score.probability(output))
@@ -85,6 +108,21 @@ class Subject:
             rival = classes.names[against] if classes.is_named(against) else model.class_name(self.own(against))
             said += f" against {rival}"
         return ["class explained" if score.classes is not None else "explained", said], score.unit
+
+    def told_by(self, result: Result, row: int) -> str:
+        """What a finished result says that it explains of its image `row`: "dog", "dog rather than cat"."""
+        asked = result.provenance.parameters
+        classes = getattr(result, "target", None)
+        told = [asked.get("target") if classes is None else classes, asked.get("against")]
+        names = [self._called(entry[row] if isinstance(entry, Tensor | list) else entry) for entry in told]
+        return " rather than ".join(name for name in names if name) if names[0] else UNTOLD
+
+    def _called(self, entry: Any) -> str:
+        if entry is None or isinstance(entry, str):
+            return "" if entry is None else entry
+        if self._lent and int(entry) < len(self._classes.classes):
+            return self._classes.classes[int(entry)]
+        return self.model.class_name(int(entry)) if self.model is not None else f"class {int(entry)}"
 
     @property
     def _names(self) -> tuple[str, ...]:
@@ -142,11 +180,14 @@ def subjects_of(
     return subjects, which
 
 
-def names_of_others(subjects: Sequence[Subject]) -> list[str]:
-    """Classes that only later models know, by name; nothing where the first has no names."""
+def names_of_others(subjects: Sequence[Subject]) -> tuple[list[str], int]:
+    """The names of classes that the first model lacks, in the order of the widget's; and how many of them follow those of the first
+    model that has names, which are those of all models without any."""
     first = subjects[0]._names
-    others = [name for subject in subjects[1:] for name in subject._names]
-    return [name for name in dict.fromkeys(others) if name not in first] if first else []
+    lent = () if first else next((subject._names for subject in subjects if subject._names), ())
+    others = [name for subject in subjects for name in subject._names]
+    more = [name for name in dict.fromkeys(others) if name not in (first or lent)]
+    return [*lent, *more], len(more)
 
 
 def _model_of(source: Any) -> ImageModel | None:

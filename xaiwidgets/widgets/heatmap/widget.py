@@ -110,9 +110,9 @@ class HeatmapOverlay(HeatmapDepth):
         self._pixels = pixels_of(x, self._model, pixels)
         self._known = known
         self._n_masks = whole_or_none("n_masks", n_masks, 1)
-        self._classes = Classes(self._model, x, names_of_others(self._subjects))
-        for subject in self._subjects:
-            subject.know(self._classes)
+        self._classes = Classes(self._model, x, *names_of_others(self._subjects))
+        for number, subject in enumerate(self._subjects):
+            subject.know(self._classes, any(method.classes and method.model == number for method in known.values()))
         of_first = any(method.classes and method.model == 0 for method in known.values())
         self._places = Places(self._model if of_first else None, x)
         self._asked: dict[int, dict[str, Place]] = {}
@@ -132,7 +132,7 @@ class HeatmapOverlay(HeatmapDepth):
         self.class_names = list(self._classes.names)
         self._list_targets()
         self.target = target
-        self.observe(self._list_targets, names="class_names")
+        self.observe(self._list_targets, names=["class_names", "target", "against", "beside"])
         self.observe(self._ask_again, names=list(_QUESTION))
         self.compute()
         self._watch_depth()
@@ -250,6 +250,7 @@ class HeatmapOverlay(HeatmapDepth):
             enough |= early
             shown = settled(result) if enough and not method.finished else result
             answer = Answer(shown, row, maps, enough, steps, early)
+            answer.explains = self._told_by(question, method, result)
             self._keep(question, answer)
             if enough or clock.due():
                 # While a cell keeps the kernel busy, a new view's question for the picture waits; this thread does not.
@@ -336,7 +337,7 @@ class HeatmapOverlay(HeatmapDepth):
 
     def _missing(self, images: Sequence[int]) -> Iterator[None]:
         wanted = dict.fromkeys(question for image in images for question in self._shown(image))
-        self._kept = max(_KEPT_ANSWERS, 2 * len(wanted))
+        self._kept, self._paged = max(_KEPT_ANSWERS, 2 * len(wanted)), max(self._paged, len(images))
         for question in wanted:
             answer = self._answers.get(question)
             if answer is None or not answer.final:

@@ -155,6 +155,16 @@ export class Comparison {
     else if (chosen.length < most) this.choose(by, [...chosen, entry]);
   }
 
+  /** Takes a target off the list: of those beside each other first, so that a difference stays that of its pictures. */
+  forget(index: number): void {
+    const chosen = this.chosen("class");
+    const rest = chosen.filter((other) => other !== index);
+    if (rest.length === 0 && this.by.peek() === "class") this.start(null);
+    else if (rest.length < chosen.length) this.choose("class", rest);
+    this.store.committer.flush();
+    this.store.host.send({ type: "forget", index });
+  }
+
   /** Shows them; without a way one picture again. */
   start(by: By | "gallery" | null): void {
     const { state, method } = this.store;

@@ -131,7 +131,8 @@ export class Depth {
     const key = keyOf(question);
     ways.delete(key);
     ways.set(key, { question, layers, message: { content: { ...message }, buffers: buffers.map(toBase64) } });
-    if (ways.size > most) ways.delete(ways.keys().next().value!);
+    // A saved page has all that it will ever have.
+    if (ways.size > most && this.store.canCompute.peek()) ways.delete(ways.keys().next().value!);
     this.ways.value = ways;
     if (this.asked.peek() === key) this.asked.value = "";
   }

@@ -13,21 +13,23 @@ export interface MapSet {
   notes: Note[];
   /** What the score explained is counted in; maps of one unit may share a scale. */
   unit: string;
+  /** Of a finished result: the class or target that it says it explains; "" of answers to a question. */
+  explains: string;
   /** Why there are no maps. */
   refused: string;
   final: boolean;
 }
 
 export function decodeMaps(
-  message: Pick<MapsMessage, "maps" | "shared_range" | "notes" | "unit" | "refused" | "final">,
+  message: Pick<MapsMessage, "maps" | "shared_range" | "notes" | "unit" | "explains" | "refused" | "final">,
   buffers: Bytes[],
 ): MapSet {
   const maps = new Map<string, HeatMap>();
   message.maps.forEach((header, i) => {
     maps.set(header.name, new HeatMap(header, buffers[i]!));
   });
-  const { shared_range = {}, notes = [], unit = "", refused = "", final = true } = message;
-  return { question: null, maps, sharedRange: shared_range, notes, unit, refused, final };
+  const { shared_range = {}, notes = [], unit = "", explains = "", refused = "", final = true } = message;
+  return { question: null, maps, sharedRange: shared_range, notes, unit, explains, refused, final };
 }
 
 /** The value range that the colours span. */

@@ -18,7 +18,7 @@ export function recordedMaps(question: Question, set: MapSet): RecordedMessage {
     shape: [height, width],
     range: extent,
   }));
-  const { sharedRange, notes, unit, refused } = set;
+  const { sharedRange, notes, unit, explains, refused } = set;
   return {
     content: {
       type: "maps",
@@ -28,6 +28,7 @@ export function recordedMaps(question: Question, set: MapSet): RecordedMessage {
       notes,
       unit,
       final: true,
+      ...(explains ? { explains } : {}),
       ...(refused ? { refused } : {}),
     },
     buffers: maps.map(({ bytes }) => toBase64(bytes)),

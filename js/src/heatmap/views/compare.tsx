@@ -96,6 +96,17 @@ function Entries({ by }: { by: By }) {
                 <span>{entryName(store, by, entry)}</span>
                 <small>{entrySaid(store, by, entry)}</small>
               </label>
+              {by === "class" && isTarget(store, entry) && (
+                <button
+                  type="button"
+                  class="xw-forget"
+                  aria-label={`Take ${entryName(store, by, entry)} off the list`}
+                  title="Take it off the list"
+                  onClick={() => comparison.forget(Number(entry))}
+                >
+                  ×
+                </button>
+              )}
             </li>
           );
         })}
@@ -115,6 +126,11 @@ function Entries({ by }: { by: By }) {
       </p>
     </>
   );
+}
+
+/** Whether it is a target that somebody named or pointed at, which can be taken off the list where there is a kernel. */
+function isTarget(store: HeatmapStore, entry: Entry): boolean {
+  return store.canCompute.value && store.state.targets.value.some(({ index }) => index === entry);
 }
 
 /** Whether there is an answer, or can be one: without a kernel only what was saved. */

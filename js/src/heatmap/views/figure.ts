@@ -128,11 +128,12 @@ function makingOf(store: HeatmapStore, panes: readonly Pane[]): string[] {
   });
   const beside = store.comparison.several.value;
   // Of the map that is drawn: the answer to the present question may be on its way.
-  const drawn =
-    panes.flatMap((pane) => contentOf(store, pane) ?? [])[0]?.question ??
-    store.question({ method: methods[0]! });
+  const content = panes.flatMap((pane) => contentOf(store, pane) ?? [])[0];
+  const drawn = content?.question ?? store.question({ method: methods[0]! });
   const explained =
-    methods.some(({ classes }) => classes) && !beside ? [`class ${classText(store, drawn)}`] : [];
+    (methods.some(({ classes }) => classes) || content?.explains) && !beside
+      ? [`class ${content?.explains || classText(store, drawn)}`]
+      : [];
   const { gallery, by } = store.comparison;
   const one = images.value > 1 && by.value !== "image" ? [`image ${image.value + 1} of ${images.value}`] : [];
   const place = gallery.value ? [`${images.value} images on one scale`] : one;

@@ -36,6 +36,8 @@ export interface PaneContent {
   notes: Note[];
   /** What the map answers: while another answer is on its way, the question before. */
   question: Question;
+  /** Of a finished result: what it says that it explains. */
+  explains?: string;
   /** False while the answer to the present question is on its way. */
   current: boolean;
 }
@@ -133,7 +135,11 @@ function differencePane(store: HeatmapStore, maps: readonly MapPane[]): Pane[] {
 /** Why two maps cannot be held against each other number by number; "" where they can. */
 export function apart(store: HeatmapStore, one: MapPane, other: MapPane): string {
   const [first, second] = [store.result(one).set, store.result(other).set];
-  const units = [countedIn(one.view, first), countedIn(other.view, second)];
+  for (const [{ short }, set] of [[one, first] as const, [other, second] as const])
+    if (set?.refused) return `${short} has no map`;
+  // What a score is counted in is said with the last of its numbers.
+  const both = first?.final && second?.final;
+  const units = [countedIn(one.view, both ? first : null), countedIn(other.view, both ? second : null)];
   if (first && second && units[0] !== units[1])
     return `${one.short} is counted in ${units[0]}, ${other.short} in ${units[1]}`;
   const [a, b] = [first?.maps.get(one.view.map), second?.maps.get(other.view.map)];
@@ -203,6 +209,7 @@ export function contentOf(store: HeatmapStore, pane: Pane): PaneContent | null {
     error: (method.error && set.maps.get(method.error)) || null,
     notes: set.notes,
     question,
+    explains: set.explains,
     current,
   };
 }
@@ -251,25 +258,32 @@ export function scaleSentence(store: HeatmapStore): string {
   if (scale.value === "own") return "Each picture has a scale of its own: compare places, not colours.";
   const units = [...new Set(there.map(({ unit }) => unit).filter(Boolean))];
   const of = units.length === 1 ? ` (of the ${units[0]})` : "";
-  const classes = by.value === "model" ? ofOwnClasses(store) : "";
+  const classes = by.value === "model" || by.value === "method" ? ofOwnClasses(store) : "";
   if (store.scales.count < 2)
     return `One scale for all${gallery.value ? ` ${shown.value.length} images` : ""}${of}: equal colours are equal numbers.${classes}`;
   if (units.length > 1)
     return `Pictures share a scale where their scores are counted alike (${units.join(", ")}).${classes}`;
+  if (store.scales.count < there.length)
+    return `Pictures by one kind of method share a scale; between kinds compare places, not colours.${classes}`;
   return `Each method has a scale of its own: compare places, not colours.${classes}`;
 }
 
-/** Of models that explain classes of their own: which. */
+/** Of models or finished results that explain classes of their own: which. */
 function ofOwnClasses(store: HeatmapStore): string {
-  if (store.state.target.value !== null) return "";
-  const { image } = store.state;
-  const said = store.comparison.shown.value.map(({ method }) => {
-    const first = store.albumOf(method).prediction(image.value)?.classes[0];
-    return first === undefined ? "" : `${method.label} ${store.className(first)}`;
+  const { image, target } = store.state;
+  const { shown } = store.comparison;
+  const told = shown.value.map((ask) => store.result(ask).set?.explains ?? "");
+  const names = shown.value.map(({ method }, i) => {
+    const index = target.value ?? store.albumOf(method).prediction(image.value)?.classes[0];
+    return told[i] || (method.classes && index !== undefined ? store.className(index) : "");
   });
-  const names = new Set(
-    said.map((text, i) => text.slice(store.comparison.shown.value[i]!.method.label.length)),
-  );
-  if (names.size < 2 || said.includes("")) return "";
-  return ` Each explains its own prediction (${said.join(", ")}): choose a class to hold them to one.`;
+  const finished = told.some(Boolean);
+  // What explains no class, as an array, is not held against those that do.
+  if (new Set(names.filter(Boolean)).size < 2 || (!finished && names.includes(""))) return "";
+  const said = names
+    .flatMap((name, i) => (name ? [`${shown.value[i]!.method.label} ${name}`] : []))
+    .join(", ");
+  return finished
+    ? ` They explain different classes (${said}).`
+    : ` Each explains its own prediction (${said}): choose a class to hold them to one.`;
 }

@@ -1,6 +1,6 @@
 /** What is on screen, in words: a method with its settings, the class, what the colours say. */
 import { formatCount, formatNumber } from "../../shared/data/format.ts";
-import { colourSentence, emptySentence } from "../../shared/data/words.ts";
+import { colourSentence, emptySentence, givenSentence } from "../../shared/data/words.ts";
 import { saysNothing } from "../../shared/drawing/painter.ts";
 import type { HeatmapStore } from "../state/store.ts";
 import type { Control, Method, ParameterValue, Question } from "../types.ts";
@@ -58,12 +58,17 @@ export function sentenceOf(
   const beside = target !== undefined || (several && question.target === null);
   const explained = beside
     ? target === undefined
-      ? "the class predicted"
+      ? content.explains
+        ? "the class that it explains"
+        : "the class predicted"
       : "what stands above it"
-    : classText(store, question);
+    : content.explains || classText(store, question);
   const named = (text = "") => text.replace("{class}", explained);
   if (!view.high || !view.low) return "";
-  const said = colourSentence(colormap, named(view.high), named(view.low), store.state.overlay.value);
+  const style = store.state.overlay.value;
+  const said = view.given
+    ? givenSentence(colormap, view.high, view.low, style)
+    : colourSentence(colormap, named(view.high), named(view.low), style);
   return content.layer ? `${said} ${layerSentence(store, content.layer)}` : said;
 }
 

@@ -105,6 +105,13 @@ export function colourSentence(colormap: string, high: string, low: string, styl
     : `${capital(bright)}: ${high}. ${capital(dark)}: ${low}.`;
 }
 
+/** The same of a signed map that somebody gave: nobody here knows what its signs speak for. */
+export function givenSentence(colormap: string, high: string, low: string, style: OverlayStyle): string {
+  const [bright, dark] = ends[colormap] ?? ["the last colour", "the first colour"];
+  const lines = style === "outlines" ? " lines" : "";
+  return `${capital(bright)}${lines}: ${high}. ${capital(dark)}${lines}: ${low}.`;
+}
+
 /** What the colours of a difference say: where which of two has more. */
 export function differenceText(
   colormap: string,
