@@ -386,6 +386,11 @@ def test_two_hundred_random_actions(opened: Open, cnn: ImageModel, vit: ImageMod
         "stop": lambda: press(root.get_by_role("button", name="Stop")),
         "go on": lambda: press(root.get_by_role("button", name="Go on")),
         "frame": lambda: press(root.locator(".xw-frame")),
+        "play": lambda: press(root.locator(".xw-depth .xw-play")),
+        "layer": lambda: [
+            s.press(dice.choice(["Home", "End", "ArrowLeft"])) for s in root.get_by_role("slider", name="Depth").all()
+        ],
+        "forget": lambda: popup(lambda box: press(box.locator(".xw-forget"))),
         "python": lambda: setattr(live.widget, "show", dice.choice(["relevance", "models", "images", "gallery"])),
     }
     for _ in range(200):
