@@ -351,7 +351,8 @@ def test_a_saved_page_compares_without_a_kernel(opened: Open, tmp_path: Path) ->
 
 def test_two_hundred_random_actions(opened: Open, cnn: ImageModel, vit: ImageModel) -> None:
     explainers = {"CNN": LRP(cnn), "ViT": LRP(vit), "gradient": GradientXInput(cnn)}
-    live = opened(explainers=explainers, width=1200)
+    named = {f"mine {k}": lambda out, k=k: out[:, k] for k in range(3)}
+    live = opened(explainers=explainers, width=1200, target=named)
     dice = random.Random(5)
     root, page = live.root, live.page
     done: dict[str, int] = {}
