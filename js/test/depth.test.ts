@@ -267,3 +267,11 @@ test("a saved page keeps the layers of all its images", () => {
   assert.equal(store.depth.layers.value?.length, 3);
   assert.equal(store.depth.recorded(() => true).length, 40);
 });
+
+test("what a page weighs counts the layers that it will hold", () => {
+  answerMap();
+  answerLayers();
+  const [one, both] = [store.weight("this")!, store.weight("all")!];
+  store.set("depth", "layer3");
+  assert.deepEqual([store.weight("this"), store.weight("all")], [one + 10, both + 20]);
+});

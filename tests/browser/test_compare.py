@@ -390,7 +390,8 @@ def test_layers_are_of_one_picture_at_a_time(opened: Open) -> None:
 
 def test_two_hundred_random_actions(opened: Open, cnn: ImageModel, vit: ImageModel) -> None:
     explainers = {"CNN": LRP(cnn), "ViT": LRP(vit), "gradient": GradientXInput(cnn)}
-    live = opened(explainers=explainers, width=1200)
+    named = {f"mine {k}": lambda out, k=k: out[:, k] for k in range(3)}
+    live = opened(explainers=explainers, width=1200, target=named)
     dice = random.Random(5)
     root, page = live.root, live.page
     done: dict[str, int] = {}
@@ -432,6 +433,7 @@ def test_two_hundred_random_actions(opened: Open, cnn: ImageModel, vit: ImageMod
         "layer": lambda: slide(root.get_by_role("slider", name="Depth")),
         "play": lambda: press(root.locator(".xw-play")),
         "layers": lambda: press(root.get_by_role("radiogroup", name="Layers").get_by_role("radio")),
+        "forget": lambda: popup(lambda box: press(box.locator(".xw-forget"))),
         "python": lambda: setattr(live.widget, "show", dice.choice(["relevance", "models", "images", "gallery"])),
     }
     for _ in range(200):

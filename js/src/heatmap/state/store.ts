@@ -241,7 +241,10 @@ export class HeatmapStore extends WidgetStore<HeatmapState> {
     const maps = here.reduce((sum, [, { maps: of }]) => sum + of.size, 0);
     // Bytes of colours, and of maps in half precision.
     const bytes = picture.width * picture.height * (3 * own.size + 2 * maps);
-    return (bytes / own.size) * (images === "all" ? this.state.images.value : own.size);
+    // Where a layer is shown a page has all of them, of every image.
+    const layers = this.state.depth.value === null ? [] : (this.depth.layers.value ?? []);
+    const cells = layers.reduce((sum, { map }) => sum + (map?.values.length ?? 0), 0);
+    return (bytes / own.size + 2 * cells) * (images === "all" ? this.state.images.value : own.size);
   }
 
   protected override holds(image: number): boolean {
