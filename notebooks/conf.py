@@ -69,6 +69,8 @@ python_maximum_signature_line_length = 100
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
 napoleon_use_rtype = False
+# An attribute that autodoc lists as a field is described once.
+napoleon_use_ivar = True
 napoleon_custom_sections = [("Raises (once images are explained)", "params_style")]
 
 # -- looks -----------------------------------------------------------------------------------------------------------
