@@ -44,7 +44,9 @@ def test_an_exercise_is_handed_out_open(lesson: int) -> None:
 
 
 @pytest.mark.parametrize("number", [number for lesson in LESSONS for number in numbers_of(lesson)])
-@pytest.mark.parametrize("answer", ["nonsense", object(), [], {}, float("nan"), -1], ids=["text", "object", "list", "dict", "nan", "number"])
+@pytest.mark.parametrize(
+    "answer", ["nonsense", object(), [], {}, float("nan"), -1], ids=["text", "object", "list", "dict", "nan", "number"]
+)
 def test_answers_of_any_kind_get_a_hint(number: str, answer: object) -> None:
     verdict = exercises.check(number, answer)
     assert not verdict
