@@ -2,13 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import socket
-import subprocess
-import sys
-import time
-import urllib.request
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,8 +11,9 @@ from typing import Any
 import nbformat
 from playwright.sync_api import ConsoleMessage, Page
 
-ROOT = Path(__file__).parents[2]
-_STARTED = 60.0
+from tests.browser.servers import jupyter
+
+_QUIET = ["--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate", "--LabApp.news_url="]
 
 
 class Lab:
@@ -26,54 +21,12 @@ class Lab:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.port = _free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
-        # Threads beyond the two cores of a small machine would starve the browser.
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", "JUPYTER_CONFIG_DIR": str(folder / ".config")}
-        environment["PYTHONPATH"] = os.pathsep.join([str(ROOT), environment.get("PYTHONPATH", "")])
-        self._log = (folder / "server.log").open("w")
-        self._process = subprocess.Popen(
-            [
-                sys.executable,
-                "-m",
-                "jupyterlab",
-                "--no-browser",
-                "--allow-root",
-                "--expose-app-in-browser",
-                f"--ServerApp.port={self.port}",
-                "--ServerApp.port_retries=0",
-                "--IdentityProvider.token=",
-                f"--ServerApp.root_dir={folder}",
-                "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
-                "--LabApp.news_url=",
-            ],
-            env=environment,
-            stdout=self._log,
-            stderr=subprocess.STDOUT,
-        )
-        self._wait()
-
-    def _wait(self) -> None:
-        deadline = time.monotonic() + _STARTED
-        while time.monotonic() < deadline:
-            if self._process.poll() is not None:
-                break
-            try:
-                with urllib.request.urlopen(f"{self.url}/api", timeout=2):
-                    return
-            except OSError:
-                time.sleep(0.1)
-        self.close()
-        raise RuntimeError(f"JupyterLab did not start:\n{(self.folder / 'server.log').read_text()[-3000:]}")
+        self._server = jupyter(folder, "jupyterlab", options=_QUIET)
+        self.url = self._server.url
 
     def close(self) -> None:
         """End the server and its kernels."""
-        self._process.terminate()
-        try:
-            self._process.wait(10)
-        except subprocess.TimeoutExpired:
-            self._process.kill()
-        self._log.close()
+        self._server.close()
 
     def write(self, name: str, cells: Sequence[str]) -> str:
         """A notebook of code cells; gives its name."""
@@ -199,9 +152,3 @@ class Notebook:
         """What was counted so far."""
         sent: list[Any] = self.page.evaluate("() => window.sentMessages")
         return sent
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

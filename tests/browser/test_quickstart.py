@@ -11,7 +11,9 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from .jupyterlab import ROOT, Lab, Notebook
+from tests.browser.servers import ROOT
+
+from .jupyterlab import Lab, Notebook
 
 pytestmark = pytest.mark.browser
 

@@ -9,7 +9,7 @@ import sys
 import venv
 from pathlib import Path
 
-from tests.browser.jupyterlab import ROOT
+from tests.browser.servers import ROOT
 
 KERNEL = "analysis"
 

@@ -10,7 +10,7 @@ import json
 import re
 import time
 import urllib.request
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -19,7 +19,9 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Locator, Page, expect
 
-from .servers import answered
+from tests.browser.servers import Server
+
+from .notebook import answered, ready, run_all, save_and_reload
 
 CAPABILITIES = ("shows", "computes", "streams", "stops", "saves", "survives_reload")
 PATIENCE = 90.0
@@ -120,6 +122,22 @@ def has_numbers(opened: Opened) -> None:
     )
     row, column = (int(n) for n in np.unravel_index(np.abs(heat).argmax(), heat.shape))
     assert read_pixel(page, root, row, column) == pytest.approx(heat[row, column], rel=6e-3)
+
+
+def visited(
+    chromium: Browser, server: Server, folder: Path, address: str, *, jupyter: bool = False, height: int = 1100
+) -> Iterator[Opened]:
+    """A page of the server, which both end with it; of Jupyter a notebook, all cells of which are run."""
+    context = chromium.new_context(viewport={"width": 1300, "height": height}, accept_downloads=True)
+    page = context.new_page()
+    found = Opened(page, folder, (lambda: save_and_reload(page)) if jupyter else page.reload)
+    page.goto(address, timeout=120_000)
+    if jupyter:
+        ready(page)
+        run_all(page)
+    yield found
+    context.close()
+    server.close()
 
 
 class Capabilities:

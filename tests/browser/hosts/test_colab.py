@@ -16,8 +16,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser
 
+from tests.browser.servers import Server, free_port
+
 from .capabilities import PATIENCE, Capabilities, Opened, has_numbers
-from .servers import SOURCE, Server, free_port, notebook, serving
+from .notebook import SOURCE, notebook, serving
 
 pytestmark = pytest.mark.browser
 

@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 from playwright.sync_api import Browser, FrameLocator, expect
 
+from tests.browser.servers import jupyter
+
 from .apart import ALONE, KERNEL, environment
-from .capabilities import PATIENCE, Opened, bound, until
-from .servers import SOURCE, jupyter, notebook, ready, run_all, save_and_reload, serving
+from .capabilities import PATIENCE, Opened, bound, until, visited
+from .notebook import SOURCE, notebook, serving
 
 pytestmark = pytest.mark.browser
 STATIC = "import xaiwidgets as xw\nxw.options(static=True)"
@@ -22,15 +24,7 @@ def opened(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Itera
     folder = tmp_path_factory.mktemp("static")
     notebook(folder, [STATIC, SOURCE + serving(folder), "overlay"], kernel=KERNEL)
     server = jupyter(folder, "jupyterlab", environment(folder, anywidget=False), ALONE)
-    context = chromium.new_context(viewport={"width": 1300, "height": 1300})
-    page = context.new_page()
-    found = Opened(page, folder, lambda: save_and_reload(page))
-    page.goto(f"{server.url}/lab/tree/host.ipynb?reset")
-    ready(page)
-    run_all(page)
-    yield found
-    context.close()
-    server.close()
+    yield from visited(chromium, server, folder, f"{server.url}/lab/tree/host.ipynb?reset", jupyter=True, height=1300)
 
 
 def framed(opened: Opened) -> FrameLocator:

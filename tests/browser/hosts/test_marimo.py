@@ -9,8 +9,10 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser
 
+from tests.browser.servers import Server, free_port
+
 from .capabilities import Capabilities, Opened
-from .servers import SOURCE, Server, free_port, serving
+from .notebook import SOURCE, serving
 
 pytest.importorskip("marimo", reason="marimo is not installed: pip install 'xaiwidgets[hosts]'")
 pytestmark = pytest.mark.browser

@@ -9,8 +9,10 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser
 
-from .capabilities import Capabilities, Opened
-from .servers import SOURCE, Server, free_port, serving
+from tests.browser.servers import Server, free_port
+
+from .capabilities import Capabilities, Opened, visited
+from .notebook import SOURCE, serving
 
 pytest.importorskip("solara", reason="Solara is not installed: pip install 'xaiwidgets[hosts]'")
 pytestmark = pytest.mark.browser
@@ -38,13 +40,7 @@ def opened(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Itera
     server = Server(
         folder, [sys.executable, "-m", "solara", "run", "host.py", *options], f"http://127.0.0.1:{port}/readyz"
     )
-    context = chromium.new_context(viewport={"width": 1300, "height": 1100}, accept_downloads=True)
-    page = context.new_page()
-    found = Opened(page, folder, page.reload)
-    page.goto(f"http://127.0.0.1:{port}", timeout=120_000)
-    yield found
-    context.close()
-    server.close()
+    yield from visited(chromium, server, folder, f"http://127.0.0.1:{port}")
 
 
 class TestSolara(Capabilities):

@@ -12,7 +12,7 @@ from nbclient import NotebookClient
 from nbconvert import HTMLExporter
 from playwright.sync_api import Browser, ConsoleMessage, FrameLocator, Locator, Page, expect
 
-from tests.browser.jupyterlab import ROOT
+from tests.browser.servers import ROOT
 from xaiwidgets.widgets.frame import MOST_BYTES
 
 from .capabilities import until

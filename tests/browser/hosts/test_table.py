@@ -7,7 +7,7 @@ from importlib import import_module
 
 import pytest
 
-from tests.browser.jupyterlab import ROOT
+from tests.browser.servers import ROOT
 
 from .capabilities import CAPABILITIES, Capabilities
 

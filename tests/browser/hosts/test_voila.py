@@ -8,8 +8,10 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser
 
-from .capabilities import Capabilities, Opened
-from .servers import Server, free_port, notebook
+from tests.browser.servers import Server, free_port
+
+from .capabilities import Capabilities, Opened, visited
+from .notebook import notebook
 
 pytest.importorskip("voila", reason="Voila is not installed: pip install 'xaiwidgets[hosts]'")
 pytestmark = pytest.mark.browser
@@ -22,13 +24,7 @@ def opened(chromium: Browser, tmp_path_factory: pytest.TempPathFactory) -> Itera
     file = notebook(folder)
     options = ["--no-browser", f"--port={port}", "--Voila.ip=127.0.0.1"]
     server = Server(folder, [sys.executable, "-m", "voila", *options, str(file)], f"http://127.0.0.1:{port}/static/")
-    context = chromium.new_context(viewport={"width": 1300, "height": 1100}, accept_downloads=True)
-    page = context.new_page()
-    found = Opened(page, folder, page.reload)
-    page.goto(f"http://127.0.0.1:{port}", timeout=120_000)
-    yield found
-    context.close()
-    server.close()
+    yield from visited(chromium, server, folder, f"http://127.0.0.1:{port}")
 
 
 class TestVoila(Capabilities):

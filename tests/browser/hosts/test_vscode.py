@@ -16,8 +16,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, Route
 
+from tests.browser.servers import jupyter
+
 from .capabilities import Capabilities, Opened
-from .servers import SOURCE, jupyter, serving
+from .notebook import SOURCE, serving
 
 pytestmark = pytest.mark.browser
 

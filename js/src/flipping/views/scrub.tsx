@@ -1,5 +1,6 @@
 /** Play, and the slider from step to step. */
 import { useEffect } from "preact/hooks";
+import { PlayButton } from "../../shared/controls/play.tsx";
 import { Slider } from "../../shared/controls/slider.tsx";
 import { useView } from "./context.ts";
 import { stepText } from "./words.ts";
@@ -33,18 +34,13 @@ export function Scrubber() {
   };
   return (
     <div class="xw-scrub">
-      <button
-        type="button"
-        class="xw-button xw-icon xw-play"
-        aria-label={playing.value ? "Pause" : "Play"}
+      <PlayButton
+        playing={playing.value}
+        said="Play"
         title={playing.value ? "Pause (space)" : "Play (space)"}
         disabled={steps === 0}
-        onClick={toggle}
-      >
-        <svg viewBox="0 0 16 16" aria-hidden="true" fill="currentColor">
-          {playing.value ? <path d="M4 2h3v12H4zM9 2h3v12H9z" /> : <path d="M4 2l9 6-9 6z" />}
-        </svg>
-      </button>
+        onToggle={toggle}
+      />
       <Slider
         label="Step"
         value={step}

@@ -1,6 +1,7 @@
 /** From the output to the pixels: a slider over the layers, play, and what is where. */
 import { useSignal } from "@preact/signals";
 import { useEffect } from "preact/hooks";
+import { PlayButton } from "../../shared/controls/play.tsx";
 import { Segmented } from "../../shared/controls/segmented.tsx";
 import { Slider } from "../../shared/controls/slider.tsx";
 import { clamp } from "../../shared/data/numbers.ts";
@@ -69,18 +70,13 @@ export function DepthControl() {
   return (
     <section class="xw-depth" aria-label="Depth">
       <div class="xw-depth-way" onPointerDownCapture={() => depth.open()}>
-        <button
-          type="button"
-          class="xw-button xw-icon xw-play"
-          aria-label={playing.value ? "Pause" : "Play the way from the output to the pixels"}
+        <PlayButton
+          playing={playing.value}
+          said="Play the way from the output to the pixels"
           title={playing.value ? "Pause" : "Watch relevance flow from the output to the pixels"}
           disabled={absent}
-          onClick={toggle}
-        >
-          <svg viewBox="0 0 16 16" aria-hidden="true" fill="currentColor">
-            {playing.value ? <path d="M4 2h3v12H4zM9 2h3v12H9z" /> : <path d="M4 2l9 6-9 6z" />}
-          </svg>
-        </button>
+          onToggle={toggle}
+        />
         <Slider
           label="Depth"
           help={help.depth}
