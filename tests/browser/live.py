@@ -38,14 +38,11 @@ class Live(StandIn):
 
     def turn(self, turns: int = 60) -> None:
         """Let both talk until neither has anything to say."""
-        quiet = 0
         for _ in range(turns):
             # A change rests for a moment before it is written.
-            self.page.wait_for_timeout(60 if quiet == 0 else 320)
-            quiet = 0 if self.exchange() else quiet + 1
-            if quiet == 2:
-                break
-        self.settle()
+            self.rest()
+            if not self.exchange():
+                return
 
     def exchange(self) -> bool:
         """What each has said since the last time reaches the other; whether there was anything."""

@@ -11,6 +11,10 @@ from typing import Any
 import numpy as np
 from playwright.sync_api import ConsoleMessage, Locator, Page
 
+from .still import WATCH, still
+
+REST = 600
+"""Milliseconds. Longer than any pause after which something is written, asked or said; shorter than what is waited for in vain."""
 STATIC = Path(__file__).parents[2] / "xaiwidgets" / "widgets" / "static"
 PAGE = """<!doctype html><meta charset="utf-8"><link rel="stylesheet" href="heatmap.css">
 <style>body { margin: 8px; font-family: sans-serif; } .cell { margin-bottom: 16px; }</style>
@@ -241,7 +245,11 @@ class StandIn:
 
     def settle(self) -> None:
         """Waits until what was asked for is on screen."""
-        self.page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        still(self.page)
+
+    def rest(self) -> None:
+        """Waits until what was put off is done as well: what a gesture leaves is written, and said to a screen reader."""
+        still(self.page, longest=REST)
 
     def pixel(self, x: float, y: float, pane: int = 0, view: int = 0) -> tuple[int, int, int]:
         """The colour of a canvas at a share of its width and height."""
@@ -318,6 +326,7 @@ def serve(page: Page, body: str) -> None:
         else:
             route.fulfill(status=204)
 
+    page.add_init_script(WATCH)
     page.route("http://standin.test/**", answer)
     page.goto("http://standin.test/page.html")
     page.wait_for_function("window.loaded === true")

@@ -18,6 +18,9 @@ PAGE = """<!doctype html><meta charset="utf-8"><link rel="stylesheet" href="conc
 import widget, { StandInModel } from "./concepts.js";
 window.start = (state, answers, respond) => {
   const model = new StandInModel(state);
+  // Questions of a kind that wait for their answer, and the most that ever did at once.
+  const open = {};
+  window.most = {};
   const find = (want) => answers.filter((a) => Object.entries(a.match).every(([k, v]) => JSON.stringify(want[k]) === JSON.stringify(v)));
   model.respond = (message) => {
     if (!respond) return;
@@ -25,7 +28,13 @@ window.start = (state, answers, respond) => {
     if (message.type !== "ask") return;
     for (const { content, buffers } of find(message.want)) {
       // As Python: not at once, and word for word what was asked.
-      setTimeout(() => model.receive({ ...content, want: message.want, request: message.id }, buffers), window.delay ?? 0);
+      const { kind } = message.want;
+      open[kind] = (open[kind] ?? 0) + 1;
+      window.most[kind] = Math.max(window.most[kind] ?? 0, open[kind]);
+      setTimeout(() => {
+        open[kind]--;
+        model.receive({ ...content, want: message.want, request: message.id }, buffers);
+      }, window.delay ?? 0);
     }
   };
   window.instance = widget();

@@ -11,8 +11,12 @@ from playwright.sync_api import Browser, Frame, Page, Route, expect
 
 from tests import book
 
+from .standin import REST
+from .still import still
+
 pytestmark = pytest.mark.browser
 Open = Callable[..., Page]
+FITS = "() => document.body.scrollHeight <= innerHeight && innerHeight <= document.body.scrollHeight + 4"
 SIZES = {"light": (1300, 1000), "dark": (1300, 1000), "phone": (390, 800)}
 
 
@@ -59,6 +63,7 @@ def frames(page: Page) -> list[Frame]:
         frame = handle.content_frame() if handle else None
         assert frame is not None
         frame.wait_for_selector(".xw canvas")
+        still(frame)
         found.append(frame)
     return found
 
@@ -127,12 +132,12 @@ def test_a_live_widget_is_dragged(open_page: Open) -> None:
     page.mouse.down()
     page.mouse.move(box["x"] + 0.3 * box["width"], box["y"] + box["height"] / 2, steps=5)
     page.mouse.up()
-    page.wait_for_timeout(200)
+    still(frame, REST)
     assert 20 <= float(slider.input_value()) * (100 if float(slider.input_value()) <= 1 else 1) <= 40
     dragged = picture(frame)
     assert dragged != before
     frame.get_by_role("listbox", name="Images").get_by_role("option").nth(2).click()
-    page.wait_for_timeout(200)
+    still(frame, REST)
     assert picture(frame) != dragged
     assert frame.get_by_text("needs a kernel").count() == 0
 
@@ -140,13 +145,10 @@ def test_a_live_widget_is_dragged(open_page: Open) -> None:
 def test_frames_are_as_tall_as_what_they_show(open_page: Open) -> None:
     page = open_page("methods/relax")
     [frame] = frames(page)
-    page.wait_for_timeout(300)
-    shown, needed = frame.evaluate("[innerHeight, document.body.scrollHeight]")
-    assert needed <= shown <= needed + 4
+    frame.wait_for_function(FITS)
     page.set_viewport_size({"width": 700, "height": 900})
-    page.wait_for_timeout(400)
-    shown, needed = frame.evaluate("[innerHeight, document.body.scrollHeight]")
-    assert needed <= shown <= needed + 4
+    frame.wait_for_function("() => innerWidth < 700")
+    frame.wait_for_function(FITS)
 
 
 def test_the_switch_of_the_site_is_the_widgets_too(open_page: Open) -> None:

@@ -133,6 +133,45 @@ def test_models_and_their_difference_on_screen_are_those_in_python(opened: Open,
     assert live.errors == []
 
 
+def test_what_changes_places_is_never_blank(opened: Open) -> None:
+    live = opened(difference=[0, 1], show="models")
+    live.root.get_by_role("button", name="Compare").click()
+    ends = live.root.get_by_role("combobox", name="Difference of")
+    seen = ends.evaluate(
+        """async (ends) => {
+            const frames = document.querySelectorAll(".xw-frame canvas");
+            const blank = () => [...frames].filter((c) => !c.getContext("2d").getImageData(9, 9, 1, 1).data[3]).length;
+            const found = [];
+            ends.selectedIndex = 1;
+            ends.dispatchEvent(new Event("change", { bubbles: true }));
+            for (let i = 0; i < 8; i++) {
+                await new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
+                found.push(blank());
+            }
+            return found;
+        }"""
+    )
+    assert labels_of(live)[-1] == "ViT − CNN"
+    assert seen == [0] * 8
+
+
+def test_a_key_right_after_the_click_is_heard(opened: Open) -> None:
+    button = opened().root.get_by_role("button", name="Compare")
+    there = button.evaluate(
+        """async (button) => {
+            const found = [];
+            for (const act of [() => button.click(), () => button.dispatchEvent(new KeyboardEvent("keydown", { key: "Escape", bubbles: true }))]) {
+                act();
+                // What follows without a frame, a timer or another event between.
+                for (let i = 0; i < 20; i++) await null;
+                found.push(button.parentElement.querySelector("[role=dialog]") !== null);
+            }
+            return found;
+        }"""
+    )
+    assert there == [True, False]
+
+
 def test_each_says_what_its_own_model_says(opened: Open, cnn: ImageModel, vit: ImageModel) -> None:
     live = opened()
     compare(live, "Model")

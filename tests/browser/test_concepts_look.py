@@ -80,7 +80,7 @@ def test_an_answer_to_a_box_leaves_the_list_where_it_is(browse: Open) -> None:
     assert rows.evaluate("(rows) => rows.scrollTop") == 0
     rows.evaluate("(rows) => { rows.scrollTop = 90; }")
     widget.root.locator(".xw-box-layer").press("ArrowRight")
-    widget.page.wait_for_timeout(200)
+    widget.rest()
     assert rows.evaluate("(rows) => rows.scrollTop") == 90
     # One that is chosen comes into view.
     search = widget.root.get_by_role("combobox", name="Search")

@@ -74,7 +74,7 @@ class TestList:
 
     def test_box_by_pointer_and_by_keys(self, browse: Open) -> None:
         widget = browse()
-        widget.page.wait_for_timeout(300)
+        widget.rest()
         area = widget.root.locator(".xw-box-layer")
         box = area.bounding_box()
         assert box is not None
@@ -117,7 +117,8 @@ class TestList:
         assert area is not None
         start = (area["x"] + 5, area["y"] + 5)
         widget.drag(start, (start[0] + 150, start[1] + 150), steps=40)
-        widget.page.wait_for_timeout(400)
+        widget.rest()
+        assert widget.page.evaluate("window.most.region") == 1, "asked again only when the last one is answered"
         regions = [message for message in widget.sent if message.get("want", {}).get("kind") == "region"]
         boxes = [message["want"]["box"] for message in regions]
         assert 2 <= len(boxes) <= 30
@@ -263,7 +264,7 @@ class TestFiles:
         widget = browse(traits=code)
         rows(widget).nth(1).click()
         expect(rows(widget).nth(1)).to_have_attribute("aria-selected", "true")
-        widget.page.wait_for_timeout(300)
+        widget.rest()
         path = self.offline(widget, tmp_path)
         page = widget.page.context.new_page()
         page.context.set_offline(True)

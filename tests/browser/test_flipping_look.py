@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import json
 import re
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from xaiwidgets import FlippingViewer, GradientXInput, ImageModel, load
 from xaiwidgets.demo import Shapes
 
 from .standin import STATIC
+from .still import still
 from .test_heatmap_look import CUT_OFF
 
 pytestmark = pytest.mark.browser
@@ -279,7 +279,7 @@ def test_other_shapes_keep_their_proportions(size: tuple[int, int], open_page: O
         box = page.locator(f"[data-pane='{pane}'] canvas").bounding_box()
         assert box is not None
         assert box["width"] / box["height"] == pytest.approx(size[1] / size[0], abs=0.02)
-    time.sleep(0.1)
+    still(page)
     expect(page.locator("[data-pane='lerf'] canvas")).to_have_attribute("data-shown", "0/1")
 
 
@@ -330,7 +330,7 @@ def test_tooltips_do_not_cover_what_they_read(
     viewer.snapshot = viewer._snapshot()
     page = standing(state_of(viewer))
     page.set_viewport_size({"width": width, "height": 1000})
-    page.wait_for_timeout(200)
+    still(page)
     covered = """() => {
         const tip = document.querySelector(".xw-reading").getBoundingClientRect();
         const points = [...document.querySelectorAll(".xw-panel-chart:has(.xw-reading) .xw-cursor circle")];

@@ -20,7 +20,8 @@ from xaiwidgets.lrp import LRP
 from xaiwidgets.plots.overlays import composed
 
 from .files import save
-from .standin import StandIn, known_maps, lrp_messages, lrp_state
+from .standin import REST, StandIn, known_maps, lrp_messages, lrp_state
+from .still import still
 
 pytestmark = pytest.mark.browser
 Start = Callable[..., StandIn]
@@ -51,7 +52,7 @@ def alike(one: np.ndarray, other: np.ndarray) -> float:
 
 def on_screen(page: Page) -> np.ndarray:
     page.mouse.move(1, 1)
-    page.wait_for_timeout(200)
+    still(page)
     return read(page.locator(".xw-heatmap .xw-frame").first.screenshot())
 
 
@@ -118,7 +119,7 @@ def test_a_saved_page_steps_only_to_what_it_holds(
         page.keyboard.press("Escape")
         for option in page.get_by_role("listbox", name="Images").get_by_role("option").all():
             option.click()
-            page.wait_for_timeout(100)
+            still(page, REST)
             assert page.get_by_text("needs a kernel").count() == 0
     context.close()
 

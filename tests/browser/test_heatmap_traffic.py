@@ -166,7 +166,7 @@ class TestTraffic:
         assert (len(widget.sent), widget.saved) == (sent, []), "nothing while the pointer is down"
         mouse.up()
         widget.page.wait_for_function("model.saved.length > 0")
-        widget.page.wait_for_timeout(400)
+        widget.rest()
         assert len(widget.sent) == sent
         assert [list(entry) for entry in widget.saved] == [["threshold"]]
         total = np.percentile([m["duration"] for m in measures], [50, 95])

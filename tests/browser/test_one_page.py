@@ -11,8 +11,9 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page
 
-from .standin import RELAX_METHOD, known_maps, known_picture, maps_message, picture_message, serve
+from .standin import RELAX_METHOD, REST, known_maps, known_picture, maps_message, picture_message, serve
 from .standin_concepts import LAYERS, NAMES
+from .still import still
 
 pytestmark = pytest.mark.browser
 SMOOTHED = 1e-4
@@ -55,8 +56,7 @@ def messages() -> dict[str, list[dict[str, Any]]]:
 def shots(page: Page, names: tuple[str, ...]) -> dict[str, np.ndarray]:
     serve(page, PAGE)
     page.evaluate("([names, states, messages]) => show(names, states, messages)", [list(names), STATES, messages()])
-    page.wait_for_timeout(300)
-    page.evaluate("new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    still(page, REST)
     found = {}
     for name in names:
         # At the same place of the window, so that edges are smoothed alike.

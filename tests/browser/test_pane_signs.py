@@ -31,7 +31,7 @@ def test_the_concept_browsers_hues_are_those_of_the_sign(chromium: Browser, mode
         traits = {"picture": mode, "colormap": colormap, "look": "heatmap", "crop": False}
         widget = open_browser(chromium, traits=traits, known=known)
         try:
-            widget.page.wait_for_timeout(300)
+            widget.rest()
             widget.page.mouse.move(1, 1)
             frames = {
                 "the class": widget.root.locator(".xw-image .xw-frame canvas").first,

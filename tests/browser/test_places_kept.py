@@ -25,7 +25,7 @@ def at_rest(widget: StandIn) -> dict[str, list[float]]:
     """Where everything is, seen from the top of the page with the pointer nowhere."""
     widget.page.mouse.move(1, 1)
     widget.page.evaluate("scrollTo(0, 0)")
-    widget.page.wait_for_timeout(150)
+    widget.rest()
     return places(widget)
 
 
@@ -34,33 +34,33 @@ def test_of_the_concept_browser(chromium: Browser, width: int) -> None:
     widget = open_browser(chromium, width=width, traits={"index_info": {"samples": 100, "pictures": True}})
     try:
         page, root = widget.page, widget.root
-        page.wait_for_timeout(400)
+        widget.rest()
         before = at_rest(widget)
         assert len(before) > 15
         rows = root.get_by_role("listbox", name="Concepts").get_by_role("option")
 
         rows.nth(1).hover()
-        page.wait_for_timeout(100)
+        widget.rest()
         assert moved(before, at_rest(widget)) == {}, "a concept under the pointer"
         frame = root.locator(".xw-image .xw-frame")
         frame.hover()
-        page.wait_for_timeout(100)
+        widget.rest()
         page.evaluate("scrollTo(0, 0)")
         assert moved(before, places(widget)) == {}, "a pixel under the pointer"
         rows.nth(1).click()
-        page.wait_for_timeout(300)
+        widget.rest()
         assert moved(before, at_rest(widget)) == {}, "another concept"
         widget.update(target=2)
-        page.wait_for_timeout(300)
+        widget.rest()
         assert moved(before, at_rest(widget)) == {}, "another class, with a long name"
         widget.update(status={"state": "running"})
         assert moved(before, at_rest(widget)) == {}, "busy"
         widget.update(status={"state": "done"})
         widget.update(box=[12, 12, 24, 24])
-        page.wait_for_timeout(300)
+        widget.rest()
         assert moved(before, at_rest(widget)) == {}, "a box"
         widget.update(box=None)
-        page.wait_for_timeout(300)
+        widget.rest()
         assert moved(before, at_rest(widget)) == {}, "and back"
         assert widget.errors == []
     finally:
@@ -92,16 +92,16 @@ def sized(chromium: Browser) -> Iterator[Any]:
 def test_of_the_flipping_viewer(flipping: dict[str, Any], sized: Any, width: int) -> None:
     widget = open_real(sized(width), "flipping", flipping, step=0)
     page, root = widget.page, widget.root
-    page.wait_for_timeout(300)
+    widget.rest()
     before = at_rest(widget)
     assert len(before) > 15
 
     root.locator(".xw-chart").first.hover()
-    page.wait_for_timeout(150)
+    widget.rest()
     page.evaluate("scrollTo(0, 0)")
     assert moved(before, places(widget)) == {}, "a step under the pointer"
     root.locator('[data-pane="heat"] canvas').hover()
-    page.wait_for_timeout(150)
+    widget.rest()
     page.evaluate("scrollTo(0, 0)")
     assert moved(before, places(widget)) == {}, "a patch under the pointer"
     way = root.get_by_role("slider", name="Step")

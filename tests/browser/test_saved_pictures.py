@@ -20,6 +20,7 @@ from .files import save
 from .real import _content, open_real
 from .standin import StandIn
 from .standin_concepts import open_browser
+from .still import still
 from .test_heatmap_files import alike, read, sized
 
 pytestmark = pytest.mark.browser
@@ -64,7 +65,7 @@ def saved(widget: StandIn, folder: Path) -> list[np.ndarray]:
 def screen(canvas: Locator) -> np.ndarray:
     canvas.page.mouse.move(1, 1)
     canvas.scroll_into_view_if_needed()
-    canvas.page.wait_for_timeout(150)
+    still(canvas.page)
     return read(canvas.screenshot())
 
 
@@ -89,7 +90,7 @@ def same(one: np.ndarray, other: np.ndarray, what: str, *, lines: bool = False) 
 def test_the_concept_browsers_png_is_what_is_on_screen(chromium: Browser, tmp_path: Path, look: dict[str, Any]) -> None:
     widget = open_browser(chromium, traits={"look": "heatmap", "crop": False, "colormap": "purple_orange", **look})
     try:
-        widget.page.wait_for_timeout(400)
+        widget.rest()
         # What says where the box is and how to draw one is no part of the map.
         widget.page.add_style_tag(content=".xw-box-layer, .xw-box { visibility: hidden; }")
         pictures = saved(widget, tmp_path)
@@ -126,7 +127,7 @@ def test_the_flipping_viewers_png_is_what_is_on_screen(
     flipping: dict[str, Any], page: Page, tmp_path: Path, look: dict[str, Any], step: int
 ) -> None:
     widget = open_real(page, "flipping", flipping, step=step, method="waves", **look)
-    page.wait_for_timeout(300)
+    widget.rest()
     kinds = [pane for pane in ("heat", "morf", "lerf") if widget.root.locator(f'[data-pane="{pane}"]').count()]
     assert kinds[0] == "heat"
     pictures = saved(widget, tmp_path)

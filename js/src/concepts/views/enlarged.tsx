@@ -1,5 +1,5 @@
 /** One reference image, large: with its concept's heatmap, and plain beside it. In the place of the small ones, so that nothing moves. */
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { formatNumber } from "../../shared/data/format.ts";
 import { take } from "../../shared/drawing/keys.ts";
 import type { Reference } from "../state/results.ts";
@@ -19,7 +19,7 @@ export function Enlarged({ item, onStep, onClose }: EnlargedProps) {
   const { colormap, opacity, picture: beneath, overlay } = store.state;
   const dialog = useRef<HTMLDivElement>(null);
   // Only when it opens: stepping keeps the focus where it is.
-  useEffect(() => dialog.current?.querySelector<HTMLElement>("[aria-label=Close]")?.focus(), []);
+  useLayoutEffect(() => dialog.current?.querySelector<HTMLElement>("[aria-label=Close]")?.focus(), []);
   const onKeyDown = (event: KeyboardEvent) => {
     const by = { ArrowRight: 1, ArrowLeft: -1 }[event.key];
     if (event.key === "Escape") onClose();

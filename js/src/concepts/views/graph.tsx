@@ -1,5 +1,5 @@
 /** What a concept is made of: the class on the left, the concept, and the lower concepts that feed it. */
-import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { HelpButton } from "../../shared/controls/help.tsx";
 import { formatNumber } from "../../shared/data/format.ts";
 import { help } from "../../shared/data/words.ts";
@@ -76,7 +76,7 @@ const narrow = 760; // px; below it, cards are small
 function GraphDrawing({ graph }: { graph: Graph }) {
   const frame = useRef<HTMLDivElement>(null);
   const [width, setWidth] = useState(0);
-  useEffect(() => {
+  useLayoutEffect(() => {
     const size = new ResizeObserver(([entry]) => setWidth(Math.round(entry!.contentRect.width)));
     size.observe(frame.current!);
     return () => size.disconnect();

@@ -1,6 +1,6 @@
 /** A picture with its heatmap over it, or faded where the heatmap has little; whole or a part of it. */
 import { useSignal } from "@preact/signals";
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { fittingColormap } from "../../shared/data/colormaps.ts";
 import { aroundZero, type HeatMap, type Picture } from "../../shared/data/picture.ts";
 import { density, drawPart, keepDrawn, smoothly } from "../../shared/drawing/canvas.ts";
@@ -27,14 +27,14 @@ export function HeatCanvas(props: HeatCanvasProps) {
   const canvas = useRef<HTMLCanvasElement>(null);
   const latest = useSignal(props);
 
-  useEffect(() => {
+  useLayoutEffect(() => {
     const painter = new OverlayPainter();
     const draw = (context: CanvasRenderingContext2D) => drawHeat(context, painter, latest.peek());
     return keepDrawn(canvas.current!, draw, () => void latest.value, "xw:draw");
   }, [latest]);
 
   // Every rendering brings new properties, and so a new drawing.
-  useEffect(() => {
+  useLayoutEffect(() => {
     latest.value = props;
   });
   return <canvas ref={canvas} class="xw-canvas" />;

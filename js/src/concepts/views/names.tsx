@@ -1,5 +1,5 @@
 /** The name and the note of a concept, as a person gives them: text, whatever it looks like. */
-import { useEffect, useState } from "preact/hooks";
+import { useLayoutEffect, useState } from "preact/hooks";
 import { useStore } from "./context.ts";
 
 export function NameFields({ layer, concept }: { layer: string; concept: number }) {
@@ -12,7 +12,7 @@ export function NameFields({ layer, concept }: { layer: string; concept: number 
   const kind = store.layer.value?.kind ?? "concept";
 
   // Another concept, or a name given in Python or in another view.
-  useEffect(() => {
+  useLayoutEffect(() => {
     setName(known?.name ?? "");
     setNote(known?.note ?? "");
   }, [known?.name, known?.note]);

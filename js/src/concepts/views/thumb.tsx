@@ -1,12 +1,12 @@
 /** One small picture of a concept. */
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { useStore } from "./context.ts";
 
 export function Thumb({ layer, concept, slot = 0 }: { layer: string; concept: number; slot?: number }) {
   const store = useStore();
   const canvas = useRef<HTMLCanvasElement>(null);
   const tile = store.tile(layer, concept, slot);
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (!tile || !canvas.current) return;
     canvas.current.width = tile.width;
     canvas.current.height = tile.height;

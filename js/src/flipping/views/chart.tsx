@@ -1,6 +1,6 @@
 /** The chart: a panel an order, all with the same scale and one cursor. */
 import { computed, effect } from "@preact/signals";
-import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { formatNumber, formatPercent } from "../../shared/data/format.ts";
 import type { Series } from "../state/curves.ts";
 import { type CurveOrder, random } from "../types.ts";
@@ -61,7 +61,7 @@ function Panel({ order, series, curves, domain }: PanelProps) {
     [curves, low, high, width, height],
   );
 
-  useEffect(() => {
+  useLayoutEffect(() => {
     const observer = new ResizeObserver(([entry]) => {
       const { width, height } = entry!.contentRect;
       setSize({ width: Math.round(width), height: Math.round(height) });
@@ -190,7 +190,7 @@ function Lines({ geometry, series }: { geometry: Geometry; series: Series[] }) {
   const methods = store.state.methods.value;
 
   // Which line stands out is an attribute: no line is drawn anew for it.
-  useEffect(
+  useLayoutEffect(
     () =>
       effect(() => {
         const pointed = hover.value?.method;

@@ -1,6 +1,6 @@
 /** The heatmap, and beside it the image as the model sees it at this step; newly flipped patches outlined on all. */
 import { computed } from "@preact/signals";
-import { useEffect, useMemo, useRef } from "preact/hooks";
+import { useLayoutEffect, useMemo, useRef } from "preact/hooks";
 import { clamp } from "../../shared/data/numbers.ts";
 import { keepDrawn } from "../../shared/drawing/canvas.ts";
 import { arrows, pictureKeys } from "../../shared/drawing/keys.ts";
@@ -63,7 +63,7 @@ function Pane({ pane, label }: PaneProps) {
   // The untouched image is of no question.
   const stale = curves !== null && !current && pane !== "image";
 
-  useEffect(() => {
+  useLayoutEffect(() => {
     const watch = () =>
       void [
         store.step.value,

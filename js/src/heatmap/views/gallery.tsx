@@ -1,6 +1,6 @@
 /** All images under one method on one scale: what the model says of each, whether it is right; a press opens one. */
 import { computed } from "@preact/signals";
-import { useEffect, useMemo, useRef } from "preact/hooks";
+import { useLayoutEffect, useMemo, useRef } from "preact/hooks";
 import { formatNumber, formatProbability } from "../../shared/data/format.ts";
 import { aspectOf } from "../../shared/drawing/place.ts";
 import { isRight, saidName } from "../../shared/state/album.ts";
@@ -30,7 +30,7 @@ export function Gallery() {
     [store, panes],
   );
 
-  useEffect(() => {
+  useLayoutEffect(() => {
     // What a person sees is drawn, and asked for before the rest.
     const watch = new IntersectionObserver((changes) => {
       const seen = new Set(store.inView.peek());
@@ -113,7 +113,7 @@ function TileCanvas({ pane }: { pane: MapPane }) {
       return last;
     });
   }, [store, pane]);
-  useEffect(() => keepPaneDrawn(canvas.current!, store, pane, content), [store, pane, content]);
+  useLayoutEffect(() => keepPaneDrawn(canvas.current!, store, pane, content), [store, pane, content]);
   return <canvas ref={canvas} class="xw-canvas" />;
 }
 

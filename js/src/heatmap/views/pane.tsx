@@ -1,6 +1,6 @@
 /** One picture under its heatmap: canvas, gestures, keys, tooltip, pinned pixel and colour bar. */
 import { computed } from "@preact/signals";
-import { useEffect, useMemo, useRef } from "preact/hooks";
+import { useLayoutEffect, useMemo, useRef } from "preact/hooks";
 import { HelpButton } from "../../shared/controls/help.tsx";
 import { ZoomChip } from "../../shared/controls/zoom-chip.tsx";
 import { cellAt } from "../../shared/data/numbers.ts";
@@ -42,9 +42,9 @@ export function PaneView({ pane }: { pane: Pane }) {
   const refusal = useMemo(() => computed(() => refusalOf(store, pane)), [store, pane]).value;
   const empty = useMemo(() => computed(() => content.value === null), [content]).value;
 
-  useEffect(() => keepPaneDrawn(canvas.current!, store, pane, content), [store, pane, content]);
+  useLayoutEffect(() => keepPaneDrawn(canvas.current!, store, pane, content), [store, pane, content]);
 
-  useEffect(() => {
+  useLayoutEffect(() => {
     const pixelAt = ([u, v]: [number, number]): { x: number; y: number } | null => {
       const map = content.peek()?.paint.map ?? store.pictures.peek().get(imageOf(store, pane));
       if (!map || u < 0 || v < 0 || u > 1 || v > 1) return null;

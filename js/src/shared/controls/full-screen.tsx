@@ -1,9 +1,9 @@
 /** The widget on the whole screen; not offered where the host forbids it. */
-import { useEffect, useState } from "preact/hooks";
+import { useLayoutEffect, useState } from "preact/hooks";
 
 export function FullScreenButton() {
   const [full, setFull] = useState<Element | null>(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
     const changed = () => setFull(document.fullscreenElement);
     document.addEventListener("fullscreenchange", changed);
     return () => document.removeEventListener("fullscreenchange", changed);

@@ -1,5 +1,5 @@
 /** A button that opens a short menu of actions. */
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { take } from "../drawing/keys.ts";
 import { useUniqueId } from "./id.ts";
 
@@ -22,7 +22,7 @@ export function MenuButton({
   const [open, setOpen] = useState(false);
   const anchor = useRef<HTMLSpanElement>(null);
 
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (!open) return;
     anchor.current?.querySelector<HTMLElement>("[role=menuitem]")?.focus();
     const outside = (event: PointerEvent) => {

@@ -1,6 +1,6 @@
 /** What opens beside its button: closed by Escape and by a press elsewhere, and never beyond the widget's edge. */
 import type { RefObject } from "preact";
-import { useEffect, useState } from "preact/hooks";
+import { useLayoutEffect, useState } from "preact/hooks";
 import { take } from "../drawing/keys.ts";
 
 interface Popup {
@@ -14,7 +14,8 @@ export function usePopup(anchor: RefObject<HTMLElement | null>): Popup {
   const [open, setOpen] = useState(false);
   const [side, setSide] = useState<"left" | "right">("right");
 
-  useEffect(() => {
+  // Heard from the moment it is there: an effect after the frame would miss a key that comes before.
+  useLayoutEffect(() => {
     const element = anchor.current;
     if (!open || !element) return;
     const close = (event: Event) => {

@@ -2,13 +2,13 @@
  * Whether an element that stays in view while the rest scrolls leaves room for that rest. Hosts put outputs into boxes of
  * their own, far less tall than the window, where a picture that stays would lie over everything else for good.
  */
-import { useEffect } from "preact/hooks";
+import { useLayoutEffect } from "preact/hooks";
 
 const mostShare = 0.7; // of the height of what scrolls
 
 /** Keeps data-room ("little" or none) on the element up to date. */
 export function useScrollRoom(ref: { current: HTMLElement | null }): void {
-  useEffect(() => {
+  useLayoutEffect(() => {
     const element = ref.current;
     if (!element) return;
     const measure = () => {

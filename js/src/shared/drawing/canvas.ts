@@ -9,13 +9,17 @@ export function density(): number {
   return Math.min(sharpest, window.devicePixelRatio || 1);
 }
 
-/** Gives the canvas as many pixels as it takes up on screen, now and whenever that changes; then calls `changed`. */
-function keepSharp(canvas: HTMLCanvasElement, changed: () => void): () => void {
+/** Gives the canvas as many pixels as it takes up on screen, now and whenever that changes; then calls `emptied`. */
+function keepSharp(canvas: HTMLCanvasElement, emptied: () => void): () => void {
   // The size comes from the observer: asking the element while something moves would force a layout.
   const observer = new ResizeObserver(([entry]) => {
-    canvas.width = Math.max(1, Math.round(entry!.contentRect.width * density()));
-    canvas.height = Math.max(1, Math.round(entry!.contentRect.height * density()));
-    changed();
+    const width = Math.max(1, Math.round(entry!.contentRect.width * density()));
+    const height = Math.max(1, Math.round(entry!.contentRect.height * density()));
+    // A canvas that is given a size, its own included, is empty.
+    if (canvas.width === width && canvas.height === height) return;
+    canvas.width = width;
+    canvas.height = height;
+    emptied();
   });
   observer.observe(canvas);
   return () => observer.disconnect();
@@ -33,7 +37,8 @@ export function keepDrawn(
 ): () => void {
   const context = canvas.getContext("2d")!;
   const job = new FrameJob(() => draw(context), measure);
-  const unsize = keepSharp(canvas, () => job.request());
+  // Observers are called before the frame is shown: the next one would be late, and this one empty.
+  const unsize = keepSharp(canvas, () => job.now());
   const stop = effect(() => {
     watch();
     job.request();

@@ -12,18 +12,27 @@ export class FrameJob {
   request(): void {
     if (this.handle !== undefined) return;
     this.since = performance.now();
-    this.handle = requestAnimationFrame(() => {
-      this.handle = undefined;
-      const start = performance.now();
-      this.work();
-      const end = performance.now();
-      record(this.measure, { start: this.since, end, detail: { work: end - start } });
-    });
+    this.handle = requestAnimationFrame(() => this.run());
+  }
+
+  /** Does the work at once, and with it what was asked of the next frame. */
+  now(): void {
+    if (this.handle === undefined) this.since = performance.now();
+    else cancelAnimationFrame(this.handle);
+    this.run();
   }
 
   dispose(): void {
     if (this.handle !== undefined) cancelAnimationFrame(this.handle);
     this.handle = undefined;
+  }
+
+  private run(): void {
+    this.handle = undefined;
+    const start = performance.now();
+    this.work();
+    const end = performance.now();
+    record(this.measure, { start: this.since, end, detail: { work: end - start } });
   }
 }
 

@@ -1,5 +1,5 @@
 /** Small pictures: the plain picture of the image on screen, and those of a sheet. */
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import type { Picture } from "../data/picture.ts";
 import type { Tile } from "../state/album.ts";
 
@@ -8,7 +8,7 @@ const side = 96; // pixels of the longer side: twice the size on screen
 /** A picture as it is: without its heatmap, in its own colours. */
 export function PlainThumb({ picture, label }: { picture: Picture | null; label: string }) {
   const canvas = useRef<HTMLCanvasElement>(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (!picture || !canvas.current) return;
     const scale = side / Math.max(picture.width, picture.height);
     canvas.current.width = Math.max(1, Math.round(picture.width * scale));
