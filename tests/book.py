@@ -5,6 +5,8 @@ Warnings are errors. Pages run once, and again when they or the sources of the p
 
 from __future__ import annotations
 
+import hashlib
+import importlib.util
 import re
 import shutil
 import subprocess
@@ -13,15 +15,18 @@ import time
 from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
+from types import ModuleType
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
-__all__ = ["BUILD", "SITE", "addresses", "build", "main", "wrong"]
+__all__ = ["BUILD", "SITE", "addresses", "build", "executed", "is_current", "main", "wrong"]
 
 ROOT = Path(__file__).parent.parent
 BUILD = ROOT / "build" / "book"
 SITE = BUILD / "html"
 LARGEST = 60_000_000
 """Bytes that the site may take."""
+_MADE_OF = BUILD / "made_of"
 
 
 def main(arguments: list[str]) -> int:
@@ -50,10 +55,55 @@ def build(*, fresh: bool = False) -> int:
         shutil.rmtree(BUILD, ignore_errors=True)
     # What is left of pages that are gone would pass for pages.
     shutil.rmtree(SITE, ignore_errors=True)
+    _MADE_OF.unlink(missing_ok=True)
+    sources = _sources()
     options = ["-b", "html", "-q", "-W", "--keep-going", "-E", "-d", str(BUILD / "doctrees")]
-    return subprocess.run(
+    status = subprocess.run(
         [sys.executable, "-m", "sphinx", *options, "notebooks", str(SITE)], cwd=ROOT, check=False
     ).returncode
+    if status == 0:
+        _MADE_OF.write_text(sources, encoding="utf-8")
+    return status
+
+
+def is_current() -> bool:
+    """Whether the site was built, without a warning, of the sources and the versions that are here now."""
+    return SITE.is_dir() and _MADE_OF.is_file() and _MADE_OF.read_text(encoding="utf-8") == _sources()
+
+
+def executed(notebook: Path) -> Any:
+    """A notebook with what its cells put out when the book was built; None where its code, the package's or a version is another now."""
+    import nbformat
+    from jupyter_cache import get_cache
+
+    folder = _kernel().cache_of(BUILD)
+    if not folder.is_dir():
+        return None
+    try:
+        return get_cache(folder).merge_match_into_notebook(nbformat.read(notebook, as_version=4))[1]
+    except KeyError:
+        return None
+
+
+def _kernel() -> ModuleType:
+    """``notebooks/book/kernel.py``, which stands in no package of ours."""
+    spec = importlib.util.spec_from_file_location("book_kernel", ROOT / "notebooks" / "book" / "kernel.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def _sources() -> str:
+    """Changes with whatever the site is made of, words included."""
+    seen = hashlib.sha256(_kernel().cache_of(BUILD).name.encode())
+    paths = [path for path in ROOT.iterdir() if path.suffix in (".md", ".cff", ".toml") or path.name == "LICENSE"]
+    for folder in ("notebooks", "xaiwidgets"):
+        paths += [path for path in (ROOT / folder).rglob("*") if "__pycache__" not in path.parts]
+    for path in sorted(path for path in paths if path.is_file()):
+        seen.update(f"{path.relative_to(ROOT)}\0".encode() + hashlib.sha256(path.read_bytes()).digest())
+    return seen.hexdigest()
 
 
 def size(folder: Path) -> int:

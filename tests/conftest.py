@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from torch import Tensor, nn
@@ -11,6 +13,24 @@ from xaiwidgets.demo import examples
 
 # Small work on a busy machine is faster without a pool of threads.
 torch.set_num_threads(1)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Several processes: see ``tests.spread``."""
+    if config.getvalue("dist") != "loadfile":
+        return None
+    from tests.spread import Spread
+
+    return Spread(config, log)
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """In one of several processes: the order in which tests are handed out."""
+    if hasattr(config, "workerinput"):
+        from tests.spread import in_order
+
+        items[:] = [items[i] for i in in_order([item.nodeid for item in items])]
 
 
 @pytest.fixture(scope="session")

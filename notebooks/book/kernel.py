@@ -6,11 +6,15 @@ import ast
 import hashlib
 import html
 import os
+import platform
+import re
 import tempfile
+import tomllib
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-__all__ = ["SCHEME", "fingerprint", "fresh", "prepare", "show_pages"]
+__all__ = ["SCHEME", "cache_of", "fingerprint", "fresh", "prepare", "show_pages"]
 
 SCHEME = "xw-page:"
 """Begins the address of a saved page in what a cell put out; ``book.pages`` makes it a relative one."""
@@ -18,6 +22,26 @@ LARGEST = 5_000_000
 """Bytes of a page with all images; what would take more shows the image on screen only."""
 _FOLDER = "XAIWIDGETS_BOOK_PAGES"
 _STARTUP = "from book.kernel import show_pages\n\nshow_pages()\n"
+
+
+def cache_of(build: Path) -> Path:
+    """The folder in ``build`` that keeps what pages put out: one for the package, the kernels and the versions they run with now."""
+    here = Path(__file__).resolve().parent
+    root = here.parents[1]
+    return build / "cache" / f"{fingerprint(root / 'xaiwidgets', here / 'kernel.py')}-{_versions(root)}"
+
+
+def _versions(root: Path) -> str:
+    """Changes with the version of Python and of whatever the package names as needed or of use, there or not."""
+    project = tomllib.loads((root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    named = [*project["dependencies"], *(line for lines in project["optional-dependencies"].values() for line in lines)]
+    found = {"python": platform.python_version()}
+    for name in {re.split(r"[^\w.-]", line, maxsplit=1)[0] for line in named} - {project["name"]}:
+        try:
+            found[name] = metadata.version(name)
+        except metadata.PackageNotFoundError:
+            found[name] = ""
+    return hashlib.sha256(repr(sorted(found.items())).encode()).hexdigest()[:8]
 
 
 def fingerprint(*sources: Path) -> str:
@@ -92,4 +116,7 @@ def _page(widget: Any) -> dict[str, str]:
     kind = type(widget).__name__
     title = html.escape(widget.title or kind, quote=True)
     frame = f'<iframe class="xw-page" data-kind="{kind}" src="{SCHEME}{name}" title="{title}" loading="lazy"></iframe>'
-    return {"text/html": frame, "text/plain": f"<{kind}>"}
+    # The book shows the frame; what every other place would show stands beside it, to be looked at.
+    shown = widget._repr_mimebundle_() or {}
+    data = shown[0] if isinstance(shown, tuple) else shown
+    return {**data, "text/html": frame, "text/plain": f"<{kind}>"}
