@@ -6,13 +6,15 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Error, sync_playwright
+from playwright.sync_api import Browser, Error, expect, sync_playwright
 
 from tests.chromium import find_chromium
 
 from .jupyterlab import Lab, Notebook
 from .standin import STATIC, StandIn, open_standin
 
+# What is expected comes at once, but on a machine that does three other things; what never comes is told all the same.
+expect.set_options(timeout=30_000)
 FLAGS = [
     "--no-sandbox",
     "--disable-gpu",

@@ -9,10 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
-from playwright.sync_api import ConsoleMessage, Page
+from playwright.sync_api import ConsoleMessage, Error, Page
 
 from tests.browser.servers import jupyter
 
+_RESOURCE = re.compile(r"favicon|404|mathjax|source map|Failed to load resource")
+_NOT_CORE = re.compile(r"blob:|/lab/extensions/|widget", re.IGNORECASE)
 _QUIET = ["--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate", "--LabApp.news_url="]
 
 
@@ -36,6 +38,21 @@ class Lab:
         return name
 
 
+def is_its_own(said: str, origin: str, base: str) -> bool:
+    """Whether JupyterLab speaks of itself: a resource that is missing, or its core in trouble, as when a kernel goes while it is asked.
+
+    An error of ours that the core catches and reports is not: its stack names the module it comes from (``blob:``, as anywidget loads
+    bundles) or the extension that called it (``/lab/extensions/``).
+
+    Args:
+        said: what the console or an uncaught error says, its stack included. origin: the address of the script that said so. base: the
+            server's.
+    """
+    if _RESOURCE.search(said):
+        return True
+    return origin.startswith(f"{base}/static/lab/") and not _NOT_CORE.search(said)
+
+
 @dataclass
 class Notebook:
     """A notebook open in the browser. ``ask`` evaluates in its kernel, beside whatever the cells do."""
@@ -49,17 +66,21 @@ class Notebook:
     def open(cls, page: Page, lab: Lab, name: str) -> Notebook:
         notebook = cls(page, lab, name)
         page.on("console", notebook._heard)
-        page.on("pageerror", lambda error: notebook.errors.append(str(error)))
+        page.on("pageerror", notebook._failed)
         page.goto(f"{lab.url}/lab/tree/{name}?reset")
         notebook._ready()
         return notebook
 
     def _heard(self, message: ConsoleMessage) -> None:
-        # What JupyterLab itself grumbles about is not ours.
-        if message.type == "error" and not re.search(
-            r"favicon|404|mathjax|source map|Failed to load resource", message.text
-        ):
+        if message.type == "error" and not is_its_own(message.text, message.location["url"], self.lab.url):
             self.errors.append(message.text)
+
+    def _failed(self, error: Error) -> None:
+        # Where it was thrown: the first address of its stack.
+        stack = error.stack or ""
+        origin = re.search(r"https?://[^\s)]+|blob:[^\s)]+", stack)
+        if not is_its_own(f"{error}\n{stack}", origin[0] if origin else "", self.lab.url):
+            self.errors.append(f"{error}\n{stack}")
 
     def _ready(self) -> None:
         # Without the wait for both, a "Select Kernel" dialog blocks everything.

@@ -11,10 +11,8 @@ from typing import Any
 import numpy as np
 from playwright.sync_api import ConsoleMessage, Locator, Page
 
-from .still import WATCH, still
+from .still import REST, WATCH, still
 
-REST = 600
-"""Milliseconds. Longer than any pause after which something is written, asked or said; shorter than what is waited for in vain."""
 STATIC = Path(__file__).parents[2] / "xaiwidgets" / "widgets" / "static"
 PAGE = """<!doctype html><meta charset="utf-8"><link rel="stylesheet" href="heatmap.css">
 <style>body { margin: 8px; font-family: sans-serif; } .cell { margin-bottom: 16px; }</style>

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from playwright.sync_api import Frame, Page
 
-__all__ = ["SOON", "WATCH", "still"]
+__all__ = ["REST", "SOON", "WATCH", "put_off", "still"]
+
+REST = 600
+"""Milliseconds. Longer than any pause after which something is written, asked or said; shorter than what is waited for in vain."""
 
 SOON = 100
 """Milliseconds. What is put off by no more is part of a drawing: Preact's effects after a frame, an answer of the stand-in model."""
@@ -52,3 +55,11 @@ def still(page: Page | Frame, longest: int = SOON, patience: float = 60) -> None
     """
     page.evaluate(WATCH)
     page.evaluate("([longest, patience]) => still(longest, patience)", [longest, 1000 * patience])
+
+
+def put_off(page: Page, longest: int = REST) -> None:
+    """Wait until what the page has put off by at most ``longest`` ms is done; for pages of hosts, which never come to rest themselves.
+
+    The page's own timer ends after every earlier one that is due before it, however slow the machine.
+    """
+    page.evaluate("(longest) => new Promise((done) => setTimeout(done, longest))", longest)

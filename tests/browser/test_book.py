@@ -11,8 +11,7 @@ from playwright.sync_api import Browser, Frame, Page, Route, expect
 
 from tests import book
 
-from .standin import REST
-from .still import still
+from .still import REST, still
 
 pytestmark = pytest.mark.browser
 Open = Callable[..., Page]

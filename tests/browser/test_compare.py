@@ -438,7 +438,7 @@ def test_two_hundred_random_actions(opened: Open, cnn: ImageModel, vit: ImageMod
     def press(locator: Locator) -> None:
         there = [each for each in locator.all() if each.is_visible() and each.is_enabled()]
         if there:
-            dice.choice(there).click(timeout=3000)
+            dice.choice(there).click()
 
     def popup(choose: Callable[[Locator], None]) -> None:
         if root.get_by_role("dialog", name="Compare").count() == 0:

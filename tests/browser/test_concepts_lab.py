@@ -12,6 +12,7 @@ import pytest
 from playwright.sync_api import Browser, Locator, expect
 
 from .jupyterlab import Lab, Notebook
+from .still import put_off
 
 pytestmark = pytest.mark.browser
 
@@ -84,12 +85,12 @@ class View:
 
     def settle(self) -> None:
         """Until the state has reached Python, and Python has answered what the screen asks."""
-        time.sleep(0.45)
+        put_off(self.page)
         until(lambda: not self.ask("browser._runner.busy"), 120)
-        expect(self.root.locator("[data-stale=true]")).to_have_count(0, timeout=10_000)
+        expect(self.root.locator("[data-stale=true]")).to_have_count(0)
 
 
-def until(said: Callable[[], Any], seconds: float = 20) -> None:
+def until(said: Callable[[], Any], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not said():
         assert time.monotonic() < deadline, "waited in vain"
@@ -317,8 +318,8 @@ def test_reload_and_a_new_kernel_lose_nothing(view: View) -> None:
     selected = view.ask("browser.selection")
     before = len(view.notebook.errors)
     view.notebook.reload()
-    expect(view.root).to_be_visible(timeout=30_000)
-    expect(view.detail).to_have_attribute("data-concept", str(selected["concept"]), timeout=20_000)
+    expect(view.root).to_be_visible()
+    expect(view.detail).to_have_attribute("data-concept", str(selected["concept"]))
     view.settle()
     assert view.ask("browser.selection") == selected
     expect(view.detail.get_by_role("textbox", name=re.compile("^Name"))).to_have_value("edge")
@@ -330,7 +331,7 @@ def test_reload_and_a_new_kernel_lose_nothing(view: View) -> None:
     view.page.wait_for_timeout(500)
     view.notebook.wait_until_run()
     until(lambda: view.ask("'browser' in globals()"), 60)
-    expect(view.root).to_be_visible(timeout=30_000)
+    expect(view.root).to_be_visible()
     view.settle()
     assert view.ask("browser.names['features.conv5', 3]") == "edge"
     assert view.ask("browser.names['features.conv6', 1]") == ODD_NAME
@@ -355,7 +356,7 @@ class Monkey:
     def row(self) -> None:
         rows = self.view.rows
         if count := rows.count():
-            rows.nth(self.dice.randrange(min(count, 12))).click(timeout=5000)
+            rows.nth(self.dice.randrange(min(count, 12))).click()
 
     def drag(self) -> None:
         point = lambda: (self.dice.uniform(-0.05, 1.05), self.dice.uniform(-0.05, 1.05))  # noqa: E731
@@ -419,7 +420,7 @@ class Monkey:
     def _any(self, found: Locator) -> None:
         enabled = [button for button in found.all() if button.is_enabled()]
         if enabled:
-            self.dice.choice(enabled).click(timeout=5000)
+            self.dice.choice(enabled).click()
 
 
 def test_two_hundred_random_actions(view: View) -> None:
@@ -428,7 +429,6 @@ def test_two_hundred_random_actions(view: View) -> None:
     for _ in range(200):
         monkey.act()
     view.settle()
-    time.sleep(0.5)
     view.settle()
     state = view.ask("browser.selection")
     assert view.ask("browser.status['state']") in ("idle", "done")

@@ -226,7 +226,7 @@ class TestTrouble:
     def test_a_kernel_that_never_answers(self, browse: Open) -> None:
         widget = browse(respond=False)
         assert [message["type"] for message in widget.sent] == ["ready"]
-        expect(widget.root.get_by_text("no picture was saved")).to_be_visible(timeout=9000)
+        expect(widget.root.get_by_text("no picture was saved")).to_be_visible()
         expect(widget.root.get_by_text("not saved here: it needs a kernel").first).to_be_visible()
 
     def test_damaged_messages_change_nothing(self, browse: Open) -> None:
@@ -341,6 +341,6 @@ class TestSavedNotebook:
         )
         expect(widget.root.locator(".xw-own .xw-frame")).to_have_attribute("data-stale", "false")
         expect(widget.root.locator(".xw-node")).not_to_have_count(0)
-        expect(widget.root.get_by_text("Kernel not connected: showing the saved picture")).to_be_visible(timeout=9000)
+        expect(widget.root.get_by_text("Kernel not connected: showing the saved picture")).to_be_visible()
         rows(widget).nth(3).click()
         expect(widget.root.locator(".xw-own")).to_contain_text("not saved here: it needs a kernel")

@@ -20,6 +20,7 @@ from tests.widgets.conftest import until
 from .files import save
 from .flipping_page import image_of, numbers, pixels, radio, rows_on_screen, settled, widget
 from .jupyterlab import Lab, Notebook
+from .still import put_off
 
 pytestmark = pytest.mark.browser
 
@@ -162,7 +163,7 @@ def test_scrubbing_shows_what_the_model_saw(viewer: Notebook) -> None:
                     for a, b in zip(one, two, strict=True)
                 )
 
-            until(close, 10)
+            until(close)
         score = viewer.ask(f"float(w.result.curves['lerf']['LRP'][w.image, {step}])")
         assert numbers(widget(page).locator("[data-pane='lerf'] .xw-under").inner_text())[0] == pytest.approx(
             score, abs=6e-4
@@ -199,8 +200,8 @@ def test_playing_runs_to_the_end_and_tells_python_then(viewer: Notebook) -> None
     expect(slider).to_have_attribute("aria-valuetext", re.compile("step 6 of 9"))
     widget(page).get_by_role("button", name="Play").click()
     expect(widget(page).get_by_role("button", name="Pause")).to_be_visible()
-    expect(slider).to_have_attribute("aria-valuetext", re.compile("step 9 of 9"), timeout=10_000)
-    expect(widget(page).get_by_role("button", name="Play")).to_be_visible(timeout=5_000)
+    expect(slider).to_have_attribute("aria-valuetext", re.compile("step 9 of 9"))
+    expect(widget(page).get_by_role("button", name="Play")).to_be_visible()
     until(lambda: viewer.ask("w.step") == 9)
     widget(page).locator(".xw-chart").first.focus()
     page.keyboard.press(" ")
@@ -320,7 +321,7 @@ def test_saved_files_hold_what_is_on_screen(viewer: Notebook, tmp_path: Path) ->
         expect(offline.locator(".xw-flipping .xw-chart").first).to_be_visible()
         assert rows_on_screen(offline) == rows_on_screen(page)
         offline.get_by_role("slider", name="Step").fill("6")
-        until(lambda: pixels(offline, "morf") == wanted, 10)
+        until(lambda: pixels(offline, "morf") == wanted)
         offline.get_by_role("radio", name="Mean of 12").click()
         expect(offline.get_by_role("combobox", name="Hide with")).to_be_disabled()
     finally:
@@ -398,7 +399,7 @@ def test_two_hundred_random_actions(viewer: Notebook) -> None:
     pause = root.get_by_role("button", name="Pause")
     if pause.count():
         pause.click()
-    time.sleep(0.6)
+    put_off(page)
     settled(viewer)
     # The browser and Python agree on every trait, and on the curves.
     state = viewer.ask(
@@ -419,14 +420,14 @@ def test_two_hundred_random_actions(viewer: Notebook) -> None:
     until(lambda: viewer.ask("w.result is not None and w.result.final"), 60)
     settled(viewer)
     auc = viewer.ask("float(w.result.auc_of('morf')['LRP'][w.image])")
-    until(lambda: rows_on_screen(page)["LRP"][:1] == pytest.approx([auc], abs=6e-4), 10)
+    until(lambda: rows_on_screen(page)["LRP"][:1] == pytest.approx([auc], abs=6e-4))
 
 
 def test_reload_keeps_the_widget(viewer: Notebook) -> None:
     viewer.run("w.step = 5; w.method = 'truth'")
     viewer.reload()
     page = viewer.page
-    expect(widget(page).locator(".xw-chart").first).to_be_visible(timeout=30_000)
+    expect(widget(page).locator(".xw-chart").first).to_be_visible()
     expect(widget(page).get_by_role("slider", name="Step")).to_have_attribute(
         "aria-valuetext", re.compile("step 5 of 9")
     )
@@ -457,23 +458,23 @@ def test_changing_while_computing_stopping_and_errors(lab: Lab, notebook: Callab
     expect(root.locator(".xw-line[data-method='fast']")).to_have_count(1)
     radio(page, "LeRF").click()
     root.get_by_role("combobox", name="Hide with").select_option("zero")
-    until(lambda: open_.ask("[v.order, v.perturb, v.status['state']]") == ["lerf", "zero", "running"], 10)
-    until(lambda: open_.ask("v.result is not None and v.result.done > 0"), 10)
+    until(lambda: open_.ask("[v.order, v.perturb, v.status['state']]") == ["lerf", "zero", "running"])
+    until(lambda: open_.ask("v.result is not None and v.result.done > 0"))
     expect(root.get_by_text("Least relevant first").first).to_be_visible()
     stop.click()
-    until(lambda: open_.ask("v.status['state']") == "stopped", 10)
+    until(lambda: open_.ask("v.status['state']") == "stopped")
     stopped = open_.ask("v.result.done")
     time.sleep(0.6)
     assert open_.ask("v.result.done") == stopped
     open_.run("fail = True")
     root.get_by_role("button", name="Go on").click()
     alert = root.get_by_role("alert")
-    expect(alert).to_contain_text("slow: the explainer broke <b>mid-run</b>", timeout=30_000)
+    expect(alert).to_contain_text("slow: the explainer broke <b>mid-run</b>")
     assert root.locator(".xw-alert b b, .xw-message b b").count() == 0
     expect(root.locator(".xw-line[data-method='fast']")).to_have_count(1)
     # Without the broken one the rest is computed to its end.
     root.get_by_role("checkbox", name="Show slow").uncheck()
-    until(lambda: open_.ask("v.status['state']") == "done", 30)
+    until(lambda: open_.ask("v.status['state']") == "done")
     expect(alert).to_have_count(0)
 
 
@@ -485,8 +486,8 @@ def test_first_points_come_within_a_second(lab: Lab, notebook: Callable[..., Not
     open_.wait_until_run()
     began = time.monotonic()
     open_.run_new_cell('w = xw.FlippingViewer(model, batch.x, methods | {"RELAX": xw.RELAX(model)}); w')
-    expect(widget(page)).to_be_visible(timeout=20_000)
+    expect(widget(page)).to_be_visible()
     shown = time.monotonic()
-    expect(widget(page).locator(".xw-markers").first).to_be_visible(timeout=20_000)
+    expect(widget(page).locator(".xw-markers").first).to_be_visible()
     print(f"run to display {shown - began:.2f} s, display to first points {time.monotonic() - shown:.2f} s")
     open_.run("w.stop()")

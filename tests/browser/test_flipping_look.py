@@ -176,7 +176,7 @@ def test_keys_go_through_steps_methods_and_patches(saved: Path, open_page: Open)
     page.locator(".xw-chart").first.focus()
     page.keyboard.press("Home")
     page.keyboard.press(" ")
-    expect(slider).to_have_attribute("aria-valuetext", re.compile("^step 2 of 9"), timeout=5_000)
+    expect(slider).to_have_attribute("aria-valuetext", re.compile("^step 2 of 9"))
     page.keyboard.press(" ")
 
 
@@ -224,7 +224,7 @@ def test_a_saved_notebook_shows_its_curves_and_stays_usable(
     viewer.snapshot = viewer._snapshot()
     page = standing(state_of(viewer, scope="mean"))
     expect(page.locator(".xw-chart .xw-line")).to_have_count(14)
-    expect(page.get_by_text("Kernel not connected: showing the saved picture")).to_be_visible(timeout=10_000)
+    expect(page.get_by_text("Kernel not connected: showing the saved picture")).to_be_visible()
     expect(page.get_by_role("combobox", name="Hide with")).to_be_disabled()
     frame = page.locator("[data-pane='morf'] canvas")
     expect(frame).to_have_attribute("data-shown", "0/3")
@@ -253,7 +253,7 @@ def test_nothing_saved_is_said(viewer: FlippingViewer, standing: Callable[..., P
         state_of(viewer, snapshot="", status={"state": "running", "done": 3, "total": 90, "unit": "frames"})
     )
     expect(page.get_by_text("waiting for the first points")).to_be_visible()
-    expect(page.get_by_text("no curves were saved here")).to_be_visible(timeout=10_000)
+    expect(page.get_by_text("no curves were saved here")).to_be_visible()
     expect(page.locator(".xw-progress-text")).to_contain_text("stopped")
 
 

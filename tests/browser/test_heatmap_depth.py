@@ -187,7 +187,7 @@ def test_playing_goes_all_the_way_and_is_told_once(known: Known, open_page: Call
     )
     widget.root.get_by_role("button", name=re.compile("^Play the way")).click()
     expect(widget.root.get_by_role("button", name="Pause")).to_be_visible()
-    expect(widget.root.get_by_role("button", name=re.compile("^Play the way"))).to_be_visible(timeout=20_000)
+    expect(widget.root.get_by_role("button", name=re.compile("^Play the way"))).to_be_visible()
     seen = [text.split(" · ")[0] for text in widget.page.evaluate("seen")]
     assert seen == [*known.found.names[:-1], "pixels"]
     widget.page.wait_for_timeout(500)
@@ -239,7 +239,7 @@ def test_layers_are_asked_for_when_somebody_reaches_for_them(known: Known, open_
     widget.root.get_by_role("button", name=re.compile("^Play the way")).click()
     widget.receive(layers)
     expect(slider(widget)).to_have_value("0")
-    expect(slider(widget)).to_have_value("2", timeout=5000)
+    expect(slider(widget)).to_have_value("2")
     assert widget.errors == []
 
 

@@ -20,8 +20,8 @@ from xaiwidgets.lrp import LRP
 from xaiwidgets.plots.overlays import composed
 
 from .files import save
-from .standin import REST, StandIn, known_maps, lrp_messages, lrp_state
-from .still import still
+from .standin import StandIn, known_maps, lrp_messages, lrp_state
+from .still import REST, still
 
 pytestmark = pytest.mark.browser
 Start = Callable[..., StandIn]

@@ -230,7 +230,7 @@ class TestWithoutKernel:
             answer=False, state={"snapshot": known_snapshot(), "opacity": 1.0, "show": "u_relax", "picture": "colour"}
         )
         assert widget.pixel(0.42, 0.45)[0] > 200, "there before any answer"
-        expect(widget.root.get_by_text("Kernel not connected: showing the saved picture")).to_be_visible(timeout=9000)
+        expect(widget.root.get_by_text("Kernel not connected: showing the saved picture")).to_be_visible()
         widget.drag(widget.track_point(0.9), widget.track_point(0.3))
         assert np.allclose(widget.pixel(0.9, 0.2), known_picture()[45, 201], atol=12)
         expect(widget.root.get_by_role("button", name="More")).to_have_count(0)
@@ -242,4 +242,4 @@ class TestWithoutKernel:
 
     def test_no_kernel_and_nothing_saved_says_so(self, standin: Start) -> None:
         widget = standin(answer=False)
-        expect(widget.root.get_by_text("no picture was saved")).to_be_visible(timeout=9000)
+        expect(widget.root.get_by_text("no picture was saved")).to_be_visible()

@@ -47,7 +47,7 @@ def test_class_contrast_composite_and_comparison(lab: Lab, notebook: Callable[..
     open_.run_all()
     expect(widget(page)).to_be_visible(timeout=60_000)
     notes = widget(page).locator(".xw-notes")
-    expect(notes).to_contain_text("relevance at the pixels", timeout=20_000)
+    expect(notes).to_contain_text("relevance at the pixels")
     share = open_.ask("overlay.result.conservation.share")
     expect(notes).to_contain_text(f"{share:.1%}")
     predicted = int(open_.ask("int(overlay.result.target[0])"))
@@ -64,12 +64,12 @@ def test_class_contrast_composite_and_comparison(lab: Lab, notebook: Callable[..
     # Held against the class that was predicted.
     choose(open_, "Against", names[predicted])
     until(lambda: open_.ask("overlay.against") == predicted)
-    expect(notes).to_contain_text("against", timeout=20_000)
+    expect(notes).to_contain_text("against")
 
     # Another composite brings its own slider, which the arrow keys move.
     widget(page).get_by_label("Composite", exact=True).select_option("epsilon_gamma_box")
     slider = widget(page).get_by_role("slider", name=re.compile("γ"))
-    expect(slider).to_be_visible(timeout=20_000)
+    expect(slider).to_be_visible()
     until(lambda: parameters(open_).get("composite") == "epsilon_gamma_box")
     slider.focus()
     for _ in range(10):
@@ -82,8 +82,8 @@ def test_class_contrast_composite_and_comparison(lab: Lab, notebook: Callable[..
     widget(page).get_by_role("button", name="Compare").click()
     widget(page).get_by_role("radio", name="Method", exact=True).click()
     page.keyboard.press("Escape")
-    expect(widget(page).locator(".xw-frame canvas")).to_have_count(4, timeout=20_000)  # the plain picture first
-    until(lambda: set(open_.ask("list(overlay.results)")) == {"LRP", "absLRP", "gradient"}, 30)
+    expect(widget(page).locator(".xw-frame canvas")).to_have_count(4)  # the plain picture first
+    until(lambda: set(open_.ask("list(overlay.results)")) == {"LRP", "absLRP", "gradient"})
     assert open_.ask("overlay.status['state']") == "done"
 
 
@@ -94,12 +94,12 @@ def test_the_way_from_the_output_to_the_pixels(lab: Lab, notebook: Callable[...,
     open_.run_all()
     way = widget(page).get_by_role("slider", name="Depth")
     expect(way).to_be_visible(timeout=60_000)
-    expect(widget(page).locator(".xw-notes")).to_contain_text("relevance at the pixels", timeout=20_000)
+    expect(widget(page).locator(".xw-notes")).to_contain_text("relevance at the pixels")
     assert open_.ask("overlay.layer_maps is None")
 
     # Reaching for the slider asks; the kernel hears of the layer when the gesture is over.
     way.press("ArrowLeft")
-    expect(widget(page).locator(".xw-depth-place")).to_contain_text("of the relevance", timeout=20_000)
+    expect(widget(page).locator(".xw-depth-place")).to_contain_text("of the relevance")
     names = open_.ask("list(overlay.layer_maps.names)")
     expect(way).to_have_attribute("max", str(len(names) - 1))
     before = pixels(page)

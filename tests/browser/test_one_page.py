@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Browser, Page
 
-from .standin import RELAX_METHOD, REST, known_maps, known_picture, maps_message, picture_message, serve
+from .standin import RELAX_METHOD, known_maps, known_picture, maps_message, picture_message, serve
 from .standin_concepts import LAYERS, NAMES
-from .still import still
+from .still import REST, still
 
 pytestmark = pytest.mark.browser
 SMOOTHED = 1e-4

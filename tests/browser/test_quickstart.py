@@ -17,6 +17,12 @@ from .jupyterlab import Lab, Notebook
 
 pytestmark = pytest.mark.browser
 
+# Holds the kernel until it is told to let go.
+BUSY = """
+from pathlib import Path
+while not Path("go").exists():
+    time.sleep(0.05)
+"""
 SLOW_ENCODER = """
 import time, torch, xaiwidgets as xw
 from xaiwidgets.demo import examples
@@ -69,7 +75,7 @@ def radio(page: Page, name: str) -> Locator:
     return widget(page).get_by_role("radio", name=name, exact=True)
 
 
-def until(said: Callable[[], bool], seconds: float = 20) -> None:
+def until(said: Callable[[], bool], seconds: float = 60) -> None:
     deadline = time.monotonic() + seconds
     while not said():
         assert time.monotonic() < deadline, "waited in vain"
@@ -148,29 +154,32 @@ def test_reload_keeps_the_widget(quickstart: Notebook) -> None:
     quickstart.run("overlay.threshold = 0.35")
     quickstart.reload()
     page = quickstart.page
-    expect(widget(page)).to_be_visible(timeout=30_000)
+    expect(widget(page)).to_be_visible()
     cut = widget(page).get_by_role("slider", name="Uncertainty threshold")
     expect(cut).to_have_attribute("aria-valuetext", re.compile(r"surest 35 %"))
     expect(widget(page).locator(".xw-progress-text")).to_contain_text("masks")
 
 
 def test_stop_more_and_errors_while_the_kernel_is_busy(lab: Lab, notebook: Callable[..., Notebook]) -> None:
-    lab.write("slow.ipynb", [SLOW_ENCODER, "import time; time.sleep(6)"])
+    lab.write("slow.ipynb", [SLOW_ENCODER, BUSY])
     open_ = notebook("slow.ipynb")
     page = open_.page
     open_.run_all()
-    shown = time.monotonic()
     expect(widget(page)).to_be_visible(timeout=60_000)
     # The first numbers come while the next cell keeps the kernel busy.
     expect(widget(page).locator(".xw-progress-text")).to_contain_text(
-        re.compile(r"\d+ of 20\s096 masks"), timeout=10_000
+        re.compile(r"\d+ of 20\s096 masks"), timeout=60_000
     )
-    assert time.monotonic() - shown < 30
+    assert (
+        page.evaluate("() => window.jupyterapp.shell.currentWidget.context.sessionContext.session.kernel.status")
+        == "busy"
+    )
+    (lab.folder / "go").touch()
     open_.wait_until_run()
     stop = widget(page).get_by_role("button", name="Stop")
     expect(stop).to_be_enabled()
     stop.click()
-    until(lambda: open_.ask("overlay.status['state']") == "stopped", 5)
+    until(lambda: open_.ask("overlay.status['state']") == "stopped")
     stopped_at = open_.ask("overlay.result.n_masks")
     assert 0 < stopped_at < 20_000
     time.sleep(0.5)
@@ -181,7 +190,7 @@ def test_stop_more_and_errors_while_the_kernel_is_busy(lab: Lab, notebook: Calla
     # An encoder that breaks mid-run: the error is on screen, as text, and the last good picture stays.
     open_.run("fail = True")
     alert = widget(page).get_by_role("alert")
-    expect(alert).to_contain_text("the encoder broke <b>mid-run</b>", timeout=10_000)
+    expect(alert).to_contain_text("the encoder broke <b>mid-run</b>")
     assert sum(pixels(page)) > 0.5 * sum(before)
     assert open_.ask("overlay.status['state']") == "error"
 
@@ -198,7 +207,7 @@ def test_first_partial_heatmap_within_a_second(lab: Lab, notebook: Callable[...,
     open_.wait_until_run()
     began = time.monotonic()
     open_.run_new_cell("overlay = xw.HeatmapOverlay(relax, x); overlay")
-    expect(widget(page)).to_be_visible(timeout=20_000)
+    expect(widget(page)).to_be_visible()
     displayed = time.monotonic()
-    expect(widget(page).locator(".xw-progress-text")).to_contain_text("masks", timeout=20_000)
+    expect(widget(page).locator(".xw-progress-text")).to_contain_text("masks")
     print(json.dumps({"run to display": displayed - began, "display to numbers": time.monotonic() - displayed}))

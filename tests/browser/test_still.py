@@ -7,8 +7,7 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, Error, Page
 
-from .standin import REST
-from .still import WATCH, still
+from .still import REST, WATCH, put_off, still
 
 pytestmark = pytest.mark.browser
 CHAIN = """(length) => {
@@ -77,3 +76,17 @@ def test_a_page_that_never_rests_is_told(page: Page) -> None:
     page.evaluate("() => { const again = () => requestAnimationFrame(again); again(); }")
     with pytest.raises(Error, match="does not come to rest: 1 frames, 0 timers"):
         still(page, patience=0.5)
+
+
+def test_a_page_with_timers_of_its_own(page: Page) -> None:
+    page.evaluate(
+        """() => {
+            window.written = false;
+            setInterval(() => {}, 20);
+            setTimeout(() => { window.written = true; }, 300);
+            // Busy until after both are due.
+            setTimeout(() => { const end = performance.now() + 900; while (performance.now() < end); });
+        }"""
+    )
+    put_off(page)
+    assert page.evaluate("written") is True

@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Browser, FrameLocator, expect
 
 from tests.browser.servers import jupyter
+from tests.browser.still import put_off
 
 from .apart import ALONE, KERNEL, environment
 from .capabilities import PATIENCE, Opened, bound, until, visited
@@ -67,7 +68,7 @@ def test_the_frame_is_as_tall_as_its_page_and_as_dark_as_the_notebook(opened: Op
     opened.page.evaluate(change, "JupyterLab Light")
     expect(root).to_have_attribute("data-xw-theme", "light")
     # It does not grow by itself.
-    opened.page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
+    put_off(opened.page)
     assert frame.evaluate("(f) => f.clientHeight") == tall
 
 
