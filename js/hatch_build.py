@@ -64,8 +64,8 @@ def npm() -> Callable[..., int]:
         environment["PATH"] = f"{own.parent}{os.pathsep}{environment.get('PATH', '')}"
 
     def run(arguments: list[str], folder: Path, output: IO[str] | None = None) -> int:
-        said = {"stdout": output, "stderr": output}
-        return subprocess.run([*command, *arguments], cwd=folder, env=environment, check=False, **said).returncode
+        line = [*command, *arguments]
+        return subprocess.run(line, cwd=folder, env=environment, check=False, stdout=output, stderr=output).returncode
 
     return run
 

@@ -37,7 +37,7 @@ def in_order(tests: list[str]) -> list[int]:
     return sorted(range(len(tests)), key=lambda i: place.get(together(tests[i]), 1.0))
 
 
-class Spread(LoadScopeScheduling):  # type: ignore[misc]
+class Spread(LoadScopeScheduling):
     """Hands out what belongs together, in the order of the tests."""
 
     def __init__(self, config: Any, log: Any) -> None:

@@ -55,7 +55,7 @@ async def _run_all(app: Sphinx, cache: Any, waiting: list[tuple[Path, NotebookNo
     texts = [(path, page) for path, page in waiting if path.suffix == ".md"]
     jobs: list[Awaitable[None]] = [_run_texts(app, cache, texts)] if texts else []
     jobs += [_run_notebook(app, cache, path, page) for path, page in waiting if path.suffix == ".ipynb"]
-    # All are run, so that one build tells of every page that does not.
+    # All are run, so that one build tells of every notebook that does not.
     ended = await asyncio.gather(*map(in_turn, jobs), return_exceptions=True)
     wrong = [result for result in ended if result is not None]
     if wrong:
