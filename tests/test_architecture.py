@@ -125,8 +125,9 @@ HOUSE = {
     "test_packaging",
     "test_docstrings",
     "test_book",
+    "test_spread",
 }
-"""Tests of the house as a whole: its layout, what it is packed into, its book, and what all explainers have in common."""
+"""Tests of the house as a whole: its layout, what it is packed into, its book, how its tests spread, and what all explainers share."""
 
 
 def test_only_widgets_know_widgets_and_only_plots_knows_matplotlib() -> None:
