@@ -196,8 +196,10 @@ def test_playing_goes_all_the_way_and_is_told_once(known: Known, open_page: Call
     # In the page itself, so that it does not end before the click, however slow the machine.
     widget.page.wait_for_function(
         """() => {
-            if (document.querySelector(".xw-depth input[type=range]").value < 1) return false;
-            document.querySelector(".xw-play[aria-label=Pause]").click();
+            const { valueAsNumber: place, max } = document.querySelector(".xw-depth input[type=range]");
+            const pause = document.querySelector(".xw-play[aria-label=Pause]");
+            if (!pause || place < 1 || place >= Number(max)) return false;
+            pause.click();
             return true;
         }""",
         polling="raf",
