@@ -22,7 +22,7 @@ MOST = 4
 def main(arguments: list[str]) -> int:
     """Run the checks one after the other; 0 when all pass."""
     if arguments[:1] == ["--floor"]:
-        return floor.main(arguments[1:])
+        return floor.main(arguments[1:] or _at_once())
     sys.path.insert(0, str(ROOT / "js"))
     from hatch_build import npm
 
