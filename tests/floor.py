@@ -28,7 +28,7 @@ PINS = HOME / "lowest.txt"
 THEIRS = HOME / "theirs.json"
 # Old releases warn of what has come since: matplotlib of pyparsing, ipywidgets of traitlets and ipykernel.
 QUIET = "filterwarnings=error\nignore::DeprecationWarning"
-SELECTED = "not slow and not gpu and not browser"
+SELECTED = "not slow and not gpu and not browser and not sources"
 # JupyterLab 4 shows widgets of ipywidgets 8 only; ipywidgets 7 is what Colab has.
 IN_A_BROWSER = ["tests/browser/test_quickstart.py", "tests/browser/test_flipping_lab.py"]
 

@@ -16,6 +16,8 @@ import pytest
 import xaiwidgets
 from tests.imports import circle, imports_of, modules, targets
 
+pytestmark = pytest.mark.sources
+
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "xaiwidgets"
 # A room may import from rooms below its own, and from its own.
