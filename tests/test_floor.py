@@ -45,7 +45,8 @@ def test_what_is_installed_here_is_seen() -> None:
     found = floor.versions()
     import torch
 
-    assert found["torch"] == torch.__version__
+    # The registry's own builds do not say in their names which they are.
+    assert found["torch"].partition("+")[0] == torch.__version__.partition("+")[0]
     assert "xaiwidgets" not in found
     assert re.search(rf"torch {re.escape(found['torch'])}, ", floor.installed())
 
