@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
+import venv
 from pathlib import Path
 
 import pytest
@@ -55,7 +56,7 @@ def test_an_environment_for_other_pins_is_made_anew(tmp_path: Path, monkeypatch:
     made = []
     monkeypatch.setattr(floor, "HOME", tmp_path)
     monkeypatch.setattr(floor, "PINS", tmp_path / "lowest.txt")
-    monkeypatch.setattr(floor.venv, "create", lambda home, **how: made.append((home, how["clear"])))
+    monkeypatch.setattr(venv, "create", lambda home, **how: made.append((home, how["clear"])))
     for pins in ("torch==2.6\n", "torch==2.6\n", "torch==2.7\n"):
         assert floor.environment(pins).parent.parent == tmp_path
     assert made == [(tmp_path, True), (tmp_path, True)]
@@ -70,7 +71,7 @@ def test_what_fails_ends_the_run(failing: str, monkeypatch: pytest.MonkeyPatch, 
         return subprocess.CompletedProcess(command, 3 if failing in command else 0)
 
     monkeypatch.setattr(floor, "environment", lambda pins: tmp_path / "python")
-    monkeypatch.setattr(floor.subprocess, "run", step)
+    monkeypatch.setattr(subprocess, "run", step)
     status = floor.main(["-k", "relax"])
     if failing == "--unchanged":
         assert status == 3
