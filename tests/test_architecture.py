@@ -127,8 +127,9 @@ HOUSE = {
     "test_packaging",
     "test_docstrings",
     "test_book",
+    "test_floor",
 }
-"""Tests of the house as a whole: its layout, what it is packed into, its book, and what all explainers have in common."""
+"""Tests of the house as a whole: its layout, what it is packed into, its book, its lowest versions, and what all explainers have in common."""
 
 
 def test_only_widgets_know_widgets_and_only_plots_knows_matplotlib() -> None:
