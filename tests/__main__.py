@@ -29,7 +29,7 @@ Check = tuple[str, Callable[[IO[str] | None], int]]
 def main(arguments: list[str]) -> int:
     """Run the checks; 0 when all pass. All are run, so that one run tells everything there is to mend."""
     if arguments[:1] == ["--floor"]:
-        return floor.main(arguments[1:])
+        return floor.main(arguments[1:] or _at_once())
     sys.path.insert(0, str(ROOT / "js"))
     from hatch_build import npm
 

@@ -62,3 +62,7 @@ def _install_with_system() -> None:
     for command in (["apt-get", "update", "-qq"], ["apt-get", "install", "-y", "-qq", "chromium"]):
         if subprocess.run([*prefix, *command], env=environment, check=False).returncode != 0:
             return
+
+
+if __name__ == "__main__":
+    sys.exit(ensure_chromium())

@@ -16,6 +16,8 @@ import pytest
 import xaiwidgets
 from tests.imports import circle, imports_of, modules, targets
 
+pytestmark = pytest.mark.sources
+
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "xaiwidgets"
 # A room may import from rooms below its own, and from its own.
@@ -126,8 +128,10 @@ HOUSE = {
     "test_docstrings",
     "test_book",
     "test_spread",
+    "test_floor",
 }
-"""Tests of the house as a whole: its layout, what it is packed into, its book, how its tests spread, and what all explainers share."""
+"""Tests of the house as a whole: its layout, what it is packed into, its book, its lowest versions, how its tests spread, and what all
+explainers share."""
 
 
 def test_only_widgets_know_widgets_and_only_plots_knows_matplotlib() -> None:

@@ -13,6 +13,8 @@ import pytest
 from tests.book import addresses, wrong
 from tests.pictures import FIRST
 
+pytestmark = pytest.mark.sources
+
 ROOT = Path(__file__).parents[1]
 NOTEBOOKS = ROOT / "notebooks"
 

@@ -10,6 +10,8 @@ import pytest
 
 from tests.guards import JS, Guard, guard_of
 
+pytestmark = pytest.mark.sources
+
 ROOT = Path(__file__).parents[1]
 
 Plan = Callable[[dict[str, str]], Path]

@@ -10,6 +10,8 @@ import pytest
 from tests.guards import JS, Guard, guard_of
 from xaiwidgets.widgets.base import bundle
 
+pytestmark = pytest.mark.sources
+
 WIDGETS = ("heatmap", "concepts", "flipping")
 
 

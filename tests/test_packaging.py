@@ -16,6 +16,8 @@ import yaml
 
 import xaiwidgets
 
+pytestmark = pytest.mark.sources
+
 ROOT = Path(__file__).parents[1]
 WIDGETS = ("heatmap", "concepts", "flipping")
 TOGETHER = 6_000_000

@@ -102,7 +102,9 @@ def _mirrored(weight: Tensor, like: Tensor, padding: list[int], dilation: Sequen
     options = (padding, ones, dilation, 1)
 
     def transposed(s: Tensor, lost: list[int], factor: Tensor | None = None) -> Tensor:
-        if factor is None or not factor.is_contiguous(memory_format=torch.channels_last):
+        # One pixel has little to read once more, and strides that the kernel of torch 2.6 refuses.
+        one = s.shape[-2:].numel() == 1
+        if factor is None or one or not factor.is_contiguous(memory_format=torch.channels_last):
             result: Tensor = torch.ops.mkldnn._convolution_pointwise(s, ready, None, *options, *AS_IT_IS)
             return result if factor is None else result.mul_(factor)
         return _times(s, factor, ready, *options)

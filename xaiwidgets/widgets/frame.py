@@ -55,15 +55,26 @@ class StaticPage:
 
     def _repr_html_(self) -> str:
         if not self.fits:
-            source = f"data:image/png;base64,{base64.b64encode(self.picture).decode()}"
-            said = f"The live page of this picture is {self.size / 1e6:.3g} MB, too large for a notebook: w.save('page.html') writes it."
-            name = html.escape(self.title)
-            return f'<figure><img src="{source}" alt="{name}" style="max-width:100%"><figcaption>{said}</figcaption></figure>'
+            return self._figure(
+                f"The live page of this picture is {self.size / 1e6:.3g} MB, too large for a notebook: w.save('page.html') writes it."
+            )
+        # A notebook that is not trusted, as one that was downloaded, loses frame, style and script: the picture remains, and says so.
+        still = self._figure("The live page is left out here: trust the notebook, or run the cell again.")
         return (
             f'<iframe class="xaiwidgets-page" title="{html.escape(self.title)}" sandbox="{_SANDBOX}"'
             ' allow="fullscreen; clipboard-write"'
             f' style="display:block;width:100%;height:{self.height}px;border:0;color-scheme:normal"'
-            f' srcdoc="{html.escape(self.page)}"></iframe><script>{_beside()}</script>'
+            f' srcdoc="{html.escape(self.page)}"></iframe>{still}'
+            f"<style>.xaiwidgets-page+.xaiwidgets-picture{{display:none}}</style><script>{_beside()}</script>"
+        )
+
+    def _figure(self, said: str) -> str:
+        """The picture, and a line of words."""
+        source = f"data:image/png;base64,{base64.b64encode(self.picture).decode()}"
+        name = html.escape(self.title)
+        return (
+            f'<figure class="xaiwidgets-picture"><img src="{source}" alt="{name}" style="max-width:100%">'
+            f"<figcaption>{said}</figcaption></figure>"
         )
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
