@@ -14,6 +14,7 @@ from tqdm.auto import tqdm
 
 from xaiwidgets.errors import check_keywords, whole
 from xaiwidgets.model import ImageModel
+from xaiwidgets.relax.control import ControlVariate
 from xaiwidgets.relax.estimate import Estimate
 from xaiwidgets.relax.masks import Grids, balanced_block, balanced_grids, random_grids
 from xaiwidgets.relax.parts import AGGREGATES, FILLS, Aggregate, Fill, part
@@ -119,6 +120,7 @@ class MaskingExplainer(ABC):
             aggregate=self._aggregate,
             provenance=self.provenance.asked(**asked),
             blocks=balanced,
+            control=ControlVariate(size, self.settings.cells, x.device) if self.settings.control_variate else None,
             target=None if score is None else score.classes,
         )
         for drawn in self._blocks(total, size, generator):
@@ -133,7 +135,7 @@ class MaskingExplainer(ABC):
                     estimate.add(_finite(torch.stack(similarities)), masks)
                     ended = start + batch_size >= len(block)
                     if ended:
-                        estimate.end_block()
+                        estimate.end_block(block)
                 result = estimate.result()
                 tolerance = self.settings.tolerance
                 if ended and tolerance and estimate.settled and result.largest_error <= tolerance:

@@ -39,8 +39,8 @@ class Grids:
     def draw(self, size: tuple[int, int], start: int = 0, stop: int | None = None) -> Tensor:
         """Masks ``start`` to ``stop`` as maps (n, H, W) in [0, 1]."""
         cells, shifts = self.cells[start:stop], self.shifts[start:stop]
-        rows = _enlargers(size[0], cells.shape[1], cells.device)[shifts[:, 0]]
-        columns = _enlargers(size[1], cells.shape[2], cells.device)[shifts[:, 1]]
+        rows = enlargers(size[0], cells.shape[1], cells.device)[shifts[:, 0]]
+        columns = enlargers(size[1], cells.shape[2], cells.device)[shifts[:, 1]]
         return rows @ cells @ columns.transpose(1, 2)
 
 
@@ -115,7 +115,7 @@ def _hadamard(order: int) -> Tensor:
 
 
 @lru_cache(maxsize=32)
-def _enlargers(length: int, cells: int, device: torch.device) -> Tensor:
+def enlargers(length: int, cells: int, device: torch.device) -> Tensor:
     """The linear maps (shifts, length, cells) from a line of cells to a line of pixels, one for each shift.
 
     Bilinear with pixel centres (align_corners false), extended by reflection by ``cells // 2``, cropped at the shift.
