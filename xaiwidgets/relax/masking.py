@@ -16,7 +16,7 @@ from xaiwidgets.errors import check_keywords, whole
 from xaiwidgets.model import ImageModel
 from xaiwidgets.relax.control import ControlVariate
 from xaiwidgets.relax.estimate import Estimate
-from xaiwidgets.relax.masks import Grids, balanced_block, balanced_grids, random_grids
+from xaiwidgets.relax.masks import Grids, balanced_block, balanced_grids, has_lattice, lattice_grids, random_grids
 from xaiwidgets.relax.parts import AGGREGATES, FILLS, Aggregate, Fill, part
 from xaiwidgets.relax.result import RelaxResult
 from xaiwidgets.relax.settings import Settings
@@ -189,8 +189,10 @@ class MaskingExplainer(ABC):
             return
         left = total
         while left > 0:
-            if s.masks == "balanced":
-                block: Grids | _Drawn = balanced_grids(s.cells, s.keep, generator)
+            if s.control_variate and has_lattice(s.cells):
+                block: Grids | _Drawn = lattice_grids(s.cells, generator)
+            elif s.masks == "balanced":
+                block = balanced_grids(s.cells, s.keep, generator)
             elif s.masks == "random":
                 block = random_grids(min(left, _RANDOM_BLOCK), s.cells, s.keep, generator)
             else:

@@ -70,9 +70,9 @@ class Settings:
         if not isinstance(self.control_variate, bool):
             raise TypeError(f"control_variate={self.control_variate!r} must be True or False")
         if self.control_variate and not (isinstance(self.masks, str) and self.masks == "balanced" and keep == 0.5):
-            asked = repr(self.masks) if isinstance(self.masks, str) else "masks of your own"
+            asked = f"masks={self.masks!r}" if isinstance(self.masks, str) else "masks of your own"
             raise ValueError(
-                f"control_variate=True came with masks={asked}, keep={keep:g}; it rests on pairs of complements: "
+                f"control_variate=True came with {asked}, keep={keep:g}; it rests on pairs of complements: "
                 "give masks='balanced' and keep=0.5, or leave it out"
             )
 
