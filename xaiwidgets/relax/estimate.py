@@ -14,7 +14,7 @@ from xaiwidgets.results import Provenance
 
 _PRIOR_BLOCKS = 4.0
 """How many blocks the image's average variance counts beside a pixel's own, which few blocks tell badly."""
-_PRIOR_LEVELS = 2.0
+_PRIOR_LEVELS = 1.0
 """How many blocks the variance of independent pairs counts beside that of the blocks' levels."""
 
 
