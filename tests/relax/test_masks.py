@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from tests.relax.slow import slow_mask
-from xaiwidgets.relax.masks import Grids, balanced_block, balanced_grids, random_grids
+from xaiwidgets.relax.masks import Grids, balanced_block, balanced_grids, has_lattice, lattice_grids, random_grids
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -143,3 +143,58 @@ def test_seeds() -> None:
     ):
         assert torch.equal(make(1), make(1))
         assert not torch.equal(make(1), make(2))
+
+
+def test_where_there_are_lattices() -> None:
+    assert [cells for cells in range(2, 16) if has_lattice(cells)] == [4, 6, 7, 8, 12, 13, 14, 15]
+
+
+@pytest.mark.parametrize("cells", [4, 6, 7, 8, 13])
+def test_a_lattice_is_balanced_as_any_block(cells: int) -> None:
+    grids = lattice_grids(cells, generator(5))
+    assert len(grids) == balanced_block(cells)
+    assert torch.equal(grids.cells[0::2], 1 - grids.cells[1::2])
+    assert torch.equal(grids.shifts[0::2], grids.shifts[1::2])
+    signs = grids.cells.flatten(1) * 2 - 1
+    assert torch.equal(signs.T @ signs, len(grids) * torch.eye(cells**2))
+
+
+@pytest.mark.parametrize("cells", [4, 6, 7, 8, 13])
+def test_a_lattice_balances_neighbours_at_every_shift(cells: int) -> None:
+    """Products of touching cells sum to zero over the masks of one shift, of rows and of columns."""
+    grids = lattice_grids(cells, generator(1))
+    signs = grids.cells * 2 - 1
+    products = [
+        (signs[:, :-1] * signs[:, 1:]).flatten(1),
+        (signs[:, :, :-1] * signs[:, :, 1:]).flatten(1),
+        (signs[:, :-1, :-1] * signs[:, 1:, 1:]).flatten(1),
+        (signs[:, :-1, 1:] * signs[:, 1:, :-1]).flatten(1),
+    ]
+    for axis in (0, 1):
+        for shift in range(cells):
+            there = grids.shifts[:, axis] == shift
+            assert there.any()
+            for product in products:
+                assert (product[there].sum(0) == 0).all()
+
+
+def test_shifts_of_a_lattice_come_with_each_other_and_are_uniform() -> None:
+    shifts = lattice_grids(7, generator()).shifts[0::2]
+    together = torch.bincount(shifts[:, 0] * 7 + shifts[:, 1], minlength=49)
+    # Eight labels for seven shifts on each axis: one shift comes twice as often.
+    assert sorted(together.tolist()) == [1] * 36 + [2] * 12 + [4]
+    source = generator(3)
+    counts = torch.zeros(4, 4)
+    for _ in range(600):
+        row, column = lattice_grids(4, source).shifts[0].tolist()
+        counts[row, column] += 1
+    # χ² with 15 degrees of freedom: mean 15, standard deviation 5.5.
+    assert ((counts - 600 / 16) ** 2 / (600 / 16)).sum() < 15 + 4 * 5.5
+
+
+def test_single_grids_of_lattices_look_independent() -> None:
+    source = generator()
+    rows = torch.stack([lattice_grids(4, source).cells[6].flatten() for _ in range(800)])
+    assert (rows.mean(0) - 0.5).abs().max() < 4.5 * 0.5 / 800**0.5
+    covariance = torch.cov(rows.T)
+    assert (covariance - torch.eye(16) / 4).abs().max() < 4.5 * 0.25 * 2 / 800**0.5

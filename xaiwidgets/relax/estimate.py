@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from xaiwidgets.relax.control import ControlVariate
+from xaiwidgets.relax.masks import Grids
 from xaiwidgets.relax.moments import Moments
 from xaiwidgets.relax.parts import Aggregate
 from xaiwidgets.relax.result import RelaxResult
@@ -12,6 +14,8 @@ from xaiwidgets.results import Provenance
 
 _PRIOR_BLOCKS = 4.0
 """How many blocks the image's average variance counts beside a pixel's own, which few blocks tell badly."""
+_PRIOR_LEVELS = 1.0
+"""How many blocks the variance of independent pairs counts beside that of the blocks' levels."""
 
 
 class Estimate:
@@ -21,6 +25,10 @@ class Estimate:
     their standard error is what blocks differ by. With few blocks that is noisy pixel by pixel, so each pixel's
     variance between blocks is drawn towards the image's mean (as in moderated statistics, Smyth 2004, doi
     10.2202/1544-6115.1027).
+
+    With a control variate the importance is the mean of the blocks' corrected estimates, as of the last whole block; the first
+    block's masks count as they are until it ends. What is left of the noise is to a good part common to all pixels (the level),
+    and for that the image has no more to tell than one pixel: its variance is drawn towards that of independent pairs.
     """
 
     def __init__(
@@ -34,6 +42,7 @@ class Estimate:
         aggregate: Aggregate,
         provenance: Provenance,
         blocks: bool,
+        control: ControlVariate | None = None,
         target: Tensor | None = None,
     ) -> None:
         self._shape = (images, size, device)
@@ -44,6 +53,9 @@ class Estimate:
         self._target = target
         self._moments = Moments(images, size, device)
         self._by_blocks = blocks
+        self._control = control
+        self._answers: list[Tensor] = []
+        self._levels: list[Tensor] = []
         self._block = Moments(images, size, device)
         self._blocks = 0
         self._block_mean = torch.zeros(images, *size, dtype=torch.float64, device=device)
@@ -52,19 +64,37 @@ class Estimate:
     def add(self, similarities: Tensor, masks: Tensor) -> None:
         """Add n masks (n, H, W) with their similarities (N, n)."""
         self._moments.add(similarities, masks)
-        if self._by_blocks:
+        if self._control is not None:
+            self._answers.append(similarities)
+        elif self._by_blocks:
             self._block.add(similarities, masks)
 
-    def end_block(self) -> None:
-        """What was added since the last call is one replicate of the design."""
-        self._blocks += 1
-        if self._by_blocks:
-            # Welford's update of mean and scatter over blocks.
-            mean = self._block.mean
-            step = mean - self._block_mean
-            self._block_mean += step / self._blocks
-            self._block_scatter += step * (mean - self._block_mean)
+    def end_block(self, drawn: object) -> None:
+        """What was added since the last call is one replicate of the design: all masks of ``drawn``."""
+        if self._control is not None:
+            assert isinstance(drawn, Grids)
+            means, anew = self._control.add(drawn, torch.cat(self._answers, 1))
+            self._answers = []
+            if anew:
+                self._blocks = 0
+                self._block_mean.zero_()
+                self._block_scatter.zero_()
+                self._levels = []
+            for mean in means:
+                self._count_block(mean)
+        elif self._by_blocks:
+            self._count_block(self._block.mean)
             self._block = Moments(*self._shape)
+        else:
+            self._blocks += 1
+
+    def _count_block(self, mean: Tensor) -> None:
+        """Welford's update of mean and scatter over blocks."""
+        self._blocks += 1
+        step = mean - self._block_mean
+        self._block_mean += step / self._blocks
+        self._block_scatter += step * (mean - self._block_mean)
+        self._levels.append(mean.mean((1, 2)))
 
     @property
     def settled(self) -> bool:
@@ -74,7 +104,8 @@ class Estimate:
     def result(self, *, final: bool = False) -> RelaxResult:
         """The answer so far. ``final`` says that no more masks will come, whatever was planned."""
         moments = self._moments
-        mean, weight = moments.mean, moments.weight
+        weight = moments.weight
+        mean = self._block_mean if self._control is not None and self._blocks else moments.mean
         importance = torch.stack([self._aggregate(row * weight, weight, moments.count, self._keep) for row in mean])
         # Another aggregation scales each pixel; its standard error scales alike.
         scale = torch.stack([self._aggregate(weight, weight, moments.count, self._keep)] * len(mean)).abs()
@@ -94,6 +125,10 @@ class Estimate:
             return self._moments.standard_error
         freedom = self._blocks - 1
         own = self._block_scatter / freedom
+        if self._control is not None:
+            level = torch.stack(self._levels).var(0)
+            careful = (_PRIOR_LEVELS * self._control.level_variance + freedom * level) / (_PRIOR_LEVELS + freedom)
+            own = (own - level[:, None, None]).clamp_min(0) + careful[:, None, None]
         average = own.mean((1, 2), keepdim=True)
         variance = (_PRIOR_BLOCKS * average + freedom * own) / (_PRIOR_BLOCKS + freedom)
         # The variance itself is estimated: Student's t needs this much more than the normal's 1.96 (Cornish-Fisher).

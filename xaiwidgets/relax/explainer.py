@@ -36,6 +36,8 @@ class RELAX(MaskingExplainer):
         perturb: what shows where the image is hidden: ``"zero"`` (of the normalised image), ``"mean"``, ``"blur"``,
             ``"noise"``, or a function (image (1, C, H, W), generator) -> fill.
         aggregate: ``"mean"`` (RELAX), ``"sum"`` (MUPPET), ``"expected"`` (RISE), or a function.
+        control_variate: learn from balanced masks (at ``keep=0.5``) what single places do, and take it out of the noise: on most
+            encoders fewer masks for the same error. Importance and standard error are then those of the last whole block.
         tolerance: stop as soon as the largest standard error is below.
         layer: whose output is the representation; None for what the classifier (the last linear layer) reads, ``"output"``
             for what the model gives, such as an encoder that ends in a linear layer.

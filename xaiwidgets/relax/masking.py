@@ -14,8 +14,9 @@ from tqdm.auto import tqdm
 
 from xaiwidgets.errors import check_keywords, whole
 from xaiwidgets.model import ImageModel
+from xaiwidgets.relax.control import ControlVariate
 from xaiwidgets.relax.estimate import Estimate
-from xaiwidgets.relax.masks import Grids, balanced_block, balanced_grids, random_grids
+from xaiwidgets.relax.masks import Grids, balanced_block, balanced_grids, has_lattice, lattice_grids, random_grids
 from xaiwidgets.relax.parts import AGGREGATES, FILLS, Aggregate, Fill, part
 from xaiwidgets.relax.result import RelaxResult
 from xaiwidgets.relax.settings import Settings
@@ -119,6 +120,7 @@ class MaskingExplainer(ABC):
             aggregate=self._aggregate,
             provenance=self.provenance.asked(**asked),
             blocks=balanced,
+            control=ControlVariate(size, self.settings.cells, x.device) if self.settings.control_variate else None,
             target=None if score is None else score.classes,
         )
         for drawn in self._blocks(total, size, generator):
@@ -133,7 +135,7 @@ class MaskingExplainer(ABC):
                     estimate.add(_finite(torch.stack(similarities)), masks)
                     ended = start + batch_size >= len(block)
                     if ended:
-                        estimate.end_block()
+                        estimate.end_block(block)
                 result = estimate.result()
                 tolerance = self.settings.tolerance
                 if ended and tolerance and estimate.settled and result.largest_error <= tolerance:
@@ -187,8 +189,10 @@ class MaskingExplainer(ABC):
             return
         left = total
         while left > 0:
-            if s.masks == "balanced":
-                block: Grids | _Drawn = balanced_grids(s.cells, s.keep, generator)
+            if s.control_variate and has_lattice(s.cells):
+                block: Grids | _Drawn = lattice_grids(s.cells, generator)
+            elif s.masks == "balanced":
+                block = balanced_grids(s.cells, s.keep, generator)
             elif s.masks == "random":
                 block = random_grids(min(left, _RANDOM_BLOCK), s.cells, s.keep, generator)
             else:

@@ -13,6 +13,7 @@ designs say which grids are drawn together:
 
 from __future__ import annotations
 
+import itertools
 import math
 from dataclasses import dataclass
 from functools import lru_cache
@@ -39,8 +40,8 @@ class Grids:
     def draw(self, size: tuple[int, int], start: int = 0, stop: int | None = None) -> Tensor:
         """Masks ``start`` to ``stop`` as maps (n, H, W) in [0, 1]."""
         cells, shifts = self.cells[start:stop], self.shifts[start:stop]
-        rows = _enlargers(size[0], cells.shape[1], cells.device)[shifts[:, 0]]
-        columns = _enlargers(size[1], cells.shape[2], cells.device)[shifts[:, 1]]
+        rows = enlargers(size[0], cells.shape[1], cells.device)[shifts[:, 0]]
+        columns = enlargers(size[1], cells.shape[2], cells.device)[shifts[:, 1]]
         return rows @ cells @ columns.transpose(1, 2)
 
 
@@ -81,6 +82,81 @@ def balanced_grids(cells: int, keep: float, generator: torch.Generator) -> Grids
     return Grids(kept.reshape(2 * order, cells, cells), shifts.repeat_interleave(2, 0))
 
 
+def has_lattice(cells: int) -> bool:
+    """Whether :func:`lattice_grids` knows a design for so many cells along a side: 4, 6, 7, 8, and 12 to 15 of those up to 15."""
+    return min(_halves(cells)) >= cells and bool(_lattices(cells))
+
+
+def lattice_grids(cells: int, generator: torch.Generator) -> Grids:
+    """A block as of :func:`balanced_grids` at ``keep`` = ½ that balances shifts against pairs of neighbouring cells as well.
+
+    What two neighbours do together is most of what is not additive, and it changes with the shift. Number the rows of the
+    Hadamard matrix by two halves of their bits: one half says the shift of rows, the other that of columns, so that all
+    shifts come with each other. A cell's column has a label for each half, from a lattice (a·row + b·column modulo
+    ``cells``) in which touching cells differ in both labels. Their product is then orthogonal to every function of either
+    shift. Of a few such lattices the one with the fewest groups of four cells in a 3 × 3 window whose product is constant is
+    taken. Signs, labels and the order of rows are drawn anew for each block.
+    """
+    first, second = _halves(cells)
+    order = first * second
+    pairs = _lattices(cells)
+    column = torch.arange(cells)
+    best: tuple[int, Tensor] | None = None
+    for _ in range(_TRIES):
+        chosen = pairs[int(torch.randint(len(pairs), (1,), generator=generator))]
+        code = torch.zeros(cells, cells, dtype=torch.long)
+        for (a, b), labels, unit in zip(chosen, (first, second), (1, first), strict=True):
+            code += torch.randperm(labels, generator=generator)[(a * column[:, None] + b * column) % cells] * unit
+        code = code.flatten()
+        windows = code[_window_fours(cells)]
+        constant = int((windows[:, 0] ^ windows[:, 1] ^ windows[:, 2] ^ windows[:, 3] == 0).sum())
+        if best is None or constant < best[0]:
+            best = constant, code
+    assert best is not None
+    signs = torch.randint(0, 2, (cells * cells,), generator=generator) * 2.0 - 1.0
+    row = torch.randperm(order, generator=generator)
+    array = _hadamard(order)[row][:, best[1]] * signs
+    shifts = torch.stack(
+        [_even(first, cells, generator)[row % first], _even(second, cells, generator)[row // first]], 1
+    )
+    kept = torch.stack([array > 0, array < 0], 1).float()
+    return Grids(kept.reshape(2 * order, cells, cells), shifts.repeat_interleave(2, 0))
+
+
+_TRIES = 24
+"""Lattices to choose from for a block."""
+
+
+def _halves(cells: int) -> tuple[int, int]:
+    """Numbers of labels whose product is the order of the Hadamard matrix, as equal as can be."""
+    bits = _order(cells * cells).bit_length() - 1
+    return 1 << (bits - bits // 2), 1 << bits // 2
+
+
+@lru_cache(maxsize=8)
+def _lattices(cells: int) -> list[tuple[tuple[int, int], tuple[int, int]]]:
+    """Pairs of (a, b) in which a·row + b·column modulo ``cells`` tells touching cells apart, and both together all cells."""
+    single = [(a, b) for a in range(1, cells) for b in range(1, cells) if (a + b) % cells != 0 and (a - b) % cells != 0]
+    return [
+        (one, other)
+        for one in single
+        for other in single
+        if math.gcd(one[0] * other[1] - one[1] * other[0], cells) == 1
+    ]
+
+
+@lru_cache(maxsize=8)
+def _window_fours(cells: int) -> Tensor:
+    """All groups of four cells that lie in a window of 3 × 3 cells, (groups, 4)."""
+    groups = {
+        tuple((top + place // 3) * cells + left + place % 3 for place in four)
+        for top in range(cells - 2)
+        for left in range(cells - 2)
+        for four in itertools.combinations(range(9), 4)
+    }
+    return torch.tensor(sorted(groups))
+
+
 def _even(count: int, values: int, generator: torch.Generator) -> Tensor:
     """``count`` of the numbers 0 … values−1, each as often as the others up to one, in random order."""
     spread = (torch.arange(count) + torch.randint(0, values, (1,), generator=generator)) % values
@@ -115,7 +191,7 @@ def _hadamard(order: int) -> Tensor:
 
 
 @lru_cache(maxsize=32)
-def _enlargers(length: int, cells: int, device: torch.device) -> Tensor:
+def enlargers(length: int, cells: int, device: torch.device) -> Tensor:
     """The linear maps (shifts, length, cells) from a line of cells to a line of pixels, one for each shift.
 
     Bilinear with pixel centres (align_corners false), extended by reflection by ``cells // 2``, cropped at the shift.

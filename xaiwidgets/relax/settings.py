@@ -30,6 +30,7 @@ class Settings:
     masks: Masks = "balanced"
     perturb: str | Fill = "zero"
     aggregate: str | Aggregate = "mean"
+    control_variate: bool = False
     tolerance: float | None = None
     precision: Precision = "float32"
     batch_size: int | None = None
@@ -65,6 +66,14 @@ class Settings:
             raise TypeError(
                 f"masks is {type(masks).__name__}; give 'balanced', 'random', masks (n, H, W) in [0, 1], "
                 "or a function (n, (H, W), generator) -> such masks"
+            )
+        if not isinstance(self.control_variate, bool):
+            raise TypeError(f"control_variate={self.control_variate!r} must be True or False")
+        if self.control_variate and not (isinstance(self.masks, str) and self.masks == "balanced" and keep == 0.5):
+            asked = f"masks={self.masks!r}" if isinstance(self.masks, str) else "masks of your own"
+            raise ValueError(
+                f"control_variate=True came with {asked}, keep={keep:g}; it rests on pairs of complements: "
+                "give masks='balanced' and keep=0.5, or leave it out"
             )
 
 
