@@ -182,9 +182,10 @@ def cam_layers(graph: Graph, device: torch.device) -> tuple[str, ...]:
         gradients = torch.autograd.grad(
             mixture(value), [wanted[index] for index, _ in places.values()], allow_unused=True
         )
-    found = []
-    for (name, (_, space)), gradient in zip(places.items(), gradients, strict=True):
-        if gradient is not None and len(gradient) == 1:
-            used = space.map(gradient).abs().sum((0, 1)) > 0
-            found += [name] if int(used.sum()) > 1 else []
-    return tuple(found)
+    used = {
+        name: (space.map(gradient).abs().sum((0, 1)) > 0).sum()
+        for (name, (_, space)), gradient in zip(places.items(), gradients, strict=True)
+        if gradient is not None and len(gradient) == 1
+    }
+    counts = torch.stack(list(used.values())).tolist() if used else []
+    return tuple(name for name, count in zip(used, counts, strict=True) if count > 1)
