@@ -187,7 +187,7 @@ def carry(
         masks[index] = mask
         if exclude_parallel:
             named = [layer in request.weights for request in requests]
-            only[index] = sent(named[:1] if paired else named, record.output.device)
+            only[index] = torch.tensor(named[:1] if paired else named)
     rows = known.rows(chunk, record.batch)
     found = known.propagator.down(record, start, to, Masks(masks, only), chunk=rows)
     count = 1 if paired else len(requests)

@@ -126,7 +126,7 @@ class Preprocessing:
             raise ValueError(
                 f"{argument} is {kind}; give a dense tensor with values, as {argument}.to_dense() makes of a sparse one"
             )
-        x = x.detach().to(device, torch.float32)
+        x = sent(x.detach(), device, torch.float32)
         if x.is_inference() and not torch.is_inference_mode_enabled():
             x = x.clone()
         finite = torch.isfinite(x).flatten(1).all(1)
