@@ -2,7 +2,8 @@
 
 Tensors on it are plain tensors of another device: what mixes them with the CPU's, or draws on them from the CPU's generator, is
 refused as CUDA refuses it, and whatever CUDA would make the program wait for is recorded with the line of ours that asked. Every
-step is worked out by the CPU's kernels on the same memory, so that answers can be compared to the bit.
+step is worked out by the CPU's kernels on the same memory, so that answers can be compared to the bit; `rounded` gives products the
+inputs that TF32 would have.
 
 `install` changes torch for the whole process: use a process of its own. Needs a torch with a Python backend for PrivateUse1.
 """
@@ -12,7 +13,7 @@ from __future__ import annotations
 import ctypes
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,8 +37,13 @@ _SIZES = {"nonzero", "masked_select", "_unique", "_unique2", "unique_dim", "uniq
 _CHECKED = {"linalg_inv_ex", "linalg_cholesky_ex", "linalg_lu_factor_ex", "_linalg_svd", "_linalg_eigh", "linalg_lstsq"}
 """Decompositions of matrices: a library on the CPU, or a code of error that is looked at."""
 _INDEXING = {"index", "index_put", "index_put_", "_index_put_impl_", "_unsafe_index", "_unsafe_index_put"}
-_MADE = {"empty", "empty_strided"}
+CONVOLUTIONS = {"convolution": 0, "convolution_backward": 0}
+PRODUCTS = {"mm": 0, "bmm": 0, "addmm": 1, "baddbmm": 1}
+"""Products that TF32 rounds the factors of, and how many arguments come before these."""
+_DROPPED = 13
+"""Of the 23 bits behind the point of a float32, those that TF32 leaves out."""
 _keep: list[Any] = []
+_rounded: dict[str, int] = {}
 
 
 @dataclass(frozen=True)
@@ -70,6 +76,16 @@ def waits() -> Iterator[list[Wait]]:
             _logs[:] = [each for each in _logs if each is not log]
 
 
+@contextmanager
+def rounded(operations: Mapping[str, int]) -> Iterator[None]:
+    """The factors of these operations are rounded to TF32; what they give is added up in float32, as tensor cores do."""
+    _rounded.update(operations)
+    try:
+        yield
+    finally:
+        _rounded.clear()
+
+
 def install() -> torch.device:
     """The device, ready."""
     backend_registration._setup_privateuseone_for_python_backend(NAME, _Module())
@@ -80,6 +96,7 @@ def install() -> torch.device:
     for name in ("convolution", "convolution_backward"):
         aten.impl(name, _bound(getattr(torch.ops.aten, name).default), "PrivateUse1")
     _keep.extend([fallback, aten])
+    _clone_storages()
     return torch.device(NAME, 0)
 
 
@@ -102,8 +119,8 @@ def _run(operation: Any, *args: Any, **kwargs: Any) -> Any:
     if name == "_copy_from":
         return _copy(*args, **kwargs)
     _refuse(name, tensors, args, kwargs)
-    if any(each.alias_info is not None and not each.alias_info.is_write for each in schema.returns):
-        # A view: of the tensor's own storage.
+    if name == "set_" or any(each.alias_info is not None and not each.alias_info.is_write for each in schema.returns):
+        # A view, or another storage: of the tensor itself.
         return operation.redispatch(DispatchKeySet(DispatchKey.CPU), *args, **kwargs)
     _note(name, args)
     lowered: list[tuple[Tensor, Tensor]] = []
@@ -119,6 +136,9 @@ def _run(operation: Any, *args: Any, **kwargs: Any) -> Any:
         return beneath
 
     given, named = tree_map(lower, (args, kwargs))
+    if name in _rounded:
+        first = _rounded[name]
+        given = (*given[:first], *tree_map(_tf32, given[first:]))
     found = operation(*given, **named)
     for beneath, own in lowered:
         if beneath.shape != own.shape:
@@ -139,6 +159,30 @@ def _set(tensor: Tensor, other: Tensor) -> None:
     storage, offset = other.untyped_storage(), other.storage_offset()
     setting = torch.ops.aten.set_.source_Storage_storage_offset
     setting.redispatch(DispatchKeySet(DispatchKey.CPU), tensor, storage, offset, other.shape, other.stride())
+
+
+def _tf32(value: Any) -> Any:
+    """To the nearest number with ten bits behind the point, ties to even."""
+    if not isinstance(value, Tensor) or value.dtype != torch.float32:
+        return value
+    bits = value.view(torch.int32)
+    odd = (bits >> _DROPPED) & 1
+    kept = (bits + (1 << (_DROPPED - 1)) - 1 + odd) & -(1 << _DROPPED)
+    return kept.view(torch.float32)
+
+
+def _clone_storages() -> None:
+    """Copies of modules copy storages, of which this device makes none by itself."""
+    plain = torch.UntypedStorage.clone
+
+    def clone(self: torch.UntypedStorage) -> torch.UntypedStorage:
+        if self.device.type != NAME:
+            return plain(self)
+        made = _moved(torch.empty(self.nbytes(), dtype=torch.uint8), _EXTENSION)
+        ctypes.memmove(made.data_ptr(), self.data_ptr(), self.nbytes())
+        return made.untyped_storage()
+
+    torch.UntypedStorage.clone = clone  # type: ignore[method-assign]
 
 
 def on_cpu(tensor: Tensor) -> Tensor:
