@@ -22,7 +22,8 @@ def sent(values: Any, device: torch.device, dtype: torch.dtype | None = None) ->
 
 def taken(x: Tensor, rows: Sequence[int]) -> Tensor:
     """These rows of x, (n, …): a view where they follow each other, else a copy. A list for an index would wait for the device."""
-    first = rows[0] if rows else 0
-    if list(rows) == list(range(first, first + len(rows))):
-        return x[first : first + len(rows)]
+    first = rows[0] if len(rows) else 0
+    stop = first + len(rows)
+    if 0 <= first <= stop <= len(x) and list(rows) == list(range(first, stop)):
+        return x[first:stop]
     return x[sent(list(rows), x.device)]

@@ -74,7 +74,7 @@ class Plan:
             begin = self._start(record.output, x, [own[row] if row < len(own) else None for own in classes])
             down = propagator.down(record, {"output": begin}, layers)
             pooled.append(self._pooled(known, {name: down[name][0] for name in layers}))
-        kept, *rows = _here(pooled)
+        kept, *rows = _brought(pooled)
         found = {"activation": [values[image] for values in kept]}
         found["relevance"] = [torch.stack(v)[place, image] for v in zip(*rows, strict=True)] or [
             v[:0] for v in found["activation"]
@@ -150,7 +150,7 @@ class Plan:
         return scores / (scores.abs().sum(1, keepdim=True) + _TINY)
 
 
-def _here(pooled: Sequence[Sequence[Tensor]]) -> list[list[Tensor]]:
+def _brought(pooled: Sequence[Sequence[Tensor]]) -> list[list[Tensor]]:
     """Each pooling's sums, largest entries and places on the CPU, in two copies: one each would wait for the device as often."""
     scores = torch.stack([part.float() for sums, largest, _ in pooled for part in (sums, largest)]).cpu()
     places = torch.stack([places for *_, places in pooled]).cpu()

@@ -82,13 +82,14 @@ class Watch:
             self.reach.keep()  # only what forward passes write
         if self._where() != self._places or self._everywhere != _numbers():
             return True
+        begin = time.perf_counter()
         pairs = [*zip(self._read(), self._values, strict=True), *self._odd]
         whole = bool(self._large) and (self._easy or self.suspicious or self._credit >= self._took)
         if whole:
             pairs += zip(self._digest(), self._digests, strict=True)
         same = _same(pairs)
         if whole:
-            self._took = time.perf_counter() - now
+            self._took = time.perf_counter() - begin
             self._credit -= self._took
         self.suspicious = self.suspicious or not same
         return not same
