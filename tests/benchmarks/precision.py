@@ -19,7 +19,7 @@ from torch import Tensor
 from xaiwidgets import CRP, LRP, RELAX, RISE, AbsLRP, GradCAM, GradientXInput, ImageModel, load
 from xaiwidgets.demo import examples
 
-IMAGES = 8
+IMAGES = 4
 
 
 def main(*, small: bool = False) -> None:
@@ -60,7 +60,7 @@ def methods(name: str, *, small: bool) -> dict[str, Callable[[ImageModel, str], 
         return lambda model, precision: lambda x: LRP(model, composite, precision=precision)(x, 0).heatmap
 
     def masked(kind: Any) -> Callable[[ImageModel, str], Callable[[Tensor], Tensor]]:
-        masks = 128 if small else 512
+        masks = 128 if small else 256
         return lambda model, precision: (
             lambda x: kind(model, n_masks=masks, precision=precision)(x, 0, progress=False).heatmap
         )

@@ -39,7 +39,7 @@ def test_the_stand_in_refuses_and_counts_what_cuda_does(found: dict[str, Any]) -
     assert "Expected a 'standin' device type for generator but found 'cpu'" in said["generator"]
     assert said["numpy"].startswith("TypeError: can't convert standin:0 device type tensor to numpy")
     assert said["item"] == said["branch"] == "down _local_scalar_dense"
-    assert said["mask"] == "size nonzero, size index" or said["mask"] == "size index"
+    assert said["mask"] == "size nonzero, size index"
     assert (said["list"], said["back"], said["there"]) == ("up copy", "down copy", "up copy")
     assert said["one number"] == said["without a wait"] == said["view"] == ""
 
@@ -49,10 +49,10 @@ ONCE = 4
 MOST = {
     "forward + gradient": 0,
     "LRP": ONCE, "LRP, TF32": ONCE, "LRP, bfloat16": ONCE, "absLRP": ONCE,
-    "CRP, 8 concepts": ONCE, "Grad-CAM": 8, "gradient × input": 6,
+    "CRP, 8 concepts": ONCE, "Grad-CAM": 9, "gradient × input": 6,
     # One look a batch at the similarities.
     "RELAX, 128 masks": 4, "RELAX, 128 masks, bfloat16": 4, "RISE, 128 masks": 6,
-    "pixel flipping": 14, "GAE": 36,
+    "pixel flipping": 11, "GAE": 38,
 }  # fmt: skip
 
 
@@ -118,4 +118,4 @@ def test_questions_about_concepts(found: dict[str, Any]) -> None:
 def test_a_widget_asks_and_reads_maps(found: dict[str, Any]) -> None:
     asked = found["asked"]
     assert (asked["state"], asked["device"]) == ("done", "standin")
-    assert len(asked["waits"]) <= 24, Counter(asked["waits"])
+    assert len(asked["waits"]) <= 18, Counter(asked["waits"])
