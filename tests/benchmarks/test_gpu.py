@@ -29,7 +29,8 @@ def test_the_small_table_on_the_cpu(capsys: pytest.CaptureFixture[str], monkeypa
         # The CPU beside itself: another copy of the model, and the same to the bit, but where bits are left out.
         rounded = "bfloat16" in row[0]
         assert 0 < float(row[5]) < gpu.ROUNDED if rounded else float(row[5]) == 0
-        assert float(row[6].removesuffix(" |")) > 0.99
+        alike = row[6].removesuffix(" |")
+        assert alike == "–" if "GAE" in row[0] else float(alike) > 0.99
 
 
 @pytest.fixture
