@@ -13,6 +13,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -92,7 +93,7 @@ def lines(device: torch.device, count: Count | None = None, *, small: bool = Fal
         here = ImageModel(module, input_size=size, name=name)
         there = ImageModel(copy.deepcopy(module).to(device), input_size=size, name=name)
         x = torch.randn(images, 3, size, size, generator=torch.Generator().manual_seed(0))
-        each, answers = works(name, layer, small=small), {}
+        each, answers = works(name, layer, small=small), dict[str, Tensor]()
         # Few images are enough to tell an error; all would keep the CPU busy for minutes.
         few = x[:2]
         for title, make in each.items():
@@ -108,9 +109,7 @@ def lines(device: torch.device, count: Count | None = None, *, small: bool = Fal
                 error = float((found - expected).norm() / expected.norm())
                 alike = correlation(found, expected)
                 line = Line(title, name, len(part), 0.0, None, None, error, alike, work.bound)
-                yield measured(
-                    line, lambda work=work, part=part: work.run(part), device, count, 0.0 if small else SECONDS
-                )  # type: ignore[misc]
+                yield measured(line, partial(work.run, part), device, count, 0.0 if small else SECONDS)
             # The next row's memory is its own.
             del work
             gc.collect()
@@ -148,7 +147,7 @@ def works(name: str, layer: str, *, small: bool = False) -> dict[str, Callable[[
 
     def mapped(explain: Any, bound: float = EXACT) -> Work:
         def run(x: Tensor) -> Tensor:
-            return explain(x, targets(x)).heatmap  # type: ignore[no-any-return]
+            return explain(x, targets(x)).heatmap
 
         return Work(run, many, run, bound)
 
@@ -175,7 +174,7 @@ def works(name: str, layer: str, *, small: bool = False) -> dict[str, Callable[[
         def run(x: Tensor, n_masks: int | None = None) -> Tensor:
             asked = (x[:few], targets(x[:few]))
             *_, last = explain.stream(*asked, n_masks=n_masks)
-            return last.importance  # type: ignore[no-any-return]
+            return last.importance
 
         return Work(run, few, lambda x: run(x[:1], 128), EXACT if precision == "float32" else ROUNDED)
 

@@ -182,7 +182,7 @@ def _clone_storages() -> None:
         ctypes.memmove(made.data_ptr(), self.data_ptr(), self.nbytes())
         return made.untyped_storage()
 
-    torch.UntypedStorage.clone = clone  # type: ignore[method-assign]
+    torch.UntypedStorage.clone = clone  # type: ignore[method-assign, assignment]
 
 
 def on_cpu(tensor: Tensor) -> Tensor:

@@ -54,7 +54,7 @@ def _copy(model: ImageModel, device: torch.device) -> ImageModel:
     module = copy.deepcopy(model.module).to(device)
     return ImageModel(
         module, input_size=64, name=model.name, class_names=model.class_names, mean=model.mean, std=model.std
-    )  # type: ignore[arg-type]
+    )
 
 
 def waits_of(run: Callable[[], Any], warm: bool = True) -> Waits:
