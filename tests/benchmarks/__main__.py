@@ -1,6 +1,6 @@
 """``python -m tests.benchmarks [name …] [--small]``: run the benchmarks named, or all, and print their tables.
 
-``--small``: those that can (gpu, rivals) run on tiny models in seconds, as the tests do.
+``--small``: those that can (gpu, precision, rivals) run on tiny models in seconds, as the tests do.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from pathlib import Path
 from tests.benchmarks.harness import machine
 
 _NOT_BENCHMARKS = {"__init__", "__main__", "harness", "pages", "rivalry"}
-_SMALL = {"gpu", "rivals"}
+_SMALL = {"gpu", "precision", "rivals"}
 
 
 def main(names: list[str]) -> int:

@@ -31,7 +31,9 @@ class _Cam(BaselineExplainer):
 
     def layers(self, x: Tensor) -> tuple[str, ...]:
         """Layers to choose from for images of x's size, from input to output; the last is the default."""
-        graph = self.model.graph_for(x)
+        return self._named(self.model.graph_for(x), x)
+
+    def _named(self, graph: Graph, x: Tensor) -> tuple[str, ...]:
         known = self._known
         if known is None or known[0] is not graph:
             known = self._known = (graph, cam_layers(graph, x.device))
@@ -51,18 +53,18 @@ class _Cam(BaselineExplainer):
         """
         graph, layer = self.model.graph_for(x), self.parameters["layer"]
         if layer is None:
-            if not self.layers(x):
+            if not self._named(graph, x):
                 raise ValueError(
                     f"{self.model.name} has no layer with space that its whole output depends on; name one, layer=…"
                 )
-            layer = self.layers(x)[-1]
+            layer = self._named(graph, x)[-1]
         try:
             index = graph.index(layer)
         except GraphError as error:
             raise ValueError(f"layer={layer!r}: {error}") from None
         space = space_of(graph, index)
         if space is None:
-            near = ", ".join(map(repr, self.layers(x)[-3:]))
+            near = ", ".join(map(repr, self._named(graph, x)[-3:]))
             raise ValueError(
                 f"layer={layer!r} of {self.model.name} has no space, only {graph.operations[index].shape[1:]}; "
                 f"name one with space, such as {near}"
@@ -182,9 +184,10 @@ def cam_layers(graph: Graph, device: torch.device) -> tuple[str, ...]:
         gradients = torch.autograd.grad(
             mixture(value), [wanted[index] for index, _ in places.values()], allow_unused=True
         )
-    found = []
-    for (name, (_, space)), gradient in zip(places.items(), gradients, strict=True):
-        if gradient is not None and len(gradient) == 1:
-            used = space.map(gradient).abs().sum((0, 1)) > 0
-            found += [name] if int(used.sum()) > 1 else []
-    return tuple(found)
+    used = {
+        name: (space.map(gradient).abs().sum((0, 1)) > 0).sum()
+        for (name, (_, space)), gradient in zip(places.items(), gradients, strict=True)
+        if gradient is not None and len(gradient) == 1
+    }
+    counts = torch.stack(list(used.values())).tolist() if used else []
+    return tuple(name for name, count in zip(used, counts, strict=True) if count > 1)

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from xaiwidgets.errors import check_keywords, whole
+from xaiwidgets.graph import Graph
 from xaiwidgets.model import ImageModel
 from xaiwidgets.results import Control, Provenance, Result
 from xaiwidgets.targets import Score, TargetError, said, score_of
@@ -75,9 +76,9 @@ class BaselineExplainer(ABC):
     def _relevance(self, x: Tensor, score: Score) -> Tensor:
         """(n, C or 1, H, W) for one chunk."""
 
-    def _gradient(self, x: Tensor, score: Score) -> Tensor:
-        """The gradient of each image's score by its pixels."""
-        graph = self.model.graph_for(x)
+    def _gradient(self, x: Tensor, score: Score, graph: Graph | None = None) -> Tensor:
+        """The gradient of each image's score by its pixels. ``graph``: the model's, for those that ask many times."""
+        graph = self.model.graph_for(x) if graph is None else graph
         with torch.enable_grad():
             x = x.detach().requires_grad_()
             *_, (_, output) = graph.steps(x, graph.output, attached=True)
@@ -94,14 +95,16 @@ class BaselineExplainer(ABC):
         """
         slope = score.slope(output).sum()
         above, gradient = torch.autograd.grad(slope, (output, place), allow_unused=True)
+        # Looked at together: a look waits for the device.
+        found = [each for each in (above, gradient) if each is not None]
+        if not found or bool(torch.stack([torch.isfinite(each).all() for each in found]).all()):
+            return gradient
         if above is not None and not torch.isfinite(above).all():
             raise TargetError(f"the target, {score.names[0]}, has a gradient that is NaN or infinite at this output")
-        if gradient is not None and not torch.isfinite(gradient).all():
-            raise ValueError(
-                f"the gradient of {score.names[0]} in {self.model.name} is NaN or infinite: one of its steps has no finite slope at "
-                "these images, such as a square root of 0; LRP, RISE and Occlusion take no gradients of the model"
-            )
-        return gradient
+        raise ValueError(
+            f"the gradient of {score.names[0]} in {self.model.name} is NaN or infinite: one of its steps has no finite slope at "
+            "these images, such as a square root of 0; LRP, RISE and Occlusion take no gradients of the model"
+        )
 
     def with_parameters(self, **changes: Any) -> Self:
         check_keywords("with_parameters", changes, list(self.parameters))

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from xaiwidgets.baselines.explainer import BaselineExplainer, finite
+from xaiwidgets.devices import sent
 from xaiwidgets.errors import whole
 from xaiwidgets.model import ImageModel
 from xaiwidgets.results import Control
@@ -55,7 +56,7 @@ class IntegratedGradients(BaselineExplainer):
         """x₀, shaped like x (n, C, H, W)."""
         base = self.parameters["baseline"]
         try:
-            given = torch.as_tensor(base, dtype=x.dtype, device=x.device)
+            given = sent(base, x.device, x.dtype)
             if given.ndim not in {0, 3, 4}:
                 raise ValueError("axes")
             origin = (given[0] if given.ndim == 4 and len(given) == 1 else given).expand(x.shape[1:]).expand_as(x)
@@ -68,9 +69,9 @@ class IntegratedGradients(BaselineExplainer):
 
     def _relevance(self, x: Tensor, score: Score) -> Tensor:
         steps, origin = self.parameters["steps"], self._origin(x)
-        total = torch.zeros_like(x)
+        total, graph = torch.zeros_like(x), self.model.graph_for(x)
         for step in range(steps):
-            total += self._gradient(origin + (x - origin) * ((step + 0.5) / steps), score)
+            total += self._gradient(origin + (x - origin) * ((step + 0.5) / steps), score, graph)
         return (x - origin) * total / steps
 
     def controls(self) -> list[Control]:
@@ -103,8 +104,8 @@ class SmoothGrad(BaselineExplainer):
             self.parameters["seed"]
         )  # all images share the draws: row i is image i alone
         scale = (x.amax((1, 2, 3)) - x.amin((1, 2, 3))).reshape(-1, 1, 1, 1) * self.parameters["noise"]
-        total = torch.zeros_like(x)
+        total, graph = torch.zeros_like(x), self.model.graph_for(x)
         for _ in range(self.parameters["samples"]):
-            noise = torch.randn(x.shape[1:], generator=generator).to(x)
-            total += self._gradient(x + scale * noise, score)
+            noise = sent(torch.randn(x.shape[1:], generator=generator), x.device, x.dtype)
+            total += self._gradient(x + scale * noise, score, graph)
         return total / self.parameters["samples"] * x

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from xaiwidgets.baselines.explainer import BaselineExplainer, finite
 from xaiwidgets.errors import whole_or_none
 from xaiwidgets.model import ImageModel
+from xaiwidgets.model.outputs import some_numbers
 from xaiwidgets.targets import Score
 
 __all__ = ["Occlusion"]
@@ -55,13 +56,14 @@ class Occlusion(BaselineExplainer):
         before = score(self.model.output(x))
         drop, seen = x.new_zeros(len(x), height, width), x.new_zeros(height, width)
         corners = [(i, j) for i in _corners(height, size, stride) for j in _corners(width, size, stride)]
-        per_pass = max(1, self.batch // len(x))
+        per_pass, forward = max(1, self.batch // len(x)), self.model.forward_function(x)
         for start in range(0, len(corners), per_pass):
             group = corners[start : start + per_pass]
             covered = x.repeat(len(group), 1, 1, 1)
             for place, (i, j) in enumerate(group):
                 covered[place * len(x) : (place + 1) * len(x), :, i : i + size, j : j + size] = self.parameters["value"]
-            scores = score.of(list(range(len(x))) * len(group))(self.model.output(covered))
+            answers = some_numbers(forward(covered), self.model.name)
+            scores = score.of(list(range(len(x))) * len(group))(answers)
             for (i, j), after in zip(group, scores.split(len(x)), strict=True):
                 drop[:, i : i + size, j : j + size] += (before - after)[:, None, None]
                 seen[i : i + size, j : j + size] += 1

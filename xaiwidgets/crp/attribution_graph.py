@@ -11,6 +11,7 @@ from torch import Tensor
 
 from xaiwidgets.crp.concepts import ConceptLayers
 from xaiwidgets.crp.passes import Pass
+from xaiwidgets.devices import sent
 from xaiwidgets.results import Provenance, Result
 
 __all__ = ["ConceptGraph", "Edge", "Node", "decompose", "feeders"]
@@ -110,11 +111,11 @@ def decompose(
     what = explained.explained
     value, number, whole = explained.start, what if isinstance(what, int) else 0, explained.start.abs().sum()
     if concept is not None:
-        keep = explained.known[layer].select([concept]).to(explained.start)
+        keep = sent(explained.known[layer].select([concept]), explained.start.device, explained.start.dtype)
         value, number, whole = explained.at([layer])[layer] * keep, concept, explained.concepts(layer).abs().sum()
     work = _Decomposition(explained, width, branches, chunk)
     work.add(layer, number, 0, value, float(value.sum()))
-    work.arrived[layer] = whole[None]
+    work.arrived[layer] = whole[None].cpu()
     nodes, edges = work.run()
     return ConceptGraph(provenance, nodes, edges, what, explained.record.output.float())
 
@@ -169,7 +170,11 @@ class _Decomposition:
             return
         start = {nodes[0].layer: torch.cat([node.value for node in nodes])}
         found = propagator.down(self.explained.record, start, below, stop=True)
-        reached = {str(name): (value, known[str(name)].sum(value)[:, 0]) for name, value in found.items()}
+        values = {str(name): value for name, value in found.items()}
+        sums = [known[name].sum(value)[:, 0].float() for name, value in values.items()]
+        # All concepts' numbers in one go: each by itself would wait for the device.
+        each_of = torch.cat(sums, 1).cpu().split([part.shape[1] for part in sums], 1)
+        reached = {name: (values[name], each) for name, each in zip(values, each_of, strict=True)}
         for row, node in enumerate(nodes):
             strongest = sorted(reached, key=lambda name: -float(reached[name][1][row].abs().sum()))
             for name in strongest[: self.branches]:
@@ -178,6 +183,6 @@ class _Decomposition:
                 largest = each.abs().topk(min(self.width[node.depth], len(each))).indices.tolist()
                 for unit in largest:
                     if each[unit]:
-                        part = value * known[name].select([unit]).to(value)
+                        part = value * sent(known[name].select([unit]), value.device, value.dtype)
                         child = self.add(name, unit, node.depth + 1, part, float(each[unit]))
                         self.links.append((node, child, float(each[unit])))

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from xaiwidgets.crp.concepts import ConceptLayers
 from xaiwidgets.crp.requests import Request, carry
 from xaiwidgets.crp.results import ConceptAttribution, Row
 from xaiwidgets.crp.starts import Begin, named
+from xaiwidgets.devices import sent, taken
 from xaiwidgets.results import Provenance
 
 __all__ = ["batches", "collect"]
@@ -51,7 +51,7 @@ def collect(
     relevance: dict[str, _Table] = {name: _Table(len(x), count) for name in [*layers, "input"]}
     values: dict[str, _Table] = {name: _Table(len(x), 1) for name in [*layers, "output"]}
     for images in batches(len(x), batch, requests if paired else None):
-        record = known.propagator.record(x[images], keep=[*layers, origin], memory=not paired)
+        record = known.propagator.record(taken(x, images), keep=[*layers, origin], memory=not paired)
         for rows in [[0]] if paired else _starting_alike(requests):
             part = [requests[i] for i in (images if paired else rows)]
             classes = [(part[i] if paired else part[0]).classes for i in range(len(images))]
@@ -74,7 +74,7 @@ def collect(
     return ConceptAttribution(
         provenance,
         relevance.pop("input").rows,
-        torch.tensor(single, device=x.device) if len(single) == len(rows_of) else None,
+        sent(single, x.device) if len(single) == len(rows_of) else None,
         values.pop("output").rows,
         {name: table.rows for name, table in relevance.items()},
         {name: table.rows for name, table in values.items()},
@@ -94,7 +94,8 @@ class _Table:
         part = (part if part.shape[1] == len(images) else part.unflatten(1, (len(images), -1))).transpose(0, 1).float()
         if self.values is None:
             self.values = part.new_zeros(*self.size, *part.shape[2:])
-        self.values[torch.tensor(images)[:, None], torch.tensor(rows)] = part
+        place, row = (sent(list(numbers), part.device) for numbers in (images, rows))
+        self.values[place[:, None], row] = part
 
     @property
     def rows(self) -> Tensor:

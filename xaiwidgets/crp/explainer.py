@@ -18,6 +18,7 @@ from xaiwidgets.crp.passes import Pass
 from xaiwidgets.crp.requests import Request, parse, plain_condition
 from xaiwidgets.crp.results import ConceptAttribution, Ranking, RegionConcepts, explained_by, ranked
 from xaiwidgets.crp.starts import Begin, given_start, target_start
+from xaiwidgets.devices import sent, taken
 from xaiwidgets.errors import unknown, whole
 from xaiwidgets.graph import Propagator
 from xaiwidgets.lrp import LRP, Composite
@@ -303,9 +304,9 @@ class CRP(LRP):
             kept[known.propagator.index(layer)] = 1.0 - known[layer].select(chosen)
         found = []
         for images in batches(len(x), self.batch):
-            for index, value in known.graph.steps(x[images], known.graph.output):
+            for index, value in known.graph.steps(taken(x, images).clone(), known.graph.output):
                 if index in kept:
-                    weights = kept[index].to(value)
+                    weights = sent(kept[index], value.device, value.dtype)
                     value.mul_(weights if len(weights) == 1 else weights.repeat(len(images), *[1] * (weights.ndim - 1)))
             found.append(value.float())
         return torch.cat(found)
@@ -319,11 +320,11 @@ class CRP(LRP):
             _ = known[layer]
         begin = self._begin(x, target, against)
         for images in batches(len(x), self.batch):
-            record = known.propagator.record(x[images], keep=layers, memory=memory)
+            record = known.propagator.record(taken(x, images), keep=layers, memory=memory)
             some_numbers(record.output, self.model.name)
             start, score = begin(record, images, [None] * len(images))
             assert isinstance(score, Score)
-            explained = Pass(known, x[images], record, start, score, self.model.meaning)
+            explained = Pass(known, taken(x, images), record, start, score, self.model.meaning)
             explained.at(layers)
             yield explained
 

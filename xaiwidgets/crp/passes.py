@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from xaiwidgets.crp.concepts import ConceptLayers
+from xaiwidgets.devices import sent
 from xaiwidgets.graph import Propagator, Record
 from xaiwidgets.targets import Score
 
@@ -84,7 +85,8 @@ class Pass:
         concept, whole = self.known[layer], self.at([layer])[layer]
         parts, rows = [], self.known.rows(chunk, self.record.batch)
         for first in range(0, len(ids), rows):
-            weights = torch.stack([concept.select([unit]) for unit in ids[first : first + rows]]).to(whole)
+            chosen = torch.stack([concept.select([unit]) for unit in ids[first : first + rows]])
+            weights = sent(chosen, whole.device, whole.dtype)
             found = self.propagator.down(self.record, {layer: whole * weights}, ["input"])
             parts.append(found["input"].float().sum(2))
         return torch.cat(parts)

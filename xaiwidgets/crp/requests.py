@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from xaiwidgets.crp.concepts import ConceptLayers, check_ids
+from xaiwidgets.devices import sent
 from xaiwidgets.graph import Masks, Record
 from xaiwidgets.targets import Target, is_classes
 
@@ -174,7 +175,9 @@ def carry(
     for layer in dict.fromkeys(layer for request in requests for layer in request.weights):
         index, windows = known.propagator.index(layer), known.shapes[known.propagator.index(layer)][0]
         # Ones where a row does not restrict the layer.
-        parts = [request.weights.get(layer, torch.ones(())).to(record.output) for request in requests]
+        free = record.output.new_ones(())
+        given = [request.weights.get(layer) for request in requests]
+        parts = [free if each is None else sent(each, free.device, free.dtype) for each in given]
         size = torch.broadcast_shapes(*[part.shape for part in parts])
         mask = torch.stack([part.expand(size) for part in parts])
         if paired:
@@ -184,7 +187,7 @@ def carry(
         masks[index] = mask
         if exclude_parallel:
             named = [layer in request.weights for request in requests]
-            only[index] = torch.tensor(named[:1] if paired else named, device=record.output.device)
+            only[index] = torch.tensor(named[:1] if paired else named)
     rows = known.rows(chunk, record.batch)
     found = known.propagator.down(record, start, to, Masks(masks, only), chunk=rows)
     count = 1 if paired else len(requests)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from xaiwidgets.crp.concepts import ConceptLayers
+from xaiwidgets.devices import sent, taken
 from xaiwidgets.errors import unknown
 from xaiwidgets.graph import Record
 from xaiwidgets.lrp.starts import at_targets
@@ -90,7 +91,7 @@ def given_start(model: ImageModel, known: ConceptLayers, origin: str, start: Any
     def begin(record: Record, images: Sequence[int], classes: Sequence[Classes]) -> tuple[Tensor, Score | list[Any]]:
         value = record.values[index]
         if isinstance(start, Tensor):
-            given = start[list(images)] if start.ndim > len(shape) else start.expand(len(images), *shape)
+            given = taken(start, images) if start.ndim > len(shape) else start.expand(len(images), *shape)
             value = given.to(value).reshape(value.shape)
         elif start == "ones":
             value = torch.ones_like(value)
@@ -104,9 +105,10 @@ def given_start(model: ImageModel, known: ConceptLayers, origin: str, start: Any
 
 def _kept(model: ImageModel, output: Tensor, like: Tensor, classes: Sequence[Classes]) -> tuple[Tensor, list[Any]]:
     """A mask (N, classes) of those named, all where none are; and the names as numbers."""
-    mask, found = torch.zeros_like(like), []
+    # On the CPU, where each look at a number costs nothing.
+    output, mask, found = output.cpu(), torch.zeros(like.shape), []
     for i, entry in enumerate(classes):
         numbers = [int(model.targets(output[i : i + 1], given)[0]) for given in entry or ()]
         mask[i, numbers or slice(None)] = 1.0
         found.append(numbers[0] if len(numbers) == 1 else tuple(numbers) or None)
-    return mask, found
+    return sent(mask, like.device, like.dtype), found

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from xaiwidgets.baselines.adapter import call_explainer, explainer_of, is_explainer
+from xaiwidgets.devices import sent
 from xaiwidgets.evaluate.resuming import method_text
 from xaiwidgets.model.fingerprint import described, text_hash
 from xaiwidgets.results import heatmap_of
@@ -61,7 +62,7 @@ class Explanations:
         """The same of one method."""
         if name in self._heatmaps:
             first -= self._first
-            return self._heatmaps[name][first : first + len(x)].to(x.device)
+            return sent(self._heatmaps[name][first : first + len(x)], x.device)
         return heatmap_of(explained(self._explainers[name], x, target, name), x, repr(name))
 
     def texts(self) -> dict[str, str]:

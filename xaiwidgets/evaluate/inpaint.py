@@ -7,6 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from xaiwidgets.devices import sent
+
 MID_GRAY = 0.5
 _CACHED = 8
 """Pictures filled at a time on a CPU."""
@@ -63,7 +65,7 @@ def _ring_by_ring(colours: Tensor) -> Tensor:
     """Colours times weight, and the weight (0 or 1), (n, C + 1, H, W), to colours everywhere (n, C, H, W)."""
     channels, side = colours.shape[1], 2 * _REACH + 1
     nothing = (~(colours[:, -1:] > 0).flatten(1).any(1)).view(-1, 1, 1, 1).to(colours.dtype)
-    gray = colours.new_tensor([MID_GRAY] * (channels - 1) + [1.0]).view(1, -1, 1, 1)
+    gray = sent([MID_GRAY] * (channels - 1) + [1.0], colours.device, colours.dtype).view(1, -1, 1, 1)
     colours = colours + nothing * gray
     box = colours.new_ones(channels, 1, side, side)
     # On a CPU a look tells when all is filled; elsewhere it would wait for the device, and rings that fill nothing cost little.

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from xaiwidgets.devices import sent
 from xaiwidgets.errors import unknown
 from xaiwidgets.evaluate.inpaint import onion, telea
 from xaiwidgets.relax.parts import fill_blur
@@ -76,7 +77,7 @@ def noise(scene: Scene) -> Tensor:
     """Gaussian noise with each channel's mean and standard deviation, the same at all steps."""
 
     def draw(image: Tensor, generator: np.random.Generator) -> Tensor:
-        field = torch.from_numpy(generator.standard_normal(tuple(image.shape), dtype=np.float32)).to(image)
+        field = sent(generator.standard_normal(tuple(image.shape), dtype=np.float32), image.device, image.dtype)
         return field * image.std((1, 2), keepdim=True, correction=0) + image.mean((1, 2), keepdim=True)
 
     return scene.once("noise", draw)
@@ -86,10 +87,10 @@ def random(scene: Scene) -> Tensor:
     """One value a step, uniform between the image's smallest and largest value: what a step flips keeps its value (lrp-pf-auc)."""
 
     def draw(image: Tensor, generator: np.random.Generator) -> Tensor:
-        low, high = float(image.min()), float(image.max())
+        low, high = torch.stack(image.aminmax()).tolist()
         # Step 0 flips nothing and draws nothing.
         values = [0.0, *(generator.uniform(low, high) for _ in range(scene.steps))]
-        return torch.tensor(values, device=image.device, dtype=image.dtype)
+        return sent(values, image.device, image.dtype)
 
     values = scene.once("random", draw)
     return scene.step_of(values)[:, None]
@@ -99,7 +100,7 @@ def random_pixel(scene: Scene) -> Tensor:
     """A value for every pixel and channel, uniform between the image's smallest and largest value, the same at all steps."""
 
     def draw(image: Tensor, generator: np.random.Generator) -> Tensor:
-        field = torch.from_numpy(generator.random(tuple(image.shape), dtype=np.float32)).to(image)
+        field = sent(generator.random(tuple(image.shape), dtype=np.float32), image.device, image.dtype)
         return image.min() + field * (image.max() - image.min())
 
     return scene.once("random_pixel", draw)
@@ -162,7 +163,7 @@ def perturbation(choice: Any) -> Perturbation:
     if isinstance(choice, Real) and not isinstance(choice, bool):
         if not math.isfinite(choice):
             raise ValueError(f"perturb={choice} must be a finite number, in the model's input space")
-        return lambda scene: torch.as_tensor(float(choice)).to(scene.x)
+        return lambda scene: scene.x.new_full((), float(choice))
     if not callable(choice):
         raise TypeError(
             f"perturb is {type(choice).__name__}; give one of {', '.join(map(repr, PERTURBATIONS))}, a number, "

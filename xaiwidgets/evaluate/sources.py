@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor
 
+from xaiwidgets.devices import sent, taken
 from xaiwidgets.errors import whole
 from xaiwidgets.model import ImageModel
 from xaiwidgets.model.fingerprint import described, text_hash
@@ -61,12 +62,7 @@ class TensorSource:
         assert self.tensor is not None
         if self._held is not None:
             indices = [self._held[index] for index in indices]
-        first, count = indices[0], len(indices)
-        # A run of images is a view: no copy.
-        where: Any = (
-            slice(first, first + count) if list(indices) == list(range(first, first + count)) else list(indices)
-        )
-        return self.tensor[where], None if self.labels is None else self.labels[where]
+        return taken(self.tensor, indices), None if self.labels is None else taken(self.labels, indices)
 
     def part(self, indices: Sequence[int]) -> TensorSource:
         assert self.tensor is not None
@@ -127,7 +123,7 @@ class DatasetSource:
             label = _label(given, index, model)
             labels += [] if label is None else [label]
         x = model.validate(torch.stack(images), f"dataset[{indices[0]}:{indices[-1] + 1}]")
-        return x, torch.tensor(labels, device=x.device) if len(labels) == len(images) else None
+        return x, sent(labels, x.device) if len(labels) == len(images) else None
 
 
 def source_of(model: ImageModel, x: Any, limit: int | None = None) -> TensorSource | DatasetSource:

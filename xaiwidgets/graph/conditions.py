@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from xaiwidgets.devices import sent
 from xaiwidgets.graph.graph import Graph
 from xaiwidgets.graph.operation import GraphError, Operation
 from xaiwidgets.graph.propagate import Masks, Record
@@ -98,7 +99,7 @@ def conditions(
         size = torch.broadcast_shapes(*[part.shape for part in parts])
         masks[index] = torch.stack([part.expand(size) for part in parts])
         if exclude_parallel:
-            only[index] = torch.tensor([name in row for row in rows], device=like.device)
+            only[index] = torch.tensor([name in row for row in rows])
     return Masks(masks, only)
 
 
@@ -120,9 +121,9 @@ def _weights(name: str, selection: Any, shape: tuple[int, ...], axis: int, like:
             ) from None
         return selection.to(like).reshape(*[1] * (len(shape) - selection.ndim), *selection.shape)
     chosen = torch.as_tensor(selection, dtype=torch.long).reshape(-1)
-    bad = [int(i) for i in chosen if not -count <= int(i) < count]
+    bad = [i for i in chosen.tolist() if not -count <= i < count]
     if bad:
         raise ValueError(f"condition on {name!r} names {bad[0]}; the layer has {count}: give 0 to {count - 1}.")
-    mask = like.new_zeros(count)
-    mask[chosen] = 1.0
-    return mask.reshape(column)
+    mask = torch.zeros(count)
+    mask[chosen.cpu()] = 1.0
+    return sent(mask, like.device, like.dtype).reshape(column)

@@ -135,7 +135,7 @@ def nothing(above: Sequence[Tensor | None], at: Site) -> Tensor:
 
 def stabilise(z: Tensor, epsilon: float | Tensor) -> Tensor:
     """z + ε·sign(z), with sign(0) = 1. ε is a number or broadcasts to z."""
-    size = epsilon if isinstance(epsilon, Tensor) else z.new_tensor(epsilon)
+    size = epsilon if isinstance(epsilon, Tensor) else z.new_full((), epsilon)
     return torch.copysign(size, z).add_(z)
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from xaiwidgets.devices import sent
 from xaiwidgets.graph.graph import Graph, joined
 from xaiwidgets.graph.local import Into, Local, Site
 from xaiwidgets.graph.operation import GraphError
@@ -47,7 +48,7 @@ class Masks:
     """Conditions on relevance, ready to multiply.
 
     `masks`: index of a value -> (K, N or 1, *broadcastable to the value), or 1 instead of K.
-    `only_through`: index -> (K,) flags of the rows whose relevance may pass only through that value: what runs beside it,
+    `only_through`: index -> (K,) flags, on the CPU, of the rows whose relevance may pass only through that value: what runs beside it,
     over shortcuts, is dropped.
     """
 
@@ -382,7 +383,7 @@ def _drop_beside(state: dict[int, Tensor], index: int, rows: Tensor) -> None:
         if bool(rows.all()):
             del state[other]
         else:
-            kept = (~rows).to(state[other].dtype)
+            kept = sent(~rows, state[other].device, state[other].dtype)
             state[other] = state[other] * kept.reshape(-1, *[1] * (state[other].ndim - 1))
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from xaiwidgets.devices import sent
 from xaiwidgets.graph.conditions import channel_axis
 from xaiwidgets.graph.graph import Graph
 from xaiwidgets.graph.operation import Operation, Value
@@ -192,7 +193,7 @@ def _of_the_image(graph: Graph) -> set[int]:
 def noise(graph: Graph, device: torch.device) -> Tensor:
     """One image of noise, the same at each call, that excites a model everywhere."""
     generator = torch.Generator().manual_seed(0)
-    return torch.randn(1, *graph.example_shape, generator=generator).to(device, graph.dtype)
+    return sent(torch.randn(1, *graph.example_shape, generator=generator), device, graph.dtype)
 
 
 def mixture(output: Tensor) -> Tensor:

@@ -17,6 +17,7 @@ from torch import Tensor
 
 from xaiwidgets.crp.concepts import ConceptLayers
 from xaiwidgets.crp.explainer import CRP
+from xaiwidgets.devices import sent
 from xaiwidgets.index.data import Samples, classes_of, label_in
 from xaiwidgets.index.request import Request, layout_of
 from xaiwidgets.index.topk import KINDS, POOLS, Scores, in_memory, merge
@@ -68,13 +69,13 @@ class Plan:
         # A line is an explanation: by sample, then by class.
         lines = [(image, place) for image, own in enumerate(classes) for place in range(len(own))]
         image, place = torch.tensor(lines, dtype=torch.long).reshape(-1, 2).unbind(1)
-        kept = self._pooled(known, {name: record.values[propagator.index(name)] for name in layers})
-        found = {"activation": [values[image] for values in kept]}
-        rows = []
+        pooled = [self._pooled(known, {name: record.values[propagator.index(name)] for name in layers})]
         for row in range(max(map(len, classes))):
             begin = self._start(record.output, x, [own[row] if row < len(own) else None for own in classes])
             down = propagator.down(record, {"output": begin}, layers)
-            rows.append(self._pooled(known, {name: down[name][0] for name in layers}))
+            pooled.append(self._pooled(known, {name: down[name][0] for name in layers}))
+        kept, *rows = _brought(pooled)
+        found = {"activation": [values[image] for values in kept]}
         found["relevance"] = [torch.stack(v)[place, image] for v in zip(*rows, strict=True)] or [
             v[:0] for v in found["activation"]
         ]
@@ -109,7 +110,7 @@ class Plan:
         labelled or not, as a class that is predicted nowhere has no pixel to explain; of a detector, those of its boxes."""
         model = self.crp.model
         if output.ndim == 2:
-            return labels or [(int(best),) for best in output.argmax(1)]
+            return labels or [(best,) for best in output.argmax(1).tolist()]
         predicted = predicted_classes(model, output)
         if predicted is not None:
             there = [set(image.unique().tolist()) - {-1} for image in predicted]
@@ -130,23 +131,30 @@ class Plan:
                 score = None if entry is None else score_of(self.crp.model, own, entry, x[row : row + 1])
                 parts.append(torch.zeros_like(own) if score is None else score.start(own, self.crp.start))  # type: ignore[arg-type]
             return torch.cat(parts)[None]
-        target = torch.tensor([0 if entry is None else entry for entry in classes], device=output.device)
-        there = torch.tensor([entry is not None for entry in classes], device=output.device)
+        target = sent([0 if entry is None else entry for entry in classes], output.device)
+        there = sent([entry is not None for entry in classes], output.device)
         return class_starts(output, target[None], self.crp.start) * there[:, None]
 
     def _pooled(self, known: ConceptLayers, values: Mapping[str, Tensor]) -> list[Tensor]:
-        """Of each concept of all layers (N, U): the sum, the largest entry and its place."""
+        """Of each concept of all layers (N, U): the sum, the largest entry and its place, on the device."""
         pooled = []
         for name, value in values.items():
             largest, places = known[name].max(value[None])
             sums = known[name].sum(value[None])
             pooled.append((self._share(sums[0]), self._share(largest[0]), places[0].int()))
-        return [torch.cat(parts, 1).cpu() for parts in zip(*pooled, strict=True)]
+        return [torch.cat(parts, 1) for parts in zip(*pooled, strict=True)]
 
     def _share(self, scores: Tensor) -> Tensor:
         if not self.request["shares"]:
             return scores
         return scores / (scores.abs().sum(1, keepdim=True) + _TINY)
+
+
+def _brought(pooled: Sequence[Sequence[Tensor]]) -> list[list[Tensor]]:
+    """Each pooling's sums, largest entries and places on the CPU, in two copies: one each would wait for the device as often."""
+    scores = torch.stack([part.float() for sums, largest, _ in pooled for part in (sums, largest)]).cpu()
+    places = torch.stack([places for *_, places in pooled]).cpu()
+    return [[scores[2 * row], scores[2 * row + 1], places[row]] for row in range(len(pooled))]
 
 
 # -- all of it -------------------------------------------------------------------------------------------------------------

@@ -67,24 +67,30 @@ class Account:
             into = f"what {rule.describe()} does not conserve"
         return into
 
-    def close(self, start: float, reached: float, score: float | None = None, note: str = "") -> Conservation:
+    def close(
+        self, finite: Tensor, start: Tensor, reached: Tensor, score: Tensor | None = None, note: str = ""
+    ) -> tuple[bool, Conservation]:
+        """Whether all is `finite`, and the account. All numbers come in one go: each by itself would wait for the device."""
         graph, names = self.propagator.graph, _layer_of_each(self.propagator.graph)
-        # All numbers in one go: each by itself would wait for the device.
-        arrived, lost = _numbers(self.arrived), _numbers(self.lost)
+        sums = [finite, start, reached, *([] if score is None else [score])]
+        numbers = _numbers([*sums, *self.arrived.values(), *self.lost.values()])
+        good, begun, end, *rest = numbers[: len(sums)]
+        arrived = dict(zip(self.arrived, numbers[len(sums) :], strict=False))
+        lost = dict(zip(self.lost, numbers[len(sums) + len(arrived) :], strict=True))
         layers = {names[i]: total for i, total in arrived.items() if i in names}
         leaks = []
         for index, gone in lost.items():
             operation = graph.operations[index]
             leaks.append(Leak(operation.layer or operation.name, self._leak(index) or "", gone))
         leaks.sort(key=lambda leak: -abs(leak.amount))
-        return Conservation(start, reached, layers, tuple(leaks), score, note)
+        return bool(good), Conservation(begun, end, layers, tuple(leaks), rest[0] if rest else None, note)
 
 
-def _numbers(totals: dict[int, Tensor]) -> dict[int, float]:
+def _numbers(totals: Sequence[Tensor]) -> list[float]:
     # Apple's device has no float64.
-    kinds = {total.device: torch.float32 if total.device.type == "mps" else torch.float64 for total in totals.values()}
-    wide = [total.to(kinds[total.device]) for total in totals.values()]
-    return dict(zip(totals, torch.stack(wide).tolist(), strict=True)) if wide else {}
+    kind = torch.float32 if totals[0].device.type == "mps" else torch.float64
+    found: list[float] = torch.stack([total.to(kind) for total in totals]).tolist()
+    return found
 
 
 # Steps that may put in what is no entry of what they read: tokens, zeros or numbers beside it, a bound that wins against it.

@@ -64,18 +64,14 @@ def explain(
         trace = account if descent is None else descent.watch(record, rows, account)
         found = propagator.down(record, {"output": rows}, [*asked.values()], chunk=chunk, trace=trace)
         relevance = {layer: found[asked[propagator.index(layer)]] for layer in names}
-        if not torch.isfinite(relevance["input"]).all():
-            raise GraphError(
-                f"the relevance of {name} is NaN or infinite: a step divides by what is nothing for these images; model.check() tries "
-                "every step, and another composite may pass it"
-            )
         if contrast:
             relevance = {layer: abs_maps(tensor, record.batch) for layer, tensor in relevance.items()}
         if descent is not None:
             descent.end(relevance["input"][0])
         activations = {layer: record.values[propagator.index(layer)] for layer in layers}
-        chunks.append(_Chunk(relevance, activations, record.output, begun))
-    return _together(chunks, account)
+        finite = torch.isfinite(found[asked[propagator.index("input")]]).all()
+        chunks.append(_Chunk(relevance, activations, record.output, begun, finite))
+    return _together(chunks, account, name)
 
 
 @dataclass(frozen=True)
@@ -118,6 +114,7 @@ class _Chunk:
     activations: dict[str, Tensor]
     output: Tensor
     begun: Begun
+    finite: Tensor
 
 
 _KEPT = 2**25
@@ -143,8 +140,12 @@ def _parts(count: int, batch: int) -> list[slice]:
     return [slice(first, first + batch) for first in range(0, count, batch)]
 
 
-def _together(chunks: Sequence[_Chunk], account: Account | None) -> Passed:
-    """All images, in float32."""
+def _together(chunks: Sequence[_Chunk], account: Account | None, name: str) -> Passed:
+    """All images, in float32. What Python must know of them is read at once, at the end: each number by itself would wait for the device.
+
+    Raises:
+        GraphError: relevance is not finite.
+    """
     first = chunks[0]
     rows = tuple(
         {name: torch.cat([chunk.relevance[name][k] for chunk in chunks]) for name in first.relevance}
@@ -152,13 +153,29 @@ def _together(chunks: Sequence[_Chunk], account: Account | None) -> Passed:
     )
     activations = {name: torch.cat([chunk.activations[name] for chunk in chunks]) for name in first.activations}
     scores = tuple(map(together, zip(*(chunk.begun.scores for chunk in chunks), strict=True)))
-    begun, reached = sum(float(chunk.begun.relevance.sum()) for chunk in chunks), rows[0]["input"].sum()
-    explained = [float(chunk.begun.explained.sum()) for chunk in chunks if chunk.begun.explained is not None]
-    note = scores[0].note if scores and explained else ""
+    finite = torch.stack([chunk.finite for chunk in chunks]).all()
+    conservation = None
+    if account is None:
+        good = bool(finite)
+    else:
+        begun = _total([chunk.begun.relevance for chunk in chunks])
+        explained = [chunk.begun.explained for chunk in chunks if chunk.begun.explained is not None]
+        note = scores[0].note if scores and explained else ""
+        score = _total(explained) if explained else None
+        good, conservation = account.close(finite, begun, rows[0]["input"].sum(), score, note)
+    if not good:
+        raise GraphError(
+            f"the relevance of {name} is NaN or infinite: a step divides by what is nothing for these images; model.check() tries "
+            "every step, and another composite may pass it"
+        )
     return Passed(
         tuple({name: tensor.float() for name, tensor in row.items()} for row in rows),
         scores,
         torch.cat([chunk.output for chunk in chunks]).float(),
         {name: tensor.float() for name, tensor in activations.items()},
-        None if account is None else account.close(begun, float(reached), sum(explained) if explained else None, note),
+        conservation,
     )
+
+
+def _total(parts: Sequence[Tensor]) -> Tensor:
+    return torch.stack([part.sum() for part in parts]).sum()

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from xaiwidgets.devices import sent
 from xaiwidgets.errors import unknown
 from xaiwidgets.graph.linear import CONVOLUTIONS, LinearMap, bias_of, weight_of
 from xaiwidgets.graph.local import STABILISER, Local, Pass
@@ -180,7 +181,7 @@ class ZBox(Rule):
         axes = weight.ndim - 2
 
         def bound(value: float | tuple[float, ...]) -> Tensor:
-            return torch.as_tensor(value, dtype=weight.dtype, device=weight.device).reshape(-1, *[1] * axes)
+            return sent(value, weight.device, weight.dtype).reshape(-1, *[1] * axes)
 
         low, high = -bound(self.low), -bound(self.high)
         terms = Term("all", weight), Term(low, weight.clamp(min=0)), Term(high, weight.clamp(max=0))

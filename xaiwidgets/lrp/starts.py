@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
+from xaiwidgets.devices import sent, taken
 from xaiwidgets.model import ImageModel
 from xaiwidgets.targets import Score, entries, score_of
 
@@ -55,11 +56,12 @@ def at_targets(
     rest = rivals is not None and isinstance(rivals[0], str) and rivals[0] == "rest"
 
     def start(output: Tensor, part: Part) -> Begun:
-        scores = tuple(score_of(model, output, _of(row, part), x[part]) for row in rows)
+        images = x[part] if isinstance(part, slice) else taken(x, part)
+        scores = tuple(score_of(model, output, _of(row, part), images) for row in rows)
         if rivals is None:
             explained = torch.stack([score(output).sum() for score in scores]) if kind == "logit" else None
             return Begun(score_starts(output, scores, kind), scores, explained)
-        other = None if rest else score_of(model, output, _of(rivals, part), x[part], "against")
+        other = None if rest else score_of(model, output, _of(rivals, part), images, "against")
         return Begun(torch.cat([contrast(output, score, other, kind) for score in scores]), scores)
 
     return start
@@ -79,7 +81,8 @@ def at_output(given: Any, count: int, target: Any = None, against: Any = None) -
         if relevance.shape[1:] != output.shape[1:]:
             sizes = ", ".join(["N", *map(str, output.shape[1:])])
             raise ValueError(f"start has shape {tuple(relevance.shape)}; give ({sizes}), relevance at the output")
-        return Begun(relevance[part].to(output)[None])
+        rows = relevance[part] if isinstance(part, slice) else taken(relevance, part)
+        return Begun(sent(rows, output.device, output.dtype)[None])
 
     return start
 

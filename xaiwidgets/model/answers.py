@@ -11,6 +11,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from xaiwidgets.devices import sent
 from xaiwidgets.errors import whole
 from xaiwidgets.model.classes import class_index, class_indices
 from xaiwidgets.model.meaning import Meaning, of_two, probabilities
@@ -118,7 +119,7 @@ class Answers(ABC):
         # By the score itself: very sure probabilities are all one.
         ranked = self.class_scores(scores)
         classes = ranked.topk(min(top, ranked.shape[1])).indices
-        names = tuple(tuple(self.class_name(int(index)) for index in row) for row in classes)
+        names = tuple(tuple(self.class_name(index) for index in row) for row in classes.tolist())
         return Prediction(scores, likely, classes, names, self.meaning)
 
     def class_name(self, index: int) -> str:
@@ -156,7 +157,7 @@ class Answers(ABC):
         if target is None:
             return scores.argmax(1)
         chosen = class_indices(target, rows, count, self.class_names, model=self.name, argument=argument)
-        return torch.tensor(chosen, device=scores.device)
+        return sent(chosen, scores.device)
 
     def _tells_two(self, scores: Tensor) -> bool:
         """Whether one score tells two named classes apart."""

@@ -12,6 +12,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
+from xaiwidgets.devices import sent
 from xaiwidgets.model.arguments import pair, ready
 from xaiwidgets.model.images import VOLUMES, as_list, to_pil, to_planes
 
@@ -125,7 +126,7 @@ class Preprocessing:
             raise ValueError(
                 f"{argument} is {kind}; give a dense tensor with values, as {argument}.to_dense() makes of a sparse one"
             )
-        x = x.detach().to(device, torch.float32)
+        x = sent(x.detach(), device, torch.float32)
         if x.is_inference() and not torch.is_inference_mode_enabled():
             x = x.clone()
         finite = torch.isfinite(x).flatten(1).all(1)
@@ -135,8 +136,8 @@ class Preprocessing:
         return x
 
     def _statistics(self, like: Tensor) -> tuple[Tensor, Tensor]:
-        mean = torch.tensor(self.mean, device=like.device, dtype=like.dtype).view(-1, 1, 1)
-        std = torch.tensor(self.std, device=like.device, dtype=like.dtype).view(-1, 1, 1)
+        mean = sent(self.mean, like.device, like.dtype).view(-1, 1, 1)
+        std = sent(self.std, like.device, like.dtype).view(-1, 1, 1)
         return mean, std
 
     def _resize_and_crop(self, picture: Any) -> Tensor:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 import torch
@@ -65,7 +65,11 @@ class Watch:
         self._exact = _grouped([*small, *[view[::SAMPLED] for view in self._large]])
         self._easy = sum(view.numel() for view in self._large) <= EASY
         self._places, self._values, self._everywhere = self._where(), self._read(), _numbers()
-        self._digests, self._took = self._digest()
+        begin = time.perf_counter()
+        self._digests = self._digest()
+        # Compared with themselves, as at every look, which waits for the device.
+        _same(zip(self._digests, self._digests, strict=True))
+        self._took = time.perf_counter() - begin
 
     def changed(self) -> bool:
         """Whether the module computes, or may compute, something else than when this was made."""
@@ -78,18 +82,17 @@ class Watch:
             self.reach.keep()  # only what forward passes write
         if self._where() != self._places or self._everywhere != _numbers():
             return True
-        exact = all(map(_same_bits, self._read(), self._values)) and all(_same_bits(*pair) for pair in self._odd)
-        if exact and not self._large_changed():
-            return False
-        self.suspicious = True
-        return True
-
-    def _large_changed(self) -> bool:
-        if not self._large or not (self._easy or self.suspicious or self._credit >= self._took):
-            return False
-        digests, self._took = self._digest()
-        self._credit -= self._took
-        return not all(map(_same_bits, digests, self._digests))
+        begin = time.perf_counter()
+        pairs = [*zip(self._read(), self._values, strict=True), *self._odd]
+        whole = bool(self._large) and (self._easy or self.suspicious or self._credit >= self._took)
+        if whole:
+            pairs += zip(self._digest(), self._digests, strict=True)
+        same = _same(pairs)
+        if whole:
+            self._took = time.perf_counter() - begin
+            self._credit -= self._took
+        self.suspicious = self.suspicious or not same
+        return not same
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -123,14 +126,10 @@ class Watch:
         with torch.no_grad():
             return [torch.cat(group) for group in self._exact]
 
-    def _digest(self) -> tuple[list[Tensor], float]:
-        """Sums over blocks of every large tensor, and the seconds they took."""
-        begin = time.perf_counter()
+    def _digest(self) -> list[Tensor]:
+        """Sums over blocks of every large tensor."""
         with torch.no_grad():
-            found = [self._sums(view) for view in self._large]
-            if found and found[0].device.type == "cuda":
-                torch.cuda.synchronize(found[0].device)
-        return found, time.perf_counter() - begin
+            return [torch.cat(group) for group in _grouped([self._sums(view) for view in self._large])]
 
     def _sums(self, view: Tensor) -> Tensor:
         if not view.is_floating_point():
@@ -172,12 +171,25 @@ def _grouped(views: list[Tensor]) -> list[list[Tensor]]:
     return list(groups.values())
 
 
-def _same_bits(now: Tensor, before: Tensor) -> bool:
-    if now.is_complex():
-        now, before = torch.view_as_real(now), torch.view_as_real(before)
-    if now.is_floating_point():
-        if not now.is_contiguous():
-            now, before = now.contiguous(), before.contiguous()
-        kind = {2: torch.int16, 4: torch.int32, 8: torch.int64}.get(now.element_size(), torch.uint8)
-        now, before = now.view(kind), before.view(kind)
-    return torch.equal(now, before)
+def _same(pairs: Iterable[tuple[Tensor, Tensor]]) -> bool:
+    """Whether the tensors of each pair are the same to the bit. One answer a device: each by itself would wait for it."""
+    differ: dict[torch.device, list[Tensor]] = {}
+    for now, before in pairs:
+        if now.shape != before.shape:
+            return False
+        a, b = _bits(now), _bits(before)
+        if a.device.type != "cpu":
+            differ.setdefault(a.device, []).append((a != b).any())
+        elif not torch.equal(a, b):
+            return False
+    return not any(bool(torch.stack(flags).any()) for flags in differ.values())
+
+
+def _bits(value: Tensor) -> Tensor:
+    """The same memory as whole numbers."""
+    if value.is_complex():
+        value = torch.view_as_real(value)
+    if not value.is_floating_point():
+        return value
+    kind = {2: torch.int16, 4: torch.int32, 8: torch.int64}.get(value.element_size(), torch.uint8)
+    return value.contiguous().view(kind)

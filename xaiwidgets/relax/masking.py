@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from xaiwidgets.devices import sent
 from xaiwidgets.errors import check_keywords, whole
 from xaiwidgets.model import ImageModel
 from xaiwidgets.relax.control import ControlVariate
@@ -217,7 +218,7 @@ class _Drawn:
         return len(self.masks)
 
     def to(self, device: torch.device) -> _Drawn:
-        return _Drawn(self.masks.to(device))
+        return _Drawn(sent(self.masks, device))
 
     def draw(self, size: tuple[int, int], start: int, stop: int) -> Tensor:
         return self.masks[start:stop]

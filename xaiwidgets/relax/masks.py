@@ -22,6 +22,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from xaiwidgets.devices import sent
+
 
 @dataclass(frozen=True)
 class Grids:
@@ -35,7 +37,7 @@ class Grids:
 
     def to(self, device: torch.device) -> Grids:
         """The same on a device: a few numbers a mask travel, and maps are drawn there."""
-        return Grids(self.cells.to(device), self.shifts.to(device))
+        return Grids(sent(self.cells, device), sent(self.shifts, device))
 
     def draw(self, size: tuple[int, int], start: int = 0, stop: int | None = None) -> Tensor:
         """Masks ``start`` to ``stop`` as maps (n, H, W) in [0, 1]."""

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from xaiwidgets.devices import sent
 from xaiwidgets.errors import unknown
 
 Fill = Callable[[Tensor, torch.Generator], Tensor]
@@ -37,7 +38,7 @@ def fill_blur(image: Tensor, generator: torch.Generator) -> Tensor:
 
 def fill_noise(image: Tensor, generator: torch.Generator) -> Tensor:
     """Gaussian noise with each channel's mean and standard deviation, the same for all masks."""
-    noise = torch.randn(image.shape, generator=generator).to(image)
+    noise = sent(torch.randn(image.shape, generator=generator), image.device, image.dtype)
     return noise * image.std((2, 3), keepdim=True) + image.mean((2, 3), keepdim=True)
 
 

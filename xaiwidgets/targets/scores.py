@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from xaiwidgets.devices import taken
 from xaiwidgets.targets.score import Begin, Indexed, Rows, Score
 
 __all__ = ["ClassScore", "DetectionScore", "QueryScore", "RegionScore", "SimilarityScore", "ValueScore", "overlap"]
@@ -37,7 +38,9 @@ class ClassScore(Score):
         return len(self.classes)
 
     def of(self, rows: Rows) -> ClassScore:
-        return ClassScore(self.model, self.classes[rows if isinstance(rows, slice | Tensor) else list(rows)])
+        return ClassScore(
+            self.model, self.classes[rows] if isinstance(rows, slice | Tensor) else taken(self.classes, rows)
+        )
 
     def joined(self, others: Sequence[Any]) -> ClassScore:
         return ClassScore(self.model, torch.cat([self.classes, *(score.classes for score in others)]))

@@ -79,6 +79,7 @@ def packed(packets: Sequence[Packet]) -> bytes:
 
 def map_range(values: Tensor) -> list[float]:
     """[lowest, highest] as plain numbers."""
+    values = values.cpu()  # once: each of two numbers would wait for another device
     return [float(values.min()), float(values.max())]
 
 
@@ -86,7 +87,8 @@ def encoded(maps: Mapping[str, Tensor]) -> tuple[list[dict[str, Any]], tuple[byt
     """Maps (H, W) by name as headers and buffers, in half precision where nobody sees a difference."""
     headers, buffers = [], []
     for name, values in maps.items():
-        array = values.detach().cpu().numpy().astype("<f4")
+        values = values.detach().cpu()  # noqa: PLW2901 - the same map, here
+        array = values.numpy().astype("<f4")
         half = _as_half(array)
         dtype, data = ("float32", array) if half is None else ("float16", half)
         headers.append({"name": name, "dtype": dtype, "shape": list(array.shape), "range": map_range(values)})

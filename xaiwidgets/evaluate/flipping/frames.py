@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from xaiwidgets.devices import sent, taken
 from xaiwidgets.evaluate.flipping.orders import Grid
 from xaiwidgets.evaluate.flipping.schedules import Schedule
 from xaiwidgets.evaluate.perturbations import Scene, perturbation
@@ -43,7 +44,7 @@ class Setup:
 
     @staticmethod
     def _column(values: tuple[float, ...], like: Tensor) -> Tensor:
-        return torch.tensor(values, device=like.device, dtype=like.dtype).view(-1, 1, 1)
+        return sent(values, like.device, like.dtype).view(-1, 1, 1)
 
 
 class Flipper:
@@ -59,7 +60,7 @@ class Flipper:
         self.x, self.setup, self.first = x, setup, first
         self._show = perturbation(setup.perturb)
         schedule = setup.schedule
-        self._counts = torch.tensor(schedule.counts, device=x.device)
+        self._counts = sent(schedule.counts, x.device)
         # The step that flips the patch of each rank; those that no step reaches are never asked for.
         ranks = torch.arange(schedule.patches, device=x.device)
         self._steps = torch.searchsorted(self._counts, ranks, right=True).clamp_max(schedule.steps)
@@ -77,7 +78,7 @@ class Flipper:
             rows: the image of each frame.
             ranks: (n, patches) of each frame's order. steps: (n,) each frame's step.
         """
-        x = self.x if list(rows) == list(range(len(self.x))) else self.x[list(rows)]
+        x = taken(self.x, rows)
         hidden = self.hidden(ranks, steps)[:, None]
         scene = Scene(
             x=x,

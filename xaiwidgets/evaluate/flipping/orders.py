@@ -8,6 +8,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from xaiwidgets.devices import sent
 from xaiwidgets.errors import whole
 
 Order = Literal["morf", "lerf", "random"]
@@ -79,7 +80,8 @@ def ranks_of(sums: Tensor, seed: int, first: int = 0) -> tuple[Tensor, Tensor]:
     Returns:
         ranks (N, patches), 0 for the patch that is flipped first; share of patches that equal another one, (N,).
     """
-    shuffled = torch.stack([_permutation(sums.shape[1], seed, first + row) for row in range(len(sums))]).to(sums.device)
+    drawn = torch.stack([_permutation(sums.shape[1], seed, first + row) for row in range(len(sums))])
+    shuffled = sent(drawn, sums.device)
     order = shuffled.gather(1, torch.sort(sums.gather(1, shuffled), dim=1, descending=True, stable=True).indices)
     ordered = sums.gather(1, order)
     same = ordered[:, 1:] == ordered[:, :-1]

@@ -10,6 +10,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from xaiwidgets.devices import sent
 from xaiwidgets.errors import unknown, whole, whole_or_none
 from xaiwidgets.evaluate.explanations import Explanations
 from xaiwidgets.evaluate.flipping.frames import Flipper, Setup
@@ -218,14 +219,14 @@ class Plan:
                     yield explained
             runs = [(index, run) for index, run in enumerate(self.runs) if run[1] in group]
             orders = torch.stack([_ordered(ranks[name][repeat], order) for _, (order, name, repeat) in runs])
-            orders = orders.long().to(x.device)
+            orders = sent(orders.long(), x.device)
             # Step by step, all methods and images of the block side by side, so that curves grow from the left.
             jobs = torch.cartesian_prod(
                 torch.arange(1, self.setup.schedule.steps + 1), torch.arange(len(runs)), torch.arange(len(x))
             )
             # Passes of equal size: a small last one would leave the device idle.
             for part in jobs.chunk(-(-len(jobs) // self.batch)):
-                steps, lines, rows = part.to(x.device).unbind(1)
+                steps, lines, rows = sent(part, x.device).unbind(1)
                 with self.model.lock, torch.inference_mode():
                     frames = flipper(part[:, 2].tolist(), orders[lines, rows], steps)
                     scores = as_scores(forward(frames), score.of(rows), self.score)

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 from tqdm.auto import tqdm
 
+from xaiwidgets.devices import sent, taken
 from xaiwidgets.errors import whole, whole_or_none
 from xaiwidgets.evaluate.explanations import explained, named_explainers
 from xaiwidgets.evaluate.gae.parts import (
@@ -224,7 +225,7 @@ class _Plan:
             target=torch.cat([part.target for part in parts]),
             left_out=self.source.shape[0] - TILES * len(self.mosaics),
             total=len(self.mosaics),
-            pictures=None if source is None else self.model.pixels(source[used]).cpu(),
+            pictures=None if source is None else self.model.pixels(taken(source, used)).cpu(),
             confidence=confidence,
             resamples=resamples,
         )
@@ -279,10 +280,11 @@ def _work(plan: _Plan, first: int, source: Source | None = None) -> _Part:
     model, members = plan.model, plan.members(first)
     x, labels = (source or plan.source).take(model, members.flatten().tolist())
     logits = model.scores(x).view(len(members), TILES, -1)
-    if labels is not None and int(labels.max()) >= logits.shape[2]:
-        wrong = int(members.flatten()[labels.argmax()])
+    largest = -1 if labels is None else int(labels.max())
+    if labels is not None and largest >= logits.shape[2]:
+        wrong = int(members.flatten()[int(labels.argmax())])
         raise ValueError(
-            f"the label of image {wrong} is {int(labels.max())}; {model.name} has classes 0 to {logits.shape[2] - 1}"
+            f"the label of image {wrong} is {largest}; {model.name} has classes 0 to {logits.shape[2] - 1}"
         )
     predicted = logits.argmax(2)
     truth = predicted if labels is None else labels.view(-1, TILES)
@@ -290,7 +292,8 @@ def _work(plan: _Plan, first: int, source: Source | None = None) -> _Part:
 
     # 1. The positive tile of each mosaic, drawn by what the model finds in the mosaic.
     in_mosaic = model.scores(mosaic).gather(1, predicted).double().softmax(1).cpu()
-    chosen = torch.tensor([_draw(row, plan.seed, first + k) for k, row in enumerate(in_mosaic)], device=x.device)
+    drawn = torch.tensor([_draw(row, plan.seed, first + k) for k, row in enumerate(in_mosaic)])
+    chosen = sent(drawn, x.device)
     rows = torch.arange(len(members), device=x.device)
     positive, target = x.view(len(members), TILES, *x.shape[1:])[rows, chosen], predicted[rows, chosen]
     weights = score_mosaic(model.probabilities(logits[rows, chosen]), truth, chosen, (x.shape[2], x.shape[3]))
@@ -309,7 +312,7 @@ def _work(plan: _Plan, first: int, source: Source | None = None) -> _Part:
         b = robustness(relevance, masked, explain_masked(masked, target, explain, plan.batch * TILES))
         c = contrastiveness(weights, explain(mosaic, target))
         values[name] = torch.stack([f, b, c], 1).cpu()
-    used = members[torch.arange(len(members)), chosen.cpu()]
+    used = members[torch.arange(len(members)), drawn]
     return _Part(first, used.tolist(), target.cpu(), values)
 
 
