@@ -8,7 +8,7 @@ import pytest
 from xaiwidgets.plots.colours import COLORMAPS, colours_at
 
 # What d3-scale-chromatic 3.1.0 gives: interpolateRdBu(1 - t), interpolatePuOr(t), interpolateGreys(1 - t), interpolateViridis(t).
-KNOWN = {
+KNOWN: dict[str, dict[float, tuple[int, int, int]]] = {
     "red_blue": {0: (5, 48, 97), 0.1: (34, 101, 163), 0.37: (189, 219, 234), 0.5: (242, 239, 238), 1: (103, 0, 31)},
     "purple_orange": {0: (45, 0, 75), 0.1: (85, 45, 132), 0.5: (243, 238, 234), 0.51: (245, 238, 231), 1: (127, 59, 8)},
     "greys": {0: (0, 0, 0), 0.1: (30, 30, 30), 0.37: (114, 114, 114), 0.5: (151, 151, 151), 1: (255, 255, 255)},
@@ -18,7 +18,7 @@ KNOWN = {
 
 @pytest.mark.parametrize("name", KNOWN)
 def test_colours_are_the_browsers(name: str) -> None:
-    places = np.array(list(KNOWN[name]), float)
+    places = np.array(list(KNOWN[name]), np.float64)
     found = 255 * colours_at(name, places)
     assert np.abs(found - list(KNOWN[name].values())).max() <= 1
     for place, colour in zip(places, found, strict=True):
