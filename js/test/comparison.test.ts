@@ -268,6 +268,20 @@ test("a target is taken off the list, and the difference stays that of its pictu
   assert.deepEqual([store.state.beside.value, store.state.difference.value], [[0], null]);
 });
 
+test("a list of classes offers no target that was taken off the list, or pointed at in another image", () => {
+  const targets = [
+    { index: 8, name: "everywhere", places: {} },
+    { index: 9, name: "here", places: { 0: { point: [1, 2] as [number, number] } } },
+    { index: 10, name: "there", places: { 1: { point: [1, 2] as [number, number] } } },
+  ];
+  start({ targets, forgotten: [7], images: 2 });
+  assert.deepEqual([...store.comparison.unlisted.value], [7, 10]);
+  store.ask({ image: 1 });
+  assert.deepEqual([...store.comparison.unlisted.value], [7, 9]);
+  model.update("forgotten", []);
+  assert.deepEqual([...store.comparison.unlisted.value], [9]);
+});
+
 test("a gallery asks one after the other: the image on screen, then what is seen, until it is stopped", () => {
   answer([1, 0]);
   store.ask({ image: 5 });

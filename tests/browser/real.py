@@ -82,6 +82,6 @@ def open_real(page: Page, name: str, content: dict[str, Any], **traits: Any) -> 
     page.on("pageerror", lambda error: standin.errors.append(str(error)))
     serve(page, _PAGE.replace("NAME", name))
     page.evaluate("([state, messages]) => start(state, messages)", [content["state"] | traits, content["messages"]])
-    page.locator(".xw-frame canvas").first.wait_for()
+    page.locator(":is(.xw-frame, .xw-gallery-frame) canvas").first.wait_for()
     standin.settle()
     return standin

@@ -242,6 +242,25 @@ def test_a_target_is_taken_off_the_list(opened: Open) -> None:
     assert [label for label in labels_of(live) if label in ("mine", "other")] == ["other"]
     assert [entry["name"] for entry in live.widget.targets] == ["other"]
     assert box.get_by_role("button", name=re.compile("off the list")).count() == 1
+
+    def offered(label: str) -> list[str]:
+        """What a list of classes has."""
+        combobox = live.root.get_by_role("combobox", name=label, exact=True)
+        combobox.click()
+        options = live.root.get_by_role("listbox", name=label).get_by_role("option").all_inner_texts()
+        combobox.press("Escape")
+        return [option.split("\n")[0] for option in options]
+
+    assert len(offered("Add")) == 1 + 8 + 1
+    live.page.keyboard.press("Escape")
+    for label in ("Class", "Against"):
+        assert "mine" not in offered(label), "off the list is off every list"
+        assert {"star", "other"} <= set(offered(label)), label
+    # Whoever asks about it again has it back.
+    live.widget.target = "mine"
+    live.turn()
+    assert {"mine", "other"} <= set(offered("Class"))
+    assert [entry["name"] for entry in live.widget.targets] == ["mine", "other"]
     assert live.errors == []
 
 

@@ -231,7 +231,7 @@ def test_layers_are_asked_for_when_somebody_reaches_for_them(known: Known, open_
     widget = open_real(open_page(), "heatmap", known.ordinary)
     [layers] = [m for m in known.content["messages"] if m["content"]["type"] == "layers"]
     line = widget.root.locator(".xw-depth-place")
-    expect(line).to_have_text("press play, or drag up to the output")
+    expect(line).to_have_text("press play, or drag left to the output")
     widget.root.get_by_role("button", name=re.compile("^Play the way")).click()
     expect(line).to_have_text("computing every layer…")
     slider(widget).press("ArrowLeft")

@@ -12,7 +12,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import matplotlib
 import numpy as np
 import torch
 from matplotlib.axes import Axes
@@ -25,20 +24,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
+from xaiwidgets.plots.colours import COLORMAPS, colours_at
 from xaiwidgets.plots.pieces import SIDE, Picture
 from xaiwidgets.plots.pixels import drawn, paled
 
 __all__ = ["Look", "Mark", "Pane", "composed", "draw_pane", "outlined", "overlays"]
 
-COLORMAPS = {
-    "viridis": "viridis",
-    "magma": "magma",
-    "cividis": "cividis",
-    "greys": "gray",
-    "red_blue": "RdBu_r",
-    "purple_orange": "PuOr_r",
-}
-"""The colour maps of the widgets by the names they have there."""
 _SIGNED = ("red_blue", "purple_orange")
 _COLUMNS = 6
 _NOTE, _LINES = 46, 3
@@ -292,7 +283,7 @@ def outlined(values: Tensor, signed: bool) -> list[tuple[float, int, NDArray[np.
 def _draw_outlines(axis: Axes, pane: Pane, look: Look) -> None:
     assert pane.values is not None
     name = look.fitting(pane.signed)
-    ends = {1: _at(name, 0.92), -1: _at(name, 0.08)} if pane.signed else {1: np.array(_LINE)}
+    ends = {1: colours_at(name, 0.92), -1: colours_at(name, 0.08)} if pane.signed else {1: np.array(_LINE)}
     lines = [(share, ends[sign], _edges(which)) for share, sign, which in outlined(pane.values, pane.signed)]
     for halo in (True, False):
         for share, colour, edges in lines:
@@ -347,16 +338,11 @@ def _over(name: str) -> tuple[Image, Image]:
         return _plain(name), np.ones(256)
     size = _sizes()
     hue = np.where(np.arange(256) < 128, 0.2 - 0.1 * size, 0.8 + 0.1 * size)
-    return _at(name, hue), size**0.65
+    return colours_at(name, hue), size**0.65
 
 
 def _plain(name: str) -> Image:
-    return _at(name, np.arange(256) / 255)
-
-
-def _at(name: str, t: float | Image) -> Image:
-    colours: Image = np.asarray(matplotlib.colormaps[COLORMAPS[name]](np.asarray(t, float)))[..., :3]
-    return colours
+    return colours_at(name, np.arange(256) / 255)
 
 
 def _in_colour(picture: np.ndarray) -> Image:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from xaiwidgets.errors import unknown, whole
 from xaiwidgets.model import ImageModel
-from xaiwidgets.plots.overlays import COLORMAPS
+from xaiwidgets.plots.colours import COLORMAPS
 from xaiwidgets.targets import Target, class_count, target_of
 
 # What a closed widget has in place of images. Made here: a widget may be collected in the middle of an export, whose modes would

@@ -38,6 +38,8 @@ export interface HeatmapState extends WidgetState {
   // What Python says; the browser only reads these.
   methods: Method[];
   targets: NamedTarget[];
+  /** Targets that were taken off the list: no list of classes offers them. */
+  forgotten: number[];
   snapshot: unknown;
 }
 
@@ -74,6 +76,7 @@ export const initialState: HeatmapState = {
   methods: [],
   class_names: [],
   targets: [],
+  forgotten: [],
   status: { state: "idle" },
   title: "",
   snapshot: null,

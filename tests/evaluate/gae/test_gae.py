@@ -226,6 +226,12 @@ def test_table_best_worst_and_csv(tmp_path: Path) -> None:
     assert result.worst("a", 1).tolist() == [0]
     assert result.estimate("a").mean == pytest.approx(0.5)
     assert result.gae["b"].tolist() == [0, 0, 0]
+    lines = repr(result).splitlines()
+    assert lines[1] == "3 of 3 mosaics, 0 images left out; mean GAE [95% interval]:"
+    assert lines[2] == f"  1. a: {result.estimate('a')}"
+    assert lines[3] == "     local consistency 1, faithfulness 1, robustness 1, contrastiveness 0.5"
+    assert lines[4].startswith("  2. b: 0 [")
+    assert max(map(len, lines)) < 90, "a line of a notebook holds each"
     with result.to_csv(tmp_path / "gae.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == 6

@@ -236,3 +236,29 @@ def test_maps_travel_in_half_precision(overlay: Overlay, model: ImageModel, x: T
     sizes = [len(buffers[0]) for _, buffers in w.packets("maps")]
     assert len(sizes) >= 9
     assert set(sizes) == {16 * 16 * 2}
+
+
+class Eager(Recorded):
+    """Asks for the next as soon as there is a map, as a browser does that fills a comparison."""
+
+    asked_next = False
+
+    def send(self, content: Any, buffers: Any = None) -> None:
+        super().send(content, buffers)
+        if content["type"] == "maps" and content["final"] and content["method"] == "a" and not self.asked_next:
+            self.asked_next = True
+            self.hear(type="compute", id=1, image=0, method="b", target=None, against=None, parameters={})
+
+
+def test_an_answer_is_complete_though_the_next_is_asked_for_at_once(model: ImageModel, x: Tensor) -> None:
+    w = Eager({"a": LRP(model), "b": LRP(model, "epsilon_plus")}, x)
+    try:
+        assert w.wait(30)
+        answers = {question.method: answer for question, answer in w._answers.items()}
+        assert set(answers) == {"a", "b"}
+        last = {content["method"]: content for content in w.of("maps")}
+        for name, answer in answers.items():
+            assert answer.unit, name
+            assert (last[name]["unit"], last[name]["notes"]) == (answer.unit, answer.notes)
+    finally:
+        w.close()

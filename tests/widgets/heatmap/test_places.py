@@ -158,12 +158,14 @@ class TestAsked:
         w.target = "a"
         w.hear(type="forget", index=5)
         assert [entry["name"] for entry in w.targets] == ["b"]
-        assert (w.target, w.beside) == (None, [6, 2])
+        assert (w.target, w.beside, w.forgotten) == (None, [6, 2], [5])
         w.hear(type="forget", index=2)
         assert w.beside == [6, 2], "a class stays"
         assert w.class_names[5:] == ["a", "b"], "the numbers of others stay theirs"
+        assert w.forgotten == [5], "nor is it forgotten"
         w.target = "a"
         assert [entry["name"] for entry in w.targets] == ["a", "b"]
+        assert w.forgotten == []
 
     def test_without_class_names_targets_stand_after_the_classes(self, overlay: Overlay) -> None:
         model = ImageModel(colour_segmenter().module, input_size=64, mean=0, std=1)

@@ -116,9 +116,13 @@ class GaeResult(Result):
         return path
 
     def __str__(self) -> str:
-        lines = [f"{self.provenance}, {len(self.images)} of {self.total} mosaics, {self.left_out} images left out"]
+        counted = f"{len(self.images)} of {self.total} mosaics, {self.left_out} images left out"
+        lines = [str(self.provenance), f"{counted}; mean GAE [{self.confidence:.0%} interval]:"]
         for place, (name, parts) in enumerate(self.table().items(), start=1):
-            lines.append(f"  {place}. {name}: " + ", ".join(f"{part} {estimate}" for part, estimate in parts.items()))
+            lines.append(f"  {place}. {name}: {parts['gae']}")
+            # On a line of their own, without intervals, which `table` has: in one line nobody could tell the methods apart.
+            means = [f"{part.replace('_', ' ')} {parts[part].mean:.3g}" for part in PARTS if part != "gae"]
+            lines.append("     " + ", ".join(means))
         return "\n".join(lines)
 
     __repr__ = __str__

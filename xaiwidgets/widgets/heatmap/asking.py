@@ -16,8 +16,6 @@ class HeatmapAsking(HeatmapFigures):
     """The overlay, to be pointed at."""
 
     _asked: dict[int, dict[str, Place]]
-    _forgotten: frozenset[int] = frozenset()
-    """Targets that were taken off the list; what is asked about again comes back."""
 
     def _on_ask(self, content: dict[str, Any]) -> None:
         """A person pointed at something: it becomes a target by name, and is explained."""
@@ -43,15 +41,16 @@ class HeatmapAsking(HeatmapFigures):
             self.beside = [other for other in self.beside if other != index]
             self.target, self.against = (None if one == index else one for one in (self.target, self.against))
         self._asked.pop(index, None)
-        self._forgotten |= {index}
+        self.forgotten = [*self.forgotten, index]
         self._list_targets()
 
     def _list_targets(self, _: Any = None) -> None:
         """Say which targets there are beside the classes, and where they are."""
         said = []
-        self._forgotten -= {self.target, self.against, *self.beside}
+        asked = {self.target, self.against, *self.beside}
+        self.forgotten = [index for index in self.forgotten if index not in asked]
         for index, (name, target) in enumerate(self._classes.named.items(), len(self._classes.classes)):
-            if index in self._forgotten:
+            if index in self.forgotten:
                 continue
             everywhere = dict.fromkeys(map(str, range(len(self._x))), place) if (place := place_of(target)) else {}
             said.append({"index": index, "name": name, "places": self._asked.get(index, everywhere)})

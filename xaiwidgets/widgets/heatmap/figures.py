@@ -126,7 +126,8 @@ class HeatmapFigures(HeatmapPages):
     def _look(self) -> Look:
         from xaiwidgets import plots
 
-        scale, x, y = self.zoom
+        # Of a gallery all pictures are shown whole.
+        scale, x, y = (1.0, 0.5, 0.5) if self.show == GALLERY else self.zoom
         size = 1 / max(1.0, scale)
         left, top = (min(max(at - size / 2, 0.0), 1 - size) for at in (x, y))
         return plots.Look(
@@ -151,7 +152,9 @@ class HeatmapFigures(HeatmapPages):
             settings += [] if masks is None else [f"{masks} masks"]
             parts.append(f"{name} ({', '.join(settings)})" if settings else name)
         if self.show == GALLERY:
-            return " · ".join([*parts, f"{len(shown)} images on one scale", date.today().isoformat()])
+            drawn = sum(answer is not None and bool(answer.maps) for answer in map(self._answers.get, shown))
+            count = f"{drawn} of {len(shown)}" if drawn < len(shown) else f"{drawn}"
+            return " · ".join([*parts, f"{count} images on one scale", date.today().isoformat()])
         said = [line for question in shown if (line := self._explained(question))]
         parts += list(dict.fromkeys(said)) if self.show == TARGETS else [] if self._comparing else said[:1]
         if self.images > 1 and self.show != IMAGES:

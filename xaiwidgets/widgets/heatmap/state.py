@@ -79,6 +79,8 @@ class HeatmapState(Widget):
     class_names = traitlets.List(traitlets.Unicode()).tag(sync=True)
     targets = traitlets.List(traitlets.Dict()).tag(sync=True)
     """Targets that somebody named or pointed at: {"index", "name", "places"}, the place of each in the images that it was asked of."""
+    forgotten = traitlets.List(traitlets.Int()).tag(sync=True)
+    """Targets that were taken off the list, by index: no list of classes offers them, until somebody asks about them again."""
     snapshot = traitlets.Bytes(b"").tag(sync=True)
 
     view_traits = (*_DRAWING, "image", "method", "against", "parameters")

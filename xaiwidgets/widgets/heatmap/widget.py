@@ -259,9 +259,10 @@ class HeatmapOverlay(HeatmapDepth):
                 self._post(self._packet(question, answer, request))
                 self._say("running", answer, clock.left(answer, wanted), wanted, request)
                 next(told, None)
-            yield
             if enough:
+                # At once: the next question may be here already, and would end this job before the answer has its notes and its unit.
                 break
+            yield
         self._end("done", question)
         yield from told
 
@@ -318,7 +319,8 @@ class HeatmapOverlay(HeatmapDepth):
             older.steps = None
 
     def _end(self, state: str, question: Question) -> None:
-        self._working = None
+        if self._working == question:
+            self._working = None
         answer = self._answers.get(question)
         if answer is None:
             self.status = {"state": state}

@@ -65,6 +65,15 @@ export class Comparison {
     return [...new Set([...named, ...beside.value])];
   });
 
+  /** Targets that no list of classes offers: taken off the list, or pointed at in other images alone. */
+  readonly unlisted = computed<ReadonlySet<number>>(() => {
+    const { targets, forgotten, image } = this.store.state;
+    const elsewhere = targets.value.filter(
+      ({ places }) => Object.keys(places).length > 0 && !(String(image.value) in places),
+    );
+    return new Set([...forgotten.value, ...elsewhere.map(({ index }) => index)]);
+  });
+
   /** The targets that stand beside each other: those chosen, else all that are listed, else the present one. */
   readonly targets = computed<readonly (number | null)[]>(() => {
     const { beside, target } = this.store.state;

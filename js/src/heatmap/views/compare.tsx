@@ -78,6 +78,7 @@ function Entries({ by }: { by: By }) {
   const chosen = comparison.chosen(by);
   const offered = comparison.offered(by, prediction?.classes ?? []);
   const full = chosen.length >= most;
+  const unlisted = comparison.unlisted.value;
   return (
     <>
       <ul class="xw-rows" aria-label={`${names[by]}: beside each other`}>
@@ -111,13 +112,14 @@ function Entries({ by }: { by: By }) {
           );
         })}
       </ul>
-      {by === "class" && !full && class_names.value.length > offered.length && (
+      {by === "class" && !full && class_names.value.length > offered.length + unlisted.size && (
         <ClassChoice
           label="Add"
           names={class_names.value}
           value={null}
           none="another class"
           prediction={prediction}
+          offered={unlisted.size > 0 ? (index) => index === null || !unlisted.has(index) : undefined}
           onChange={(index) => index !== null && comparison.toggle("class", index)}
         />
       )}

@@ -124,7 +124,7 @@ export function DepthAway() {
 
 function waitingText(store: HeatmapStore, absent: boolean): string {
   if (absent) return "the layers were not saved here";
-  return store.depth.waiting.value ? "computing every layer…" : "press play, or drag up to the output";
+  return store.depth.waiting.value ? "computing every layer…" : "press play, or drag left to the output";
 }
 
 /** Whether a pane shows a layer where one is chosen. */

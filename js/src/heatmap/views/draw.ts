@@ -4,7 +4,7 @@ import { visiblePart } from "../../shared/data/viewport.ts";
 import { keepDrawn, type Part } from "../../shared/drawing/canvas.ts";
 import { type Overlay, OverlayPainter } from "../../shared/drawing/overlay.ts";
 import type { HeatmapStore } from "../state/store.ts";
-import { imageOf, type Pane, type PaneContent, showsMap } from "./panes.ts";
+import { imageOf, type Pane, type PaneContent, showsMap, viewportOf } from "./panes.ts";
 
 /** What a pane's picture is made of, as the store has it now; the picture alone is in its own colours. */
 export function overlayOf(store: HeatmapStore, pane: Pane, content: PaneContent | null): Overlay {
@@ -22,7 +22,7 @@ export function overlayOf(store: HeatmapStore, pane: Pane, content: PaneContent 
 
 /** The part of the picture in view. */
 function partOf(store: HeatmapStore): Part {
-  const { left, top, size } = visiblePart(store.state.zoom.value);
+  const { left, top, size } = visiblePart(viewportOf(store));
   return { left, top, width: size, height: size };
 }
 

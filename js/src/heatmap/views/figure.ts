@@ -129,14 +129,17 @@ function makingOf(store: HeatmapStore, panes: readonly Pane[]): string[] {
   const beside = store.comparison.several.value;
   // Of the map that is drawn: the answer to the present question may be on its way.
   const content = panes.flatMap((pane) => contentOf(store, pane) ?? [])[0];
-  const drawn = content?.question ?? store.question({ method: methods[0]! });
+  const asked = content?.question ?? store.question({ method: methods[0]! });
   const explained =
     (methods.some(({ classes }) => classes) || content?.explains) && !beside
-      ? [`class ${content?.explains || classText(store, drawn)}`]
+      ? [`class ${content?.explains || classText(store, asked)}`]
       : [];
   const { gallery, by } = store.comparison;
   const one = images.value > 1 && by.value !== "image" ? [`image ${image.value + 1} of ${images.value}`] : [];
-  const place = gallery.value ? [`${images.value} images on one scale`] : one;
+  // Stopped half-way, a gallery has fewer.
+  const drawn = panes.filter(isAnswer).length;
+  const count = drawn < images.value ? `${drawn} of ${images.value}` : images.value;
+  const place = gallery.value ? [`${count} images on one scale`] : one;
   const models = [...new Set(methods.map((method) => method.model_name || model_name.value).filter(Boolean))];
   return [...(models.length ? [models.join(", ")] : []), ...made, ...explained, ...place];
 }

@@ -3,7 +3,7 @@ import { visiblePart } from "../../shared/data/viewport.ts";
 import { element } from "../../shared/drawing/svg.ts";
 import type { HeatmapStore } from "../state/store.ts";
 import type { Box, Place } from "../types.ts";
-import { imageOf, type Pane } from "./panes.ts";
+import { imageOf, type Pane, viewportOf } from "./panes.ts";
 
 export interface Mark {
   kind: "found" | "asked" | "pointed";
@@ -62,7 +62,7 @@ export function strokesOf(kind: Mark["kind"]): { stroke: string; width: number }
 /** What of the picture is in view, as an SVG view box. */
 export function viewBoxOf(store: HeatmapStore): string {
   const { width, height } = store.picture.value ?? { width: 1, height: 1 };
-  const { left, top, size } = visiblePart(store.state.zoom.value);
+  const { left, top, size } = visiblePart(viewportOf(store));
   return [left * width, top * height, size * width, size * height].join(" ");
 }
 
@@ -75,7 +75,7 @@ export function drawMarks(
 ): void {
   const picture = store.picture.value;
   if (!picture || marks.length === 0) return;
-  const { size } = visiblePart(store.state.zoom.value);
+  const { size } = visiblePart(viewportOf(store));
   const unit = (size * picture.width) / width; // of the picture, a pixel of the figure
   const frame = {
     y,

@@ -2,6 +2,7 @@
 import { computed, type ReadonlySignal } from "@preact/signals";
 import { fittingColormap } from "../../shared/data/colormaps.ts";
 import type { HeatMap } from "../../shared/data/picture.ts";
+import { type Viewport, wholePicture } from "../../shared/data/viewport.ts";
 import { differenceText } from "../../shared/data/words.ts";
 import type { Paint } from "../../shared/drawing/painter.ts";
 import type { Ask } from "../state/comparison.ts";
@@ -176,6 +177,11 @@ export function differenceSentence(store: HeatmapStore, pane: Pane): string {
   const [one, other] = pane.of;
   const said = differenceText(content.paint.colormap, [one.short, other.short], store.state.overlay.value);
   return `${said}; ${pane.view.unit}.`;
+}
+
+/** How close a person is to the pictures: of a gallery all are shown whole, as nothing there says or ends it. */
+export function viewportOf(store: HeatmapStore): Viewport {
+  return store.comparison.gallery.value ? wholePicture : store.state.zoom.value;
 }
 
 /** The image that a pane shows. */

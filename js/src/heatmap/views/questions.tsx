@@ -1,4 +1,5 @@
 /** What is asked of the model: the class, the class it is held against, and the method's own settings. */
+import { useCallback } from "preact/hooks";
 import { Checkbox } from "../../shared/controls/checkbox.tsx";
 import { ClassChoice, noClass } from "../../shared/controls/class-choice.tsx";
 import { NumberInput } from "../../shared/controls/number.tsx";
@@ -15,7 +16,8 @@ export function Classes({ contrast }: { contrast: boolean }) {
   const names = class_names.value;
   const prediction = store.albumOf(store.method.value).prediction(image.value);
   const first = prediction?.classes[0];
-  const offered = !store.detached.value ? undefined : (target: number | null) => store.offers({ target });
+  const offered = useOffered("target");
+  const rivals = useOffered("against");
   return (
     <section class="xw-classes" aria-label="Class">
       <ClassChoice
@@ -36,12 +38,27 @@ export function Classes({ contrast }: { contrast: boolean }) {
           value={against.value}
           none="nothing"
           prediction={prediction}
-          offered={!store.detached.value ? undefined : (index) => store.offers({ against: index })}
+          offered={rivals}
           onChange={(value) => store.ask({ against: value })}
         />
       )}
     </section>
   );
+}
+
+/** Which classes can be asked about, where not all can: with the same ones it stays the same, as a list of a thousand is not made anew. */
+function useOffered(of: "target" | "against"): ((index: number | null) => boolean) | undefined {
+  const { store } = useView();
+  const unlisted = store.comparison.unlisted.value;
+  const saved = store.detached.value;
+  store.resultVersion.value; // read, so that a list without a kernel hears of new results
+  const present = store.state[of].value;
+  const listed = useCallback(
+    (index: number | null) => index === null || index === present || !unlisted.has(index),
+    [unlisted, present],
+  );
+  if (saved) return (index) => listed(index) && store.offers({ [of]: index });
+  return unlisted.size > 0 ? listed : undefined;
 }
 
 export function MethodSettings({ method, open }: { method: Method; open: boolean }) {
