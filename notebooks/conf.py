@@ -42,7 +42,8 @@ suppress_warnings = ["ref.python"]
 # -- pages that run --------------------------------------------------------------------------------------------------
 BUILD = Path(os.environ.get("XAIWIDGETS_BOOK_BUILD", ROOT / "build" / "book"))
 nb_execution_mode = "cache"
-nb_execution_cache_path = str(BUILD / "cache" / kernel.fingerprint(ROOT / "xaiwidgets", HERE / "book" / "kernel.py"))
+WHAT_RUNS = (ROOT / "xaiwidgets", HERE / "book" / "kernel.py", HERE / "book" / "figures.py")
+nb_execution_cache_path = str(BUILD / "cache" / kernel.fingerprint(*WHAT_RUNS))
 nb_execution_in_temp = True
 nb_execution_timeout = 600
 nb_execution_raise_on_error = True
