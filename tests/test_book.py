@@ -19,6 +19,7 @@ import torch
 from matplotlib import pyplot as plt
 from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
+from sphinx.errors import ExtensionError
 
 import xaiwidgets as xw
 from tests.book import addresses, wrong
@@ -32,9 +33,9 @@ NOTEBOOKS = ROOT / "notebooks"
 def parts() -> Iterator[dict[str, ModuleType]]:
     """The modules of `notebooks/book` that need no site around them."""
     sys.path.insert(0, str(NOTEBOOKS))
-    from book import figures, house, kernel, pages
+    from book import figures, formulas, house, kernel, pages
 
-    yield {"figures": figures, "house": house, "kernel": kernel, "pages": pages}
+    yield {"figures": figures, "formulas": formulas, "house": house, "kernel": kernel, "pages": pages}
     sys.path.remove(str(NOTEBOOKS))
 
 
@@ -101,6 +102,17 @@ def test_a_framed_page_tells_its_height(parts: dict[str, ModuleType]) -> None:
     assert "postMessage" in page
     with pytest.raises(ValueError, match="without </body>"):
         parts["pages"].framed("<p>x</p>")
+
+
+def test_formulas_are_understood_or_refused(parts: dict[str, ModuleType]) -> None:
+    mathml = parts["formulas"].mathml
+    table = mathml(r"\begin{aligned} a &= 1 \\ b &= 2 \end{aligned}", "block")
+    assert table.count("<mtr>") == 2
+    assert table.count("<mtd") == 4
+    assert "&amp;" not in table
+    assert "<mi>&<" not in table
+    with pytest.raises(ExtensionError, match="not understood as a formula"):
+        mathml(r"\begin{gathered} a &= 1 \end{gathered}")
 
 
 def saved(title: str) -> str:
