@@ -134,7 +134,9 @@ def _place(app: Sphinx, doctree: nodes.document, docname: str) -> None:
         return "../" * docname.count("/") + f"{FOLDER}/{name}"
 
     for block in doctree.findall(nodes.literal_block):
-        if "output" in block["classes"] and not re.search(r"\S {2,}\S", block.astext()):
+        # Columns stand in several lines; two spaces in one are a sentence's.
+        columns = [line for line in block.astext().splitlines() if re.search(r"\S {2,}\S", line)]
+        if "output" in block["classes"] and len(columns) < 2:
             block["classes"].append("xw-sentences")
     for node in list(doctree.findall(nodes.raw)):
         text = node.astext()
