@@ -24,7 +24,7 @@ __all__ = ["BUILD", "SITE", "addresses", "build", "executed", "is_current", "mai
 ROOT = Path(__file__).parent.parent
 BUILD = ROOT / "build" / "book"
 SITE = BUILD / "html"
-LARGEST = 60_000_000
+LARGEST = 40_000_000
 """Bytes that the site may take."""
 _MADE_OF = BUILD / "made_of"
 

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
+import base64
+import gzip
+import io
+import json
 import re
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
 
+import numpy as np
 import pytest
+import torch
+from matplotlib import pyplot as plt
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from sphinx.errors import ExtensionError
 
+import xaiwidgets as xw
 from tests.book import addresses, wrong
 from tests.pictures import FIRST
 
@@ -23,9 +35,9 @@ NOTEBOOKS = ROOT / "notebooks"
 def parts() -> Iterator[dict[str, ModuleType]]:
     """The modules of `notebooks/book` that need no site around them."""
     sys.path.insert(0, str(NOTEBOOKS))
-    from book import house, kernel, pages
+    from book import figures, formulas, house, kernel, pages
 
-    yield {"house": house, "kernel": kernel, "pages": pages}
+    yield {"figures": figures, "formulas": formulas, "house": house, "kernel": kernel, "pages": pages}
     sys.path.remove(str(NOTEBOOKS))
 
 
@@ -92,6 +104,96 @@ def test_a_framed_page_tells_its_height(parts: dict[str, ModuleType]) -> None:
     assert "postMessage" in page
     with pytest.raises(ValueError, match="without </body>"):
         parts["pages"].framed("<p>x</p>")
+
+
+def test_formulas_are_understood_or_refused(parts: dict[str, ModuleType]) -> None:
+    mathml = parts["formulas"].mathml
+    table = mathml(r"\begin{aligned} a &= 1 \\ b &= 2 \end{aligned}", "block")
+    assert table.count("<mtr>") == 2
+    assert table.count("<mtd") == 4
+    assert "&amp;" not in table
+    assert "<mi>&<" not in table
+    with pytest.raises(ExtensionError, match="not understood as a formula"):
+        mathml(r"\begin{gathered} a &= 1 \end{gathered}")
+
+
+def saved(title: str) -> str:
+    """The page of a widget with a finished map."""
+    heatmap = torch.linspace(-1, 1, 64 * 64).reshape(1, 64, 64)
+    model = xw.load("demo:shapes-cnn")
+    widget = xw.HeatmapOverlay({"map": heatmap}, torch.zeros(1, 3, 64, 64), model=model, title=title)
+    with tempfile.TemporaryDirectory() as folder:
+        page = widget.save(Path(folder) / "page.html").read_text(encoding="utf-8")
+    widget.close()
+    return page
+
+
+def test_pages_share_their_widgets_code_and_lose_nothing(parts: dict[str, ModuleType]) -> None:
+    first, second = saved("one"), saved("</other>")
+    (page, name, script), (other, other_name, _) = parts["pages"].parted(first), parts["pages"].parted(second)
+    assert name == other_name
+    assert page != other
+    assert len(page) < len(first) / 6
+    assert f'<script src="{name}"></script>' in page
+    assert page.count("<style>") == first.count("<style>") - 1
+
+    def between(text: str, before: str, after: str) -> str:
+        return text.partition(before)[2].partition(after)[0]
+
+    content, bundle = 'id="content">', 'id="bundle">'
+    packed = gzip.decompress(base64.b64decode(between(page, content, "</script>"))).decode()
+    assert packed == between(first, content, "</script>")
+    assert between(page, bundle, "</script>") == ""
+    assert json.dumps(between(first, bundle, "</script>")) in script
+    style = first.split("<style>")[2].split("</style>")[0]
+    assert json.dumps(style.replace("<\\/", "</")) in script
+    with pytest.raises(ValueError, match="its bundle is not there once"):
+        parts["pages"].parted(first.replace('id="bundle"', 'id="code"'))
+
+
+def test_a_figure_is_drawn_for_light_and_for_dark_pages(parts: dict[str, ModuleType]) -> None:
+    figures = parts["figures"]
+    figure = Figure(figsize=(4, 2))
+    left, right = figure.subplots(1, 2)
+    left.plot([0, 1], color="black")
+    left.bar([0, 1], [1, 2], color="#d55e00")
+    left.set_title("a line", color="#202020")
+    shown = right.imshow(torch.rand(8, 8).numpy())
+    right.text(1, 1, "on it", color="white")
+    note = right.text(0, 1.5, "above it", color="black", transform=right.transAxes)
+    bar = figure.colorbar(shown)
+    colours = [
+        left.lines[0].get_color(),
+        left.patches[0].get_facecolor(),
+        left.title.get_color(),
+        left.patch.get_facecolor(),
+    ]
+    with figures.darkened(figure):
+        assert min(to_rgb(left.lines[0].get_color())) > 0.8
+        assert left.patches[0].get_facecolor() == colours[1], "hues mean something"
+        assert min(to_rgb(left.title.get_color())) > 0.7
+        assert left.patch.get_facecolor()[3] == 0, "the page shows through"
+        assert right.texts[0].get_color() == "white", "the picture beneath stays"
+        assert min(to_rgb(note.get_color())) > 0.8
+        assert min(to_rgb(right.spines["left"].get_edgecolor())) > 0.8
+        assert bar.ax.patch.get_facecolor() == (1, 1, 1, 1), "a scale is that of its picture"
+    assert colours == [
+        left.lines[0].get_color(), left.patches[0].get_facecolor(), left.title.get_color(), left.patch.get_facecolor(),
+    ]  # fmt: skip
+    light, dark, width = figures.drawn(figure)
+    assert 0.7 * 400 < width < 1.1 * 400
+    assert ink(light) < 0.2
+    assert ink(dark) > 0.7
+    assert figures.words(figure) == "a line"
+    assert figures.words(Figure()) == "Figure"
+
+
+def ink(png: bytes) -> float:
+    """The mean brightness of what is opaque and neutral, outside of the picture."""
+    pixels = plt.imread(io.BytesIO(png))
+    pixels = pixels[:, : pixels.shape[1] // 2]
+    drawn = (pixels[..., 3] > 0.9) & (np.ptp(pixels[..., :3], axis=2) < 0.05) & (abs(pixels[..., 0] - 0.5) > 0.35)
+    return float(pixels[..., 0][drawn & (pixels[..., 0] < 1)].mean())
 
 
 def test_every_method_and_every_way_has_its_page() -> None:

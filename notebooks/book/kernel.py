@@ -14,10 +14,12 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-__all__ = ["SCHEME", "cache_of", "fingerprint", "fresh", "prepare", "show_pages"]
+__all__ = ["FIGURE", "SCHEME", "cache_of", "fingerprint", "fresh", "prepare", "show_pages"]
 
 SCHEME = "xw-page:"
 """Begins the address of a saved page in what a cell put out; ``book.pages`` makes it a relative one."""
+FIGURE = "xw-figure:"
+"""The same of a figure's picture."""
 LARGEST = 5_000_000
 """Bytes of a page with all images; what would take more shows the image on screen only."""
 _FOLDER = "XAIWIDGETS_BOOK_PAGES"
@@ -28,7 +30,7 @@ def cache_of(build: Path) -> Path:
     """The folder in ``build`` that keeps what pages put out: one for the package, the kernels and the versions they run with now."""
     here = Path(__file__).resolve().parent
     root = here.parents[1]
-    return build / "cache" / f"{fingerprint(root / 'xaiwidgets', here / 'kernel.py')}-{_versions(root)}"
+    return build / "cache" / f"{fingerprint(root / 'xaiwidgets', here / 'kernel.py', here / 'figures.py')}-{_versions(root)}"
 
 
 def _versions(root: Path) -> str:
@@ -85,12 +87,13 @@ def prepare(home: Path, pages: Path, parts: Path) -> None:
 
 
 def show_pages() -> None:
-    """In a kernel: show every widget of ours as its saved page."""
+    """In a kernel: show every widget of ours as its saved page, and every figure for light and for dark pages."""
     from IPython import get_ipython
 
     shell: Any = get_ipython()
     bundles = shell.display_formatter.mimebundle_formatter
     bundles.for_type_by_name("xaiwidgets.widgets.base", "Widget", _page)
+    bundles.for_type_by_name("matplotlib.figure", "Figure", _figure)
     # A page is read when it is done: bars of progress show nothing.
     shell.display_formatter.ipython_display_formatter.for_type_by_name("tqdm.notebook", "TqdmHBox", lambda bar: None)
 
@@ -120,3 +123,17 @@ def _page(widget: Any) -> dict[str, str]:
     shown = widget._repr_mimebundle_() or {}
     data = shown[0] if isinstance(shown, tuple) else shown
     return {**data, "text/html": frame, "text/plain": f"<{kind}>"}
+
+
+def _figure(figure: Any) -> dict[str, str]:
+    # The theme shows what is so marked when it is light, or dark.
+    from book.figures import drawn, words
+
+    *pictures, width = drawn(figure)
+    shown = []
+    for look, picture in zip(("light", "dark"), pictures, strict=True):
+        name = hashlib.sha256(picture).hexdigest()[:20]
+        Path(os.environ[_FOLDER], f"{name}.png").write_bytes(picture)
+        text = html.escape(words(figure), quote=True)
+        shown.append(f'<img class="xw-figure only-{look}" src="{FIGURE}{name}" alt="{text}" width="{width}">')
+    return {"text/html": "".join(shown), "text/plain": f"<{type(figure).__name__}>"}

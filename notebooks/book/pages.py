@@ -1,7 +1,15 @@
-"""Saved pages of widgets in the site: copied beside it, framed by relative addresses, as tall as what they show."""
+"""Saved pages of widgets in the site: copied beside it, framed by relative addresses, as tall as what they show.
+
+A page that somebody saves holds all it needs. Many pages in one folder need the widget's code once: here it is a script that all pages of
+a kind of widget share, and what a page says of its own is packed (gzip). From files a plain script may be fetched, a module may not.
+"""
 
 from __future__ import annotations
 
+import base64
+import gzip
+import hashlib
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -10,9 +18,9 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.errors import ExtensionError
 
-from book.kernel import SCHEME
+from book.kernel import FIGURE, SCHEME
 
-__all__ = ["FOLDER", "framed", "setup"]
+__all__ = ["FOLDER", "framed", "parted", "setup"]
 
 FOLDER = "_widgets"
 """Of the site: where saved pages lie."""
@@ -41,6 +49,45 @@ body { padding: 0; max-width: none; overflow: hidden; }
 })();
 </script>
 </body>"""
+
+
+# What all pages of a kind of widget run before their own code: styles and bundle take their places, the content is unpacked.
+_SHARED = """(() => {{
+  const style = document.createElement("style");
+  style.textContent = {css};
+  document.head.append(style);
+  document.getElementById("bundle").textContent = {bundle};
+  const content = document.getElementById("content");
+  const packed = Uint8Array.from(atob(content.textContent), (c) => c.charCodeAt(0));
+  const stream = new Blob([packed]).stream().pipeThrough(new DecompressionStream("gzip"));
+  window.unpacked = new Response(stream).text().then((text) => {{ content.textContent = text; }});
+}})();
+"""
+_CSS = r"<style>(?P<css>(?:(?!</style>).)*)</style>(?=\s*</head>)"
+_CONTENT = r'(?<=<script type="application/json" id="content">)(?P<content>[^<]*)'
+_BUNDLE = r'(?<=<script type="text/plain" id="bundle">)(?P<bundle>[^<]*)</script>'
+_START = r'<script type="module">(?=\n)'
+_PARTS = {"its style": _CSS, "its content": _CONTENT, "its bundle": _BUNDLE, "its start": _START}
+
+
+def parted(page: str) -> tuple[str, str, str]:
+    """A saved page without the code of its widget and with its content packed; the name of the script that brings the code; the script.
+
+    Raises:
+        ValueError: a page that is not made as saved pages are.
+    """
+    found = {name: re.findall(pattern, page, re.DOTALL) for name, pattern in _PARTS.items()}
+    if wrong := [name for name, parts in found.items() if len(parts) != 1]:
+        raise ValueError(f"a saved page in which {wrong[0]} is not there once: is standalone.html another one now?")
+    [css], [content], [bundle], _ = found.values()
+    script = _SHARED.format(css=json.dumps(css.replace("<\\/", "</")), bundle=json.dumps(bundle))
+    name = f"{hashlib.sha256(script.encode()).hexdigest()[:20]}.js"
+    # Without the time of packing: the same page is the same bytes.
+    packed = base64.b64encode(gzip.compress(content.encode(), mtime=0)).decode()
+    page = re.sub(_CSS, "", page, flags=re.DOTALL)
+    page = re.sub(_CONTENT, packed, page)
+    page = re.sub(_BUNDLE, f'</script>\n<script src="{name}"></script>', page)
+    return re.sub(_START, '<script type="module">\nawait unpacked;', page), name, script
 
 
 def framed(page: str) -> str:
@@ -74,17 +121,27 @@ def _place(app: Sphinx, doctree: nodes.document, docname: str) -> None:
     target = Path(app.outdir) / FOLDER
 
     def address(found: re.Match[str]) -> str:
-        name = f"{found[1]}.html"
+        name = f"{found['name']}.{'html' if found['scheme'] == SCHEME else 'png'}"
         if not (kept / name).is_file():
-            raise ExtensionError(f"{docname} shows a widget whose page {name} is gone: build with --fresh")
+            raise ExtensionError(f"{docname} shows {name}, which is gone: build with --fresh")
         target.mkdir(parents=True, exist_ok=True)
-        (target / name).write_text(framed((kept / name).read_text(encoding="utf-8")), encoding="utf-8")
+        if found["scheme"] == SCHEME:
+            page, code, script = parted((kept / name).read_text(encoding="utf-8"))
+            (target / code).write_text(script, encoding="utf-8")
+            (target / name).write_text(framed(page), encoding="utf-8")
+        else:
+            (target / name).write_bytes((kept / name).read_bytes())
         return "../" * docname.count("/") + f"{FOLDER}/{name}"
 
+    for block in doctree.findall(nodes.literal_block):
+        # Columns stand in several lines; two spaces in one are a sentence's.
+        columns = [line for line in block.astext().splitlines() if re.search(r"\S {2,}\S", line)]
+        if "output" in block["classes"] and len(columns) < 2:
+            block["classes"].append("xw-sentences")
     for node in list(doctree.findall(nodes.raw)):
         text = node.astext()
-        if SCHEME in text:
-            placed = re.sub(rf"{SCHEME}(\w+)", address, text)
+        placed = re.sub(rf"(?P<scheme>{SCHEME}|{FIGURE})(?P<name>\w+)", address, text)
+        if placed != text:
             node.replace_self(nodes.raw("", placed, format="html", classes=node["classes"]))
 
 

@@ -1,4 +1,4 @@
-"""Many architectures: whether they become graphs, how long LRP takes, and how much of the relevance reaches the pixels.
+"""Many architectures: whether they become graphs and how long that takes, how long LRP takes, and how much of the relevance reaches the pixels.
 
 Relevance starts at one, biases are kept out of denominators (`zero_bias`), weights are random. Columns are rules:
 
@@ -32,8 +32,8 @@ CAUSES = {
 
 def main() -> None:
     """Print the table, a line a model."""
-    print("| model | operations | LRP s | z⁺ reaches | attn reaches | most of what z⁺ loses |")
-    print("|---|---|---|---|---|---|")
+    print("| model | operations | export s | LRP s | z⁺ reaches | attn reaches | most of what z⁺ loses |")
+    print("|---" * 7 + "|")
     for name in [*QUICK, *SLOW]:
         print(line(name), flush=True)
 
@@ -41,14 +41,16 @@ def main() -> None:
 def line(name: str) -> str:
     """One model's row."""
     module, x = build(name, batch=1)
+    begin = time.perf_counter()
     try:
         graph = export(module, x).to(memory_format=torch.channels_last)
     except GraphError as error:
         return f"| {name} | {error} |"
+    waited = time.perf_counter() - begin
     attention = any(o.target in {"softmax", "scaled_dot_product_attention"} for o in graph.operations)
     accounts = {key: account(graph, x, rules) for key, rules in RULES.items() if attention or key != "attn"}
     shares = [f"{accounts[key].share:.1%}" if key in accounts else "" for key in RULES]
-    return f"| {name} | {len(graph.operations)} | {seconds(graph, x):.2f} | {' | '.join(shares)} | {cause(accounts['z⁺'])} |"
+    return f"| {name} | {len(graph.operations)} | {waited:.1f} | {seconds(graph, x):.2f} | {' | '.join(shares)} | {cause(accounts['z⁺'])} |"
 
 
 def account(graph: Graph, x: Tensor, composite: Composite) -> Conservation:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -16,6 +17,7 @@ from xaiwidgets.demo import Shapes
 from xaiwidgets.relax.explainer import RELAX
 
 INDEPENDENT = 3000
+COUNTS = (128, 256, 384, 512, 640, 768, 1024, 1280)
 
 
 def main(*, images: int = 8, reference_masks: int = 60_000) -> None:
@@ -41,9 +43,8 @@ def accuracy(name: str, images: int, reference_masks: int) -> None:
         f"### {name}: error over the reference's spread, {images} images, reference of {reference_masks} independent masks\n"
     )
     print("| masks | design | error | largest of an image | reference inside 1.96 s.e. |\n|---|---|---|---|---|")
-    goal = math.nan
-    few = (128, 256, 384, 512, 768, 1024)
-    for design, counts in (("random", (300, INDEPENDENT)), ("balanced", few), ("control variate", few)):
+    goal, found = math.nan, []
+    for design, counts in (("random", (300, INDEPENDENT)), ("balanced", COUNTS), ("control variate", COUNTS)):
         asked = {"control_variate": True} if design == "control variate" else {"masks": design}
         for count in counts:
             results = [xw.RELAX(model, n_masks=count, seed=seed, **asked)(x, progress=False) for seed in range(3)]
@@ -52,12 +53,29 @@ def accuracy(name: str, images: int, reference_masks: int) -> None:
             mean = float(errors.square().mean().sqrt())
             if design == "random" and count == INDEPENDENT:
                 goal = mean
+            if design == "balanced":
+                found.append((results[0].n_masks, mean))
             mark = " ←" if design != "random" and mean <= goal else ""
             print(
                 f"| {results[0].n_masks} | {design} | {mean:.3f}{mark} | {float(errors.mean(0).max()):.3f} | {float(covered):.1%} |",
                 flush=True,
             )
-    print()
+    print(f"\n{replacing(found, goal)} balanced masks replace {INDEPENDENT} independent ones.\n", flush=True)
+
+
+def replacing(found: Sequence[tuple[int, float]], goal: float) -> str:
+    """How many masks bring the error down to a goal, between those that were tried: errors fall as a power of the number.
+
+    Args:
+        found: number of masks and error, fewest masks first.
+    """
+    if found[0][1] <= goal:
+        return f"At most {found[0][0]}"
+    for (few, above), (many, below) in pairwise(found):
+        if below <= goal:
+            share = math.log(above / goal) / math.log(above / below)
+            return f"About {few * (many / few) ** share:.0f}"
+    return f"More than {found[-1][0]}"
 
 
 def _covered(result: Any, truth: Any) -> Tensor:
@@ -170,3 +188,4 @@ def overhead(masks: int = 256, repeats: int = 5) -> None:
         repeats=repeats,
     )
     print(result.table("RELAX"))
+    print(f"\nRELAX takes {result.ratio('RELAX', 'bare forward passes'):.2f} × the bare forward passes.\n")

@@ -10,6 +10,8 @@ import pytest
 from playwright.sync_api import Browser, Frame, Page, Route, expect
 
 from tests import book
+from tests.browser.files import save
+from tests.lessons.played import LESSONS
 
 from .still import REST, still
 
@@ -17,6 +19,7 @@ pytestmark = pytest.mark.browser
 Open = Callable[..., Page]
 FITS = "() => document.body.scrollHeight <= innerHeight && innerHeight <= document.body.scrollHeight + 4"
 SIZES = {"light": (1300, 1000), "dark": (1300, 1000), "phone": (390, 800)}
+LECTURE = {"light lecture": (640, 900), "dark lecture": (640, 900)}
 
 
 @pytest.fixture(scope="session")
@@ -36,8 +39,8 @@ def open_page(chromium: Browser, site: Path) -> Iterator[Open]:
         request.abort()
 
     def start(name: str, look: str = "light") -> Page:
-        width, height = SIZES[look]
-        scheme: Any = "dark" if look == "dark" else "light"
+        width, height = (SIZES | LECTURE)[look]
+        scheme: Any = "dark" if look.startswith("dark") else "light"
         context = chromium.new_context(viewport={"width": width, "height": height}, color_scheme=scheme, offline=True)
         context.route(lambda url: not url.startswith(("file:", "data:", "blob:")), route)
         page = context.new_page()
@@ -117,6 +120,51 @@ def test_every_widget_of_the_site_is_drawn(open_page: Open, site: Path) -> None:
             shown += 1
         page.close()
     assert shown >= 15
+
+
+IN_THE_DARK = """() => [...document.querySelectorAll(".bd-article *")].filter((e) => {
+    const [r, g, b, a = 1] = getComputedStyle(e).backgroundColor.match(/[\\d.]+/g).map(Number);
+    return e.offsetParent && !e.closest(".sd-card, .tooltip") && a > 0.5 && Math.min(r, g, b) > 160;
+}).map((e) => `${e.tagName} ${e.className}: ${e.textContent.slice(0, 60)}`)"""
+"""What is bright on a page, pictures aside."""
+TOO_WIDE = """() => [...document.querySelectorAll(".bd-article *")].filter((e) => {
+    // What is code, or a formula, is scrolled by itself.
+    return e.offsetParent && !e.closest("pre, math, .xw-formula, iframe") && e.getBoundingClientRect().right > innerWidth + 1;
+}).map((e) => `${e.tagName} ${e.className}: ${e.textContent.slice(0, 60)}`)"""
+
+
+@pytest.mark.parametrize("look", LECTURE)
+@pytest.mark.parametrize("lesson", LESSONS)
+def test_a_lesson_is_fit_to_be_shown(open_page: Open, lesson: int, look: str) -> None:
+    """At 640 pixels, light and dark: nothing leaves the page, nothing glares, pictures are as they were put out."""
+    page = open_page(LESSONS[lesson].stem, look)
+    page.evaluate("document.querySelectorAll('details').forEach((e) => { e.open = true; })")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 640
+    assert page.evaluate(TOO_WIDE) == []
+    dark = look.startswith("dark")
+    if dark:
+        assert page.evaluate(IN_THE_DARK) == []
+    pictures = page.locator(".cell_output img")
+    assert pictures.evaluate_all("all => all.filter((e) => getComputedStyle(e).filter !== 'none').length") == 0
+    figures = {of: page.locator(f"img.xw-figure.only-{of}").count() for of in ("light", "dark")}
+    shown = {of: page.locator(f"img.xw-figure.only-{of}:visible").count() for of in figures}
+    assert figures["light"] == figures["dark"]
+    assert shown == {"light": 0, "dark": figures["dark"]} if dark else {"light": figures["light"], "dark": 0}
+    loaded = page.locator("img.xw-figure:visible").evaluate_all("all => all.map((e) => [e.naturalWidth, e.alt])")
+    assert all(width > 100 and len(text) > 3 for width, text in loaded)
+    assert bool(loaded) is (lesson in (4, 5, 6, 7))
+
+
+def test_a_widget_of_the_site_saves_a_page_that_stands_alone(open_page: Open, tmp_path: Path) -> None:
+    """Its code lies beside the site's pages; what it saves holds it."""
+    page = open_page("index")
+    [frame] = frames(page)
+    kept = save(frame.locator(".xw").first, "HTML", tmp_path)
+    alone = open_page("index")
+    alone.goto(kept.as_uri())
+    alone.wait_for_selector(".xw canvas")
+    assert max(painted(alone.main_frame)) > 20
+    assert "<script src=" not in kept.read_text(encoding="utf-8")
 
 
 def test_a_live_widget_is_dragged(open_page: Open) -> None:

@@ -1,8 +1,10 @@
 """A lesson played as by a student who gets everything right: its cells in order, the folded answers in place of the dots.
 
-Two things stand in a lesson's text for this. A number that the text states is followed by what it must equal, in an HTML comment that
+Three things stand in a lesson's text for this. A number that the text states is followed by what it must equal, in an HTML comment that
 no reader sees: ``**98 %**<!-- = share -->``, where ``share`` is any expression of the names that the cells above made. A share may be
-stated in per cent. It must be right to its last digit, or within what ``<!-- = masks ± 50 -->`` allows. And an exercise's folded answer
+stated in per cent. It must be right to its last digit, or within what ``<!-- = masks ± 50 -->`` allows. A sentence without a number that
+says what is on the screen is followed by an expression that must be true: ``nearly without blue<!-- holds: blue < 0.02 -->``. And an
+exercise's folded answer
 (``<details>``) has a Python block that makes ``answer``, which the numbers around it may name; the cell after it has the line
 ``answer = ...`` and ends in ``check("1.2", answer)``.
 """
@@ -17,7 +19,9 @@ from pathlib import Path
 from typing import Any
 
 import nbformat
+import torch
 from ipywidgets import Widget
+from torch import Tensor
 
 from xaiwidgets.lessons import Verdict
 
@@ -28,6 +32,7 @@ LESSONS = {int(path.name[len("lesson")]): path for path in sorted(NOTEBOOKS.glob
 NUMBER = r"(?P<number>[+−-]?\d+(?:\.(?P<digits>\d+))?)(?P<percent>\s?%)?"
 MARK = re.compile(r"<!--\s*=")
 STATED = re.compile(NUMBER + r"[*_`$)]*\s?<!--\s*=\s*(?P<expression>.+?)\s*(?:±\s*(?P<slack>[\d.]+)\s*)?-->", re.DOTALL)
+HOLDS = re.compile(r"<!--\s*holds:\s*(?P<expression>.+?)\s*-->", re.DOTALL)
 SILENT = re.compile(
     r"^(?P<fence>```|~~~).*?^(?P=fence)|\$\$.*?\$\$|\$[^$\n]+\$|`[^`\n]+`|\[[^]]*\]\([^)]*\)|<!--.*?-->"
     r"|(?:^#+|[Ee]xercises?|[Ss]ections?) [1-8]\.[1-9]\b",
@@ -54,11 +59,25 @@ class Stated:
         return abs(self.stated - self.actual) <= self.slack
 
 
+@dataclass(frozen=True)
+class Held:
+    """A sentence of the text, the expression that must be true for it, and what came of it."""
+
+    text: str
+    expression: str
+    value: Any
+
+    @property
+    def right(self) -> bool:
+        return self.value is True
+
+
 @dataclass
 class Played:
-    """What came of a lesson: its stated numbers; and by exercise the folded answer and the verdict on it."""
+    """What came of a lesson: its stated numbers and sentences; and by exercise the folded answer and the verdict on it."""
 
     numbers: list[Stated] = field(default_factory=list)
+    sentences: list[Held] = field(default_factory=list)
     answers: dict[str, Any] = field(default_factory=dict)
     verdicts: dict[str, Verdict] = field(default_factory=dict)
 
@@ -93,6 +112,25 @@ def stated_numbers(text: str, names: dict[str, Any]) -> list[Stated]:
     return numbers
 
 
+def held_sentences(text: str, names: dict[str, Any]) -> list[Held]:
+    """The sentences of a text that an expression stands for, each with its value.
+
+    Raises:
+        AssertionError: an expression that is neither true nor false, or that names nothing that the lesson made.
+    """
+    found = []
+    for match in HOLDS.finditer(text):
+        expression = match["expression"]
+        value = eval(expression, names)
+        if isinstance(value, Tensor) and value.dtype == torch.bool and value.numel() == 1:
+            value = bool(value)
+        assert isinstance(value, bool), f"{expression} is {value!r}, neither true nor false"
+        used = {node.id for node in ast.walk(ast.parse(expression, mode="eval")) if isinstance(node, ast.Name)}
+        assert used & (set(names) - {"__builtins__"}), f"{expression} is not about the lesson"
+        found.append(Held(text[max(0, match.start() - 60) : match.start()], expression, value))
+    return found
+
+
 def play(lesson: int, folder: Path) -> Played:
     """Run a lesson's cells in one namespace, as a notebook does; ``folder`` takes what it writes."""
     played = Played()
@@ -106,6 +144,7 @@ def play(lesson: int, folder: Path) -> Played:
                     if folded:
                         run(folded["code"], names, f"{where}, the answer")
                     played.numbers += stated_numbers(cell.source, names)
+                    played.sentences += held_sentences(cell.source, names)
                     continue
                 if DOTS in cell.source.splitlines():
                     assert "answer" in names, f"{where} asks, and no answer is folded above it"

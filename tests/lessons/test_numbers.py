@@ -1,4 +1,5 @@
-"""Lessons say what is so: every stated number is computed anew, every exercise has an answer that its own checker takes."""
+"""Lessons say what is so: every stated number is computed anew, every sentence about the screen holds as an expression, every exercise
+has an answer that its own checker takes."""
 
 from __future__ import annotations
 
@@ -6,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from tests.lessons.played import DOTS, LESSONS, Played, cells_of, stated_numbers, unmarked
+from tests.lessons.played import DOTS, LESSONS, Played, cells_of, held_sentences, stated_numbers, unmarked
 from xaiwidgets.lessons import exercises
 from xaiwidgets.lessons.exercises import exercises as numbers_of
 
@@ -18,6 +19,14 @@ def test_stated_numbers_are_right(lesson: int, played: Lessons) -> None:
     numbers = played(lesson).numbers
     assert len(numbers) >= 8
     wrong = [f"{n.text}: it is {n.actual:.6g}" for n in numbers if not n.right]
+    assert not wrong, "\n".join(wrong)
+
+
+@pytest.mark.parametrize("lesson", LESSONS)
+def test_what_is_said_of_the_screen_holds(lesson: int, played: Lessons) -> None:
+    sentences = played(lesson).sentences
+    assert len(sentences) >= 5
+    wrong = [f"{held.text} … does not hold: {held.expression}" for held in sentences if not held.right]
     assert not wrong, "\n".join(wrong)
 
 
@@ -72,6 +81,16 @@ NAMES = {"share": 0.9763, "r": -0.99861}
 def test_a_stated_number_is_compared_to_its_last_digit(text: str, right: bool) -> None:
     assert all(number.right for number in stated_numbers(text, NAMES)) is right
     assert unmarked(text) == []
+
+
+def test_a_sentence_is_true_or_false() -> None:
+    text = "It beats<!-- holds: share > 0.9 --> the other<!-- holds:\nr > 0 and\nshare > 0 -->."
+    assert [held.right for held in held_sentences(text, dict(NAMES))] == [True, False]
+    assert unmarked(text) == []
+    with pytest.raises(AssertionError, match="neither true nor false"):
+        held_sentences("x<!-- holds: share -->", dict(NAMES))
+    with pytest.raises(AssertionError, match="not about the lesson"):
+        held_sentences("x<!-- holds: 1 < 2 -->", dict(NAMES))
 
 
 def test_a_mark_without_a_number_is_found() -> None:
