@@ -54,10 +54,13 @@ class Proportional(Local):
     needs_output = True
 
     def __init__(self, epsilon: float = STABILISER) -> None:
-        self.epsilon = epsilon
+        self.epsilon = self.guard = epsilon
 
     def describe(self) -> str:
         return "norm"
+
+    def takes_factor(self, operation: Operation) -> bool:
+        return self.epsilon <= STABILISER
 
     def _divide(self, values: Tensor, at: Site) -> Tensor:
         """values (K, …) / st(y)."""
@@ -83,6 +86,20 @@ class Share(Proportional):
             # Nobody reads s after the last addend: it takes the product, without new memory, which costs more than the product.
             shares.append(sum_to(s.mul_(addend) if i == last else s * addend, shape))
         return shares
+
+    def down_factor(self, factor: Tensor, at: Site) -> Sequence[Tensor | Into | None]:
+        return [
+            sum_to(_addend(factor, sign), shape) if wanted else None
+            for shape, sign, wanted in zip(at.shapes, _signs(at.operation), at.wanted, strict=True)
+        ]
+
+    def up_factor(self, above: Sequence[Tensor | None], at: Site) -> Tensor:
+        total: Any = None
+        for value, sign, carries in zip(above, _signs(at.operation), at.carries, strict=True):
+            if value is not None and carries:
+                part = _addend(expand_to(value, at.shape), sign)
+                total = part if total is None else total + part
+        return nothing(above, at) if total is None else total
 
     def up(self, above: Sequence[Tensor | None], at: Site) -> Tensor:
         total: Any = None
@@ -137,14 +154,23 @@ class Spread(Proportional):
         shares = linear_down(self._divide(relevance, at), at)
         return [None if share is None else share * at.inputs[i] for i, share in enumerate(shares)]
 
+    def down_factor(self, factor: Tensor, at: Site) -> Sequence[Tensor | Into | None]:
+        # A mean over all places gives one entry for all of them.
+        shares = zip(linear_down(factor, at), at.shapes, strict=True)
+        return [None if share is None else share.expand(len(share), *shape) for share, shape in shares]
+
     def up(self, above: Sequence[Tensor | None], at: Site) -> Tensor:
+        lifted = self.up_factor([v if v is None else v * x for v, x in zip(above, at.inputs, strict=True)], at)
+        return self._divide(lifted, at)
+
+    def up_factor(self, above: Sequence[Tensor | None], at: Site) -> Tensor:
         takes = _terms(at)
-        given = [v * at.inputs[i] if takes[i] and v is not None else None for i, v in enumerate(above)]
+        given = [v if takes[i] else None for i, v in enumerate(above)]
         if all(value is None for value in given):
             return nothing(above, at)
         # Of the addends, those that no relevance comes from are zero.
         rest = [torch.zeros_like(x) if term else x for x, term in zip(at.inputs, takes, strict=True)]
-        return self._divide(affine(called(at.operation), rest, given), at)
+        return affine(called(at.operation), rest, given)
 
 
 # Linear in their first argument; what else they are given is where or how.
@@ -236,6 +262,19 @@ class Normalise(Local):
         self.epsilon, self.zero_bias = epsilon, zero_bias
         self.passes = operation.target == "batch_norm" and zero_bias
         self.needs_inputs = self.needs_output = not self.passes
+
+    fresh_factor = True
+
+    def takes_factor(self, operation: Operation) -> bool:
+        return self.epsilon <= STABILISER and not self.zero_bias
+
+    def down_factor(self, factor: Tensor, at: Site) -> Sequence[Tensor | Into | None]:
+        return [centred(factor * at.remember("c", lambda: norm_scale(at)[0]), at)]
+
+    def up_factor(self, above: Sequence[Tensor | None], at: Site) -> Tensor:
+        (value,) = above
+        assert value is not None
+        return centred(value, at) * at.remember("c", lambda: norm_scale(at)[0])
 
     def describe(self) -> str:
         return "pass" if self.passes else "ε, statistic held constant"
