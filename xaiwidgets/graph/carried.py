@@ -43,9 +43,11 @@ def total(carried: Carried) -> Tensor:
     if not isinstance(carried, Factor):
         return carried.sum()
     factor, value = carried.factor, carried.value
-    if len(factor) == 1 and factor.is_contiguous() and value.is_contiguous() and factor.dtype == value.dtype:
+    whole = factor.is_contiguous() and value.is_contiguous() and factor.dtype == value.dtype
+    if len(factor) == 1 and whole and value.device.type == "cpu":
         # One reading of each, without the product in memory; image by image, so that sums stay short.
-        return torch.bmm(factor.reshape(len(value), 1, -1), value.reshape(len(value), -1, 1)).sum()
+        images = zip(factor[0].flatten(1), value.flatten(1), strict=True)
+        return torch.stack([torch.dot(mine, its) for mine, its in images]).sum()
     return (factor * value).sum()
 
 
