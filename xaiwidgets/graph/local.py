@@ -129,12 +129,8 @@ class Local:
         return type(self).__name__.lower()
 
 
-def _where_positive(values: Tensor, at: Site) -> Tensor:
-    return torch.ops.aten.threshold_backward(values, at.output.expand(values.shape), 0)
-
-
 _UNCHANGED = frozenset(["dropout", "alpha_dropout", "feature_dropout", "feature_alpha_dropout"])
-"""Of a model that answers: their output is their input."""
+"""Of a model that answers: their output is their input. (What a ReLU passes may be as small as ε, which then does more than guard.)"""
 
 
 class Pass(Local):
@@ -144,17 +140,15 @@ class Pass(Local):
     only_moves = True
 
     def takes_factor(self, operation: Operation) -> bool:
-        return operation.target in _UNCHANGED or operation.target == "relu"
+        return operation.target in _UNCHANGED
 
     def down_factor(self, factor: Tensor, at: Site) -> Sequence[Tensor | Into | None]:
-        if at.operation.target == "relu":
-            return [_where_positive(factor, at)]
         return [factor]
 
     def up_factor(self, above: Sequence[Tensor | None], at: Site) -> Tensor:
         (value,) = above
         assert value is not None
-        return _where_positive(value, at) if at.operation.target == "relu" else value
+        return value
 
     def down(self, relevance: Tensor, at: Site) -> Sequence[Tensor | Into | None]:
         first = at.carries.index(True)

@@ -203,11 +203,8 @@ class FusedAttention(Local):
 
     def down(self, relevance: Tensor, at: Site) -> Sequence[Tensor | Into | None]:
         if self.takes_factor(at.operation):
-            shares = self.down_factor(relevance / stabilise(at.output, self.epsilon), at)
-            return [
-                None if f is None or not isinstance(f, Tensor) else f.mul_(x)
-                for f, x in zip(shares, at.inputs, strict=True)
-            ]
+            factors = self._factors_down(relevance / stabilise(at.output, self.epsilon), at)
+            return [None if f is None else f.mul_(x) for f, x in zip(factors, at.inputs, strict=True)]
         q, k, v = at.inputs[:3]
         products, logits, weights = self._parts(at)
         s = relevance / stabilise(at.output * (1 if self.hold_weights else 2), self.epsilon)
@@ -230,9 +227,12 @@ class FusedAttention(Local):
         return at.remember("plain weights", lambda: ((q * _scale(at)) @ k.mT).softmax(-1))
 
     def down_factor(self, factor: Tensor, at: Site) -> Sequence[Tensor | Into | None]:
+        return self._factors_down(factor, at)
+
+    def _factors_down(self, factor: Tensor, at: Site) -> list[Tensor | None]:
         q, k, v = at.inputs[:3]
         weights, quarter = self._plain_weights(at), _scale(at) / 4
-        shares: list[Tensor | Into | None] = [None] * len(at.inputs)
+        shares: list[Tensor | None] = [None] * len(at.inputs)
         r = (factor @ v.mT).mul_(weights)
         r.addcmul_(weights, r.sum(-1, keepdim=True), value=-1).mul_(quarter)
         shares[0], shares[1], shares[2] = r @ k, r.mT @ q, (weights.mT @ factor).mul_(0.5)

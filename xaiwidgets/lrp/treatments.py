@@ -59,9 +59,6 @@ class Proportional(Local):
     def describe(self) -> str:
         return "norm"
 
-    def takes_factor(self, operation: Operation) -> bool:
-        return self.epsilon <= STABILISER
-
     def _divide(self, values: Tensor, at: Site) -> Tensor:
         """values (K, …) / st(y)."""
         if at.memory is None:
@@ -73,6 +70,9 @@ class Share(Proportional):
     """A sum of tensors (residual add): R_a = a R / st(a + b). Constants among the addends keep their share."""
 
     fresh = True
+
+    def takes_factor(self, operation: Operation) -> bool:
+        return self.epsilon <= STABILISER
 
     def down(self, relevance: Tensor, at: Site) -> Sequence[Tensor | Into | None]:
         s = self._divide(relevance, at)
@@ -154,23 +154,14 @@ class Spread(Proportional):
         shares = linear_down(self._divide(relevance, at), at)
         return [None if share is None else share * at.inputs[i] for i, share in enumerate(shares)]
 
-    def down_factor(self, factor: Tensor, at: Site) -> Sequence[Tensor | Into | None]:
-        # A mean over all places gives one entry for all of them.
-        shares = zip(linear_down(factor, at), at.shapes, strict=True)
-        return [None if share is None else share.expand(len(share), *shape) for share, shape in shares]
-
     def up(self, above: Sequence[Tensor | None], at: Site) -> Tensor:
-        lifted = self.up_factor([v if v is None else v * x for v, x in zip(above, at.inputs, strict=True)], at)
-        return self._divide(lifted, at)
-
-    def up_factor(self, above: Sequence[Tensor | None], at: Site) -> Tensor:
         takes = _terms(at)
-        given = [v if takes[i] else None for i, v in enumerate(above)]
+        given = [v * at.inputs[i] if takes[i] and v is not None else None for i, v in enumerate(above)]
         if all(value is None for value in given):
             return nothing(above, at)
         # Of the addends, those that no relevance comes from are zero.
         rest = [torch.zeros_like(x) if term else x for x, term in zip(at.inputs, takes, strict=True)]
-        return affine(called(at.operation), rest, given)
+        return self._divide(affine(called(at.operation), rest, given), at)
 
 
 # Linear in their first argument; what else they are given is where or how.
