@@ -30,7 +30,11 @@ def cache_of(build: Path) -> Path:
     """The folder in ``build`` that keeps what pages put out: one for the package, the kernels and the versions they run with now."""
     here = Path(__file__).resolve().parent
     root = here.parents[1]
-    return build / "cache" / f"{fingerprint(root / 'xaiwidgets', here / 'kernel.py', here / 'figures.py')}-{_versions(root)}"
+    return (
+        build
+        / "cache"
+        / f"{fingerprint(root / 'xaiwidgets', here / 'kernel.py', here / 'figures.py')}-{_versions(root)}"
+    )
 
 
 def _versions(root: Path) -> str:

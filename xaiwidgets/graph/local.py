@@ -98,6 +98,9 @@ class Local:
     needs_inputs = False
     needs_output = False
     fresh = False  # hands down tensors in memory of their own, which nobody else holds
+    fresh_factor = False  # the same of `down_factor`
+    guard = STABILISER  # the ε of the division that makes relevance at its output a factor
+    only_moves = False  # a factor saves it nothing, it saves what comes below
     holds = False  # takes no relevance, and others treat its result as a constant
     conserves = (
         False  # hands on all that comes, but for what ends in constants and ε; what others lose is put on the account
@@ -106,6 +109,19 @@ class Local:
     def down(self, relevance: Tensor, at: Site) -> Sequence[Tensor | Into | None]:
         raise TypeError(f"{type(self).__name__} has no way down")
 
+    def takes_factor(self, operation: Operation) -> bool:
+        """Whether the step has `down_factor` and `up_factor`."""
+        return False
+
+    def down_factor(self, factor: Tensor, at: Site) -> Sequence[Tensor | Into | None]:
+        """What `down` does, for relevance as a factor (K, *shape of the output) of the output: the factor of each input that its relevance
+        is. Nothing is multiplied by a value or divided by one."""
+        raise TypeError(f"{type(self).__name__} takes no factor")
+
+    def up_factor(self, above: Sequence[Tensor | None], at: Site) -> Tensor:
+        """The adjoint of `down_factor`."""
+        raise TypeError(f"{type(self).__name__} takes no factor")
+
     def up(self, above: Sequence[Tensor | None], at: Site) -> Tensor:
         raise TypeError(f"{type(self).__name__} has no way up")
 
@@ -113,10 +129,26 @@ class Local:
         return type(self).__name__.lower()
 
 
+_UNCHANGED = frozenset(["dropout", "alpha_dropout", "feature_dropout", "feature_alpha_dropout"])
+"""Of a model that answers: their output is their input. (What a ReLU passes may be as small as ε, which then does more than guard.)"""
+
+
 class Pass(Local):
     """Relevance passes unchanged to the first input that carries any."""
 
     conserves = True
+    only_moves = True
+
+    def takes_factor(self, operation: Operation) -> bool:
+        return operation.target in _UNCHANGED
+
+    def down_factor(self, factor: Tensor, at: Site) -> Sequence[Tensor | Into | None]:
+        return [factor]
+
+    def up_factor(self, above: Sequence[Tensor | None], at: Site) -> Tensor:
+        (value,) = above
+        assert value is not None
+        return value
 
     def down(self, relevance: Tensor, at: Site) -> Sequence[Tensor | Into | None]:
         first = at.carries.index(True)

@@ -26,6 +26,17 @@ class Move(Local):
     """Relevance moves with its entry. The usual moves act on all rows at once; any other goes row by row through autograd."""
 
     conserves = True
+    only_moves = True
+
+    def takes_factor(self, operation: Operation) -> bool:
+        return True
+
+    def down_factor(self, factor: Tensor, at: Site) -> Sequence[Tensor | Into | None]:
+        # Relevance and the entry it belongs to move together.
+        return self.down(factor, at)
+
+    def up_factor(self, above: Sequence[Tensor | None], at: Site) -> Tensor:
+        return self.up(above, at)
 
     def down(self, relevance: Tensor, at: Site) -> Sequence[Tensor | Into | None]:
         target, rows = at.operation.target, relevance.shape[0]

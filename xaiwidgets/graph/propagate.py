@@ -15,13 +15,14 @@ import torch
 from torch import Tensor
 
 from xaiwidgets.devices import sent
+from xaiwidgets.graph.carried import Carried, Forms, hand_over
 from xaiwidgets.graph.graph import Graph, joined
 from xaiwidgets.graph.local import Into, Local, Site
 from xaiwidgets.graph.operation import GraphError
 
 __all__ = ["Masks", "Propagator", "Record"]
 
-Trace = Callable[[int, Tensor, Sequence[Tensor | Into | None]], None]
+Trace = Callable[[int, Carried, Sequence[Carried | Into | None]], None]
 
 
 @dataclass(frozen=True)
@@ -95,6 +96,7 @@ class Propagator:
             raise GraphError(
                 f"no relevance can reach the input: every path to it is held constant by this composite{self._held()}."
             )
+        self.forms = Forms.of(graph.operations, self.rules, self.carries)
         self._needed = frozenset(self._values_needed())
 
     def index(self, name: str | int) -> int:
@@ -140,6 +142,10 @@ class Propagator:
             yield from operation.inputs if rule.needs_inputs else masks
             if rule.needs_output:
                 yield operation.index
+            if self.forms.factored[operation.index]:
+                # What a factor is multiplied with, where the other form is asked for.
+                yield operation.index
+                yield from (index for index in operation.inputs if self.carries[index])
 
     def _site(self, record: Record, index: int, wanted: Sequence[bool]) -> Site:
         operation, rule = self.graph.operations[index], self.rules[index]
@@ -191,7 +197,10 @@ class Propagator:
             return _image_by_image(
                 record, start, lambda part, i, begun: self.down(part, begun, to, conditions.image(i), **options)
             )
-        state = {self.index(name): tensor for name, tensor in start.items()}
+        state = {
+            index: self.forms.begun(tensor, record.values.get(index), index)
+            for index, tensor in ((self.index(name), tensor) for name, tensor in start.items())
+        }
         targets = {self.index(name): name for name in to}
         rows = max(conditions.rows, *(tensor.shape[0] for tensor in state.values()))
         fixed: dict[str, Any] = {"targets": targets, "leads": self._leads(targets), "stop": stop, "trace": trace}
@@ -255,18 +264,29 @@ class Propagator:
             if index in conditions.masks:
                 relevance = relevance * conditions.masks[index]
             if index in targets:
-                found[index] = relevance
+                found[index] = self.forms.relevance(relevance, record.values.get(index), index)
                 if stop:
                     continue
             operation, rule = self.graph.operations[index], self.rules[index]
             if rule is None or not any(leads[i] for i in operation.inputs):
                 continue
-            shares = rule.down(relevance, self._site(record, index, leads))
+            site, factor = self._site(record, index, leads), self.forms.factored[index]
+            given = rule.down_factor(relevance, site) if factor else rule.down(relevance, site)
+            fresh = rule.fresh_factor if factor else rule.fresh
+            shares = []
+            for source, share in zip(operation.inputs, given, strict=True):
+                shares.append(self.forms.handed(share, record.values.get(source), source, factor=factor, fresh=fresh))
             if trace is not None:
-                trace(index, relevance, shares)
+                seen = zip(operation.inputs, shares, strict=True)
+                trace(
+                    index,
+                    self.forms.told(relevance, record.values.get(index), index),
+                    [self.forms.told(share, record.values.get(source), source) for source, share in seen],
+                )
             for source, share in zip(operation.inputs, shares, strict=True):
                 if share is not None and leads[source]:
-                    _hand_over(state, own, source, share, record.shapes[source], fresh=rule.fresh)
+                    alone = fresh or self.forms.factored[source] != factor
+                    hand_over(state, own, source, share, record.shapes[source], fresh=alone)
         return found
 
     # -- up --------------------------------------------------------------------------------------------------------
@@ -287,7 +307,10 @@ class Propagator:
         conditions = conditions or Masks()
         if record.parts:
             return _image_by_image(record, start, lambda part, i, begun: self.up(part, begun, to, conditions.image(i)))
-        state = {self.index(name): tensor for name, tensor in start.items()}
+        state = {
+            index: self.forms.relevance(tensor, record.values.get(index), index)
+            for index, tensor in ((self.index(name), tensor) for name, tensor in start.items())
+        }
         targets = {self.index(name): name for name in to}
         last = max(targets)
         reader = [0] * len(self.graph.operations)
@@ -300,16 +323,23 @@ class Propagator:
             index, rule = operation.index, self.rules[operation.index]
             value = state.pop(index, None)
             if rule is not None and self.carries[index]:
-                below = [state.get(source) if self.carries[source] else None for source in operation.inputs]
+                factor = self.forms.factored[index]
+                below = [
+                    self.forms.lifted(state.get(source), record.values.get(source), source, factor=factor)
+                    if self.carries[source]
+                    else None
+                    for source in operation.inputs
+                ]
                 if any(item is not None for item in below):
-                    lifted = rule.up(below, self._site(record, index, wanted))
+                    site = self._site(record, index, wanted)
+                    lifted = rule.up_factor(below, site) if factor else rule.up(below, site)
                     value = lifted if value is None else value + lifted
             if value is not None:
                 if index in conditions.masks:
                     value = value * conditions.masks[index]
                 state[index] = value
                 if index in targets:
-                    found[targets[index]] = value
+                    found[targets[index]] = self.forms.begun(value, record.values.get(index), index)
             for source in operation.inputs:
                 if reader[source] == index:
                     state.pop(source, None)
@@ -342,39 +372,6 @@ def _image_by_image(
 def _images(tensor: Tensor, number: int, size: int = 1) -> Tensor:
     """The part of (K, N, …) of one image; one entry of the batch may stand for all."""
     return tensor if tensor.shape[1] == 1 else tensor[:, number * size : (number + 1) * size]
-
-
-def _hand_over(
-    state: dict[int, Tensor],
-    own: set[int],
-    source: int,
-    share: Tensor | Into,
-    shape: tuple[int, ...],
-    *,
-    fresh: bool,
-) -> None:
-    """Add a share to the relevance gathered at `source`. fresh: nobody else holds the share.
-
-    What was added to becomes another object: who looked at the share that it was, as an account does, must not take it for the sum.
-    """
-    gathered = state.get(source)
-    if isinstance(share, Into):
-        rows = share.relevance.shape[0]
-        if gathered is None:
-            gathered = share.relevance.new_zeros((rows, *shape))
-        elif source not in own or gathered.shape[0] < rows:
-            gathered = gathered.expand(max(rows, gathered.shape[0]), *shape).clone()
-        share.view(gathered).add_(share.relevance)
-        state[source] = gathered.view_as(gathered)
-        own.add(source)
-    elif gathered is None:
-        state[source] = share
-        (own.add if fresh else own.discard)(source)
-    elif source in own and gathered.shape[0] >= share.shape[0]:
-        state[source] = gathered.add_(share).view_as(gathered)
-    else:
-        state[source] = gathered + share
-        own.add(source)
 
 
 def _drop_beside(state: dict[int, Tensor], index: int, rows: Tensor) -> None:

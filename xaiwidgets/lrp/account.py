@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from xaiwidgets.graph import Graph, Operation
+from xaiwidgets.graph.carried import Carried, Factor, total
 from xaiwidgets.graph.kinds import kind_of, offset_of
 from xaiwidgets.graph.linear import bias_of
 from xaiwidgets.graph.local import Into
@@ -31,27 +32,34 @@ class Account:
         self.propagator = propagator
         self.arrived: dict[int, Tensor] = {}
         self.lost: dict[int, Tensor] = {}
-        self._sums: dict[int, tuple[weakref.ref[Tensor], Tensor]] = {}
+        self._names = _layer_of_each(propagator.graph)
+        self._sums: dict[int, tuple[weakref.ref[Tensor], Tensor | None, Tensor]] = {}
 
-    def __call__(self, index: int, relevance: Tensor, shares: Sequence[Tensor | Into | None]) -> None:
+    def __call__(self, index: int, relevance: Carried, shares: Sequence[Carried | Into | None]) -> None:
+        leak = self._leak(index)
+        # A factor goes on without an ε.
+        leaks = leak is not None and not (leak == "ε" and isinstance(relevance, Factor))
+        if not leaks and index not in self._names:
+            return
         arrived = self._sum(relevance)
         self.arrived[index] = self.arrived.get(index, 0) + arrived
-        if self._leak(index) is not None:
+        if leaks:
             parts = [share.relevance if isinstance(share, Into) else share for share in shares if share is not None]
             gone = arrived - torch.stack([self._sum(part) for part in parts]).sum()
             self.lost[index] = self.lost.get(index, 0) + gone
 
-    def _sum(self, relevance: Tensor) -> Tensor:
+    def _sum(self, relevance: Carried) -> Tensor:
         """The sum over a tensor, once a tensor: what one step hands down whole is what arrives at the next, and at those that only pass
         it on. Reading all of it again at each of them took a tenth of the time of a batch."""
-        known = self._sums.get(id(relevance))
-        if known is not None and known[0]() is relevance:
-            return known[1]
-        total = relevance.sum()
+        tensor, value = (relevance.factor, relevance.value) if isinstance(relevance, Factor) else (relevance, None)
+        known = self._sums.get(id(tensor))
+        if known is not None and known[0]() is tensor and known[1] is value:
+            return known[2]
+        found = total(relevance)
         if len(self._sums) > _REMEMBERED:
             self._sums = {key: entry for key, entry in self._sums.items() if entry[0]() is not None}
-        self._sums[id(relevance)] = weakref.ref(relevance), total
-        return total
+        self._sums[id(tensor)] = weakref.ref(tensor), value, found
+        return found
 
     def _leak(self, index: int) -> str | None:
         """What relevance can get lost into at a step; None where nothing can. Worked out once a propagator."""
@@ -71,7 +79,7 @@ class Account:
         self, finite: Tensor, start: Tensor, reached: Tensor, score: Tensor | None = None, note: str = ""
     ) -> tuple[bool, Conservation]:
         """Whether all is `finite`, and the account. All numbers come in one go: each by itself would wait for the device."""
-        graph, names = self.propagator.graph, _layer_of_each(self.propagator.graph)
+        graph, names = self.propagator.graph, self._names
         sums = [finite, start, reached, *([] if score is None else [score])]
         numbers = _numbers([*sums, *self.arrived.values(), *self.lost.values()])
         good, begun, end, *rest = numbers[: len(sums)]

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from xaiwidgets.graph.derivative import transposed
 from xaiwidgets.graph.local import STABILISER, Into, Local, Site, stabilise
-from xaiwidgets.graph.operation import Value, argument
+from xaiwidgets.graph.operation import Operation, Value, argument
 
 __all__ = ["FusedAttention", "MatrixProduct", "Softmax"]
 
@@ -184,9 +184,10 @@ class FusedAttention(Local):
 
     needs_inputs = True
     needs_output = True
+    fresh_factor = True
 
     def __init__(self, hold_weights: bool = False, epsilon: float = STABILISER) -> None:
-        self.hold_weights, self.epsilon = hold_weights, epsilon
+        self.hold_weights, self.epsilon, self.guard = hold_weights, epsilon, epsilon
 
     def describe(self) -> str:
         return "weights held constant" if self.hold_weights else "attention, half each"
@@ -196,13 +197,14 @@ class FusedAttention(Local):
 
         def parts() -> tuple[Tensor, Tensor, Tensor]:
             products, logits, weights = attention_parts(at)
-            return products, finite(logits) if is_masked(at) else logits, weights
+            return products, finite(logits) if is_masked(at.operation) else logits, weights
 
         return at.remember("weights", parts)
 
     def down(self, relevance: Tensor, at: Site) -> Sequence[Tensor | Into | None]:
-        if self._cancels(at):
-            return self._down_cancelled(relevance, at)
+        if self.takes_factor(at.operation):
+            factors = self._factors_down(relevance / stabilise(at.output, self.epsilon), at)
+            return [None if f is None else f.mul_(x) for f, x in zip(factors, at.inputs, strict=True)]
         q, k, v = at.inputs[:3]
         products, logits, weights = self._parts(at)
         s = relevance / stabilise(at.output * (1 if self.hold_weights else 2), self.epsilon)
@@ -215,46 +217,48 @@ class FusedAttention(Local):
             shares[0], shares[1] = q * (s @ k), k * (s.mT @ q)
         return shares
 
-    def _cancels(self, at: Site) -> bool:
-        """Whether a logit is its product times the scale, and ε no more than guards a division: then the logit that the softmax hands
-        over and the product that the next step divides by leave the scale alone."""
-        return not self.hold_weights and not is_masked(at) and self.epsilon <= STABILISER
+    def takes_factor(self, operation: Operation) -> bool:
+        """A logit is its product times the scale, and ε no more than guards a division: then the logit that the softmax hands over and the
+        product that the next step divides by leave the scale alone."""
+        return not self.hold_weights and not is_masked(operation) and self.epsilon <= STABILISER
 
     def _plain_weights(self, at: Site) -> Tensor:
         q, k = at.inputs[:2]
         return at.remember("plain weights", lambda: ((q * _scale(at)) @ k.mT).softmax(-1))
 
-    def _down_cancelled(self, relevance: Tensor, at: Site) -> Sequence[Tensor | Into | None]:
+    def down_factor(self, factor: Tensor, at: Site) -> Sequence[Tensor | Into | None]:
+        return self._factors_down(factor, at)
+
+    def _factors_down(self, factor: Tensor, at: Site) -> list[Tensor | None]:
         q, k, v = at.inputs[:3]
-        weights, half = self._plain_weights(at), _scale(at) / 2
-        s = relevance / stabilise(at.output * 2, self.epsilon)
-        shares: list[Tensor | Into | None] = [None] * len(at.inputs)
-        shares[2] = (weights.mT @ s).mul_(v)
-        r = (s @ v.mT).mul_(weights)
-        r.addcmul_(weights, r.sum(-1, keepdim=True), value=-1)
-        shares[0], shares[1] = (r @ k).mul_(q * half), (r.mT @ q).mul_(k * half)
+        weights, quarter = self._plain_weights(at), _scale(at) / 4
+        shares: list[Tensor | None] = [None] * len(at.inputs)
+        r = (factor @ v.mT).mul_(weights)
+        r.addcmul_(weights, r.sum(-1, keepdim=True), value=-1).mul_(quarter)
+        shares[0], shares[1], shares[2] = r @ k, r.mT @ q, (weights.mT @ factor).mul_(0.5)
         return shares
 
-    def _up_cancelled(self, above: Sequence[Tensor | None], at: Site) -> Tensor:
+    def up_factor(self, above: Sequence[Tensor | None], at: Site) -> Tensor:
         q, k, v = at.inputs[:3]
-        weights, half = self._plain_weights(at), _scale(at) / 2
+        weights, quarter = self._plain_weights(at), _scale(at) / 4
         total: Any = 0.0
         if above[2] is not None:
-            total = weights @ (v * above[2])
+            total = weights @ (above[2] * 0.5)
         value: Any = None
         if above[0] is not None:
-            value = (q * half * above[0]) @ k.mT
+            value = above[0] @ k.mT
         if above[1] is not None:
-            part = q @ (k * half * above[1]).mT
+            part = q @ above[1].mT
             value = part if value is None else value + part
         if value is not None:
-            value = value - (weights * value).sum(-1, keepdim=True)
+            value = (value - (weights * value).sum(-1, keepdim=True)).mul_(quarter)
             total = total + (weights * value) @ v
-        return total / stabilise(at.output * 2, self.epsilon)
+        return total
 
     def up(self, above: Sequence[Tensor | None], at: Site) -> Tensor:
-        if self._cancels(at):
-            return self._up_cancelled(above, at)
+        if self.takes_factor(at.operation):
+            lifted = self.up_factor([v if v is None else v * x for v, x in zip(above, at.inputs, strict=True)], at)
+            return lifted / stabilise(at.output, self.epsilon)
         q, k, v = at.inputs[:3]
         products, logits, weights = self._parts(at)
         total: Any = 0.0
@@ -284,11 +288,9 @@ def _scale(at: Site) -> float:
     return float(at.shapes[0][-1] ** -0.5) if given is None else float(given)
 
 
-def is_masked(at: Site) -> bool:
+def is_masked(operation: Operation) -> bool:
     """Whether logits of fused attention can be −∞."""
-    return argument(at.operation, 3, "attn_mask", None) is not None or bool(
-        argument(at.operation, 5, "is_causal", False)
-    )
+    return argument(operation, 3, "attn_mask", None) is not None or bool(argument(operation, 5, "is_causal", False))
 
 
 def attention_parts(at: Site) -> tuple[Tensor, Tensor, Tensor]:

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from xaiwidgets.graph import Graph, Propagator, Record, Space, bottlenecks, pictures
+from xaiwidgets.graph.carried import Carried, relevance_of
 from xaiwidgets.graph.kinds import is_elementwise, offset_of
 from xaiwidgets.graph.local import Into
 from xaiwidgets.lrp.absolute.contrast import abs_maps
@@ -17,7 +18,7 @@ from xaiwidgets.results import Result
 
 __all__ = ["Descent", "LayerMaps", "layers_with_pictures"]
 
-Trace = Callable[[int, Tensor, Sequence[Tensor | Into | None]], None]
+Trace = Callable[[int, Carried, Sequence[Carried | Into | None]], None]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -133,11 +134,11 @@ class Descent:
         # What stands in windows has more entries along the first axis than there are images.
         here = {index for index in self.layers if one.shapes[index] and one.shapes[index][0] == one.batch}
 
-        def trace(index: int, relevance: Tensor, shares: Sequence[Tensor | Into | None]) -> None:
+        def trace(index: int, carried: Carried, shares: Sequence[Carried | Into | None]) -> None:
             if also is not None:
-                also(index, relevance, shares)
+                also(index, carried, shares)
             if index in here:
-                self._keep(index, relevance, one.batch)
+                self._keep(index, relevance_of(carried), one.batch)
 
         return trace
 

@@ -81,10 +81,24 @@ class Linear(Local):
         self.groups = tuple(_without_weights(group) for group in groups)
         self.stabiliser, self.name = stabiliser, name
 
-    fresh = True
+        self.only_guards = _only_guards(groups, stabiliser)
+        self.guard = stabiliser if groups[0].epsilon is None else groups[0].epsilon
+
+    fresh = fresh_factor = True
 
     def describe(self) -> str:
         return self.name
+
+    def takes_factor(self, operation: Operation) -> bool:
+        return self.only_guards
+
+    def down_factor(self, factor: Tensor, at: Site) -> Sequence[Tensor | Into | None]:
+        return [self.maps[0][0].transpose(factor, at.shapes[0])]
+
+    def up_factor(self, above: Sequence[Tensor | None], at: Site) -> Tensor:
+        (value,) = above
+        assert value is not None
+        return self.maps[0][0].apply(value)
 
     def down(self, relevance: Tensor, at: Site) -> Sequence[Tensor | Into | None]:
         total: Any = None
@@ -155,6 +169,16 @@ class Linear(Local):
             spread = z.flatten(1).std(1).reshape(-1, *[1] * (z.ndim - 1))
             return stabilise(z, epsilon * spread + STABILISER)
         return stabilise(z, epsilon)
+
+
+def _only_guards(groups: Sequence[Group], stabiliser: float) -> bool:
+    """Whether this is the ε-rule with an ε that does no more than guard the division."""
+    if len(groups) != 1 or len(groups[0].terms) != 1:
+        return False
+    (group,) = groups
+    epsilon = stabiliser if group.epsilon is None else group.epsilon
+    plain = group.recorded and group.bias is None and group.outputs == "all" and group.coefficient == 1.0
+    return plain and group.terms[0].inputs == "all" and epsilon <= STABILISER and not group.relative
 
 
 def _without_weights(group: Group) -> Group:

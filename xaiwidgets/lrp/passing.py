@@ -117,8 +117,9 @@ class _Chunk:
     finite: Tensor
 
 
-_KEPT = 2**25
-"""Bytes of the largest piece of memory that glibc keeps for the next that asks; beyond, each comes from the system anew, page by page."""
+_KEPT = 2**23
+"""Bytes of the largest value with which the memory of a pass stays with the process. glibc gives back what is free at its end when that
+exceeds twice the largest piece it had, and takes larger ones than 32 MiB from the system each time, page by page."""
 _FEWEST = 4
 
 

@@ -54,7 +54,7 @@ class Proportional(Local):
     needs_output = True
 
     def __init__(self, epsilon: float = STABILISER) -> None:
-        self.epsilon = epsilon
+        self.epsilon = self.guard = epsilon
 
     def describe(self) -> str:
         return "norm"
@@ -71,6 +71,9 @@ class Share(Proportional):
 
     fresh = True
 
+    def takes_factor(self, operation: Operation) -> bool:
+        return self.epsilon <= STABILISER
+
     def down(self, relevance: Tensor, at: Site) -> Sequence[Tensor | Into | None]:
         s = self._divide(relevance, at)
         last = max((i for i, wanted in enumerate(at.wanted) if wanted), default=-1)
@@ -83,6 +86,20 @@ class Share(Proportional):
             # Nobody reads s after the last addend: it takes the product, without new memory, which costs more than the product.
             shares.append(sum_to(s.mul_(addend) if i == last else s * addend, shape))
         return shares
+
+    def down_factor(self, factor: Tensor, at: Site) -> Sequence[Tensor | Into | None]:
+        return [
+            sum_to(_addend(factor, sign), shape) if wanted else None
+            for shape, sign, wanted in zip(at.shapes, _signs(at.operation), at.wanted, strict=True)
+        ]
+
+    def up_factor(self, above: Sequence[Tensor | None], at: Site) -> Tensor:
+        total: Any = None
+        for value, sign, carries in zip(above, _signs(at.operation), at.carries, strict=True):
+            if value is not None and carries:
+                part = _addend(expand_to(value, at.shape), sign)
+                total = part if total is None else total + part
+        return nothing(above, at) if total is None else total
 
     def up(self, above: Sequence[Tensor | None], at: Site) -> Tensor:
         total: Any = None
@@ -236,6 +253,19 @@ class Normalise(Local):
         self.epsilon, self.zero_bias = epsilon, zero_bias
         self.passes = operation.target == "batch_norm" and zero_bias
         self.needs_inputs = self.needs_output = not self.passes
+
+    fresh_factor = True
+
+    def takes_factor(self, operation: Operation) -> bool:
+        return self.epsilon <= STABILISER and not self.zero_bias
+
+    def down_factor(self, factor: Tensor, at: Site) -> Sequence[Tensor | Into | None]:
+        return [centred(factor * at.remember("c", lambda: norm_scale(at)[0]), at)]
+
+    def up_factor(self, above: Sequence[Tensor | None], at: Site) -> Tensor:
+        (value,) = above
+        assert value is not None
+        return centred(value, at) * at.remember("c", lambda: norm_scale(at)[0])
 
     def describe(self) -> str:
         return "pass" if self.passes else "ε, statistic held constant"

@@ -273,9 +273,9 @@ class AbsFusedAttention(AbsRule):
     def _factor(self, at: Site) -> tuple[Tensor, Tensor]:
         """What depends on activations alone between the relevance of the weights and that of q kᵀ; and the weights."""
         _, logits, weights = attention_parts(at)
-        factor = softmax_factor(logits, weights, masked=is_masked(at))
+        factor = softmax_factor(logits, weights, masked=is_masked(at.operation))
         factor *= weights / (weights + self.epsilon)
-        size = (finite(logits) if is_masked(at) else logits).abs().add_(self.epsilon)
+        size = (finite(logits) if is_masked(at.operation) else logits).abs().add_(self.epsilon)
         return factor.div_(size), weights
 
 
