@@ -60,7 +60,7 @@ def account(graph: Graph, x: Tensor, composite: Composite) -> Conservation:
     start = torch.nn.functional.one_hot(record.output.argmax(1), record.output.shape[1]).to(record.output)
     books = Account(propagator)
     relevance = propagator.down(record, {"output": start[None]}, trace=books)["input"]
-    return books.close(1.0, float(relevance.sum()))
+    return books.close(torch.isfinite(relevance).all(), start.sum(), relevance.sum())[1]
 
 
 def cause(conservation: Conservation) -> str:
