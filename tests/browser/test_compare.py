@@ -517,3 +517,43 @@ def test_two_hundred_random_actions(opened: Open, cnn: ImageModel, vit: ImageMod
         live.turn()
     expect(root.locator(".xw-frame canvas")).to_have_count(1)
     expect(root.locator(".xw-frame")).to_have_attribute("data-stale", "false")
+
+
+@pytest.mark.parametrize(("width", "height"), [(640, 720), (1200, 720)])
+def test_the_popup_fits_a_small_window_whole(opened: Open, width: int, height: int) -> None:
+    live = opened(width=width, height=height)
+    live.root.get_by_role("button", name="Compare").click()
+    box = live.root.get_by_role("dialog", name="Compare")
+    ways = box.get_by_role("radio").all()
+    assert len(ways) >= 4
+    for way in ways:
+        way.check()
+        live.turn()
+        if box.get_by_role("checkbox", name="Difference").count():
+            box.get_by_role("checkbox", name="Difference").check()
+            live.turn()
+        live.settle()
+        place = box.bounding_box()
+        assert place is not None
+        name = way.get_attribute("value") or way.inner_text()
+        assert place["x"] >= 0 and place["x"] + place["width"] <= width, name
+        assert place["height"] <= height, name
+        # All of it can be reached by keys, and stands in the window then.
+        for control in box.locator("input:visible, select:visible, button:visible").all():
+            control.focus()
+            there = control.bounding_box()
+            assert there is not None
+            assert -1 <= there["y"] and there["y"] + there["height"] <= height + 1, name
+            assert there["x"] >= 0 and there["x"] + there["width"] <= width, name
+        # A name is not cut where there is room for it on a line.
+        cut = """(select) => {
+            const copy = select.cloneNode(true);
+            copy.style.cssText = "position: absolute; visibility: hidden; width: auto; max-width: none; flex: none";
+            select.after(copy);
+            const natural = copy.offsetWidth;
+            copy.remove();
+            return natural > select.offsetWidth + 1 && select.offsetWidth < select.parentElement.clientWidth - 2;
+        }"""
+        for select in box.locator(".xw-difference select").all():
+            assert not select.evaluate(cut), name
+    assert live.errors == []
