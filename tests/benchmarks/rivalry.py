@@ -284,7 +284,6 @@ def _flipping(network: Network, x: Tensor, target: int, small: bool) -> list[Con
     if find_spec("pf"):
         import pf.core
 
-        logging.disable(logging.CRITICAL)
         wide = heat[:, None].expand(-1, 3, -1, -1)
 
         def theirs() -> Any:
@@ -294,9 +293,20 @@ def _flipping(network: Network, x: Tensor, target: int, small: bool) -> list[Con
                 perturb_mode="Random sampling",
                 ran_num_gen=pf.core.UniformRNG(0),
             )
-            with contextlib.redirect_stdout(io.StringIO()), torch.no_grad():
+            with _quiet(), contextlib.redirect_stdout(io.StringIO()), torch.no_grad():
                 peer(x.clone(), wide, lambda batch: network.module(batch)[:, target])
             return peer
 
         found.append(Contestant("lrp-pf-auc", theirs))
     return found
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Nobody logs for as long as it lasts."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        logging.disable(before)

@@ -9,7 +9,9 @@ import pytest
 from playwright.sync_api import Browser, Error, expect, sync_playwright
 
 from tests.chromium import find_chromium
+from xaiwidgets import ImageModel
 
+from .comparing import Open, overlays
 from .jupyterlab import Lab, Notebook
 from .standin import STATIC, StandIn, open_standin
 
@@ -61,6 +63,12 @@ def standin(chromium: Browser) -> Iterator[Callable[..., StandIn]]:
     yield start
     for context in contexts:
         context.close()
+
+
+@pytest.fixture
+def opened(chromium: Browser, cnn: ImageModel, vit: ImageModel) -> Iterator[Open]:
+    """Opens an overlay of two models, and closes it."""
+    yield from overlays(chromium, cnn, vit)
 
 
 @pytest.fixture(scope="session")

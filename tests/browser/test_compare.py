@@ -6,76 +6,24 @@ from __future__ import annotations
 import json
 import random
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
-import torch
-from playwright.sync_api import Browser, Locator, expect
+from playwright.sync_api import Locator, expect
 from torch import nn
 
 from tests.guards import JS
-from tests.widgets.conftest import Recorded
 from xaiwidgets import LRP, GradientXInput, ImageModel
-from xaiwidgets.demo import Shapes
 from xaiwidgets.plots.overlays import composed
 
-from .live import Live
+from .comparing import IMAGES, Open, compare, labels_of
 from .test_every_widget import AXE
-from .test_heatmap_layout import CONTRAST, PLACES, moved
+from .test_heatmap_layout import CONTRAST
 from .test_overlay_signs import at_pixels, on_screen
 
 pytestmark = pytest.mark.browser
-IMAGES = 64
-Open = Callable[..., Live]
-
-
-@pytest.fixture
-def opened(chromium: Browser, cnn: ImageModel, vit: ImageModel) -> Iterator[Open]:
-    """Opens an overlay of two models, and closes it."""
-    made: list[tuple[Any, Recorded]] = []
-    data = Shapes(IMAGES)
-    everything = torch.stack([data[i][0] for i in range(IMAGES)])
-    labels = [int(data[i][1]) for i in range(IMAGES)]
-    labels[3] = (labels[3] + 1) % 8
-
-    def start(
-        images: int = 8, width: int = 1400, height: int = 900, dark: bool = False, explainers: Any = None, **view: Any
-    ) -> Live:
-        explainers = explainers or {"CNN": LRP(cnn), "ViT": LRP(vit)}
-        widget = Recorded(explainers, everything[:images], labels=labels[:images], **view)
-        context = chromium.new_context(
-            viewport={"width": width, "height": height},
-            color_scheme="dark" if dark else "light",
-            accept_downloads=True,
-        )
-        made.append((context, widget))
-        live = Live(context.new_page(), widget)
-        live.root.get_by_role("button", name="Got it").click()
-        live.turn()
-        return live
-
-    yield start
-    for context, widget in made:
-        context.close()
-        widget.close()
-
-
-def compare(live: Live, by: str) -> Locator:
-    """Opens the popup and chooses what is compared."""
-    box = live.root.get_by_role("dialog", name="Compare")
-    if box.count() == 0:
-        live.root.get_by_role("button", name="Compare").click()
-    box.get_by_role("radio", name=by, exact=True).click()
-    live.turn()
-    return box
-
-
-def labels_of(live: Live) -> list[str]:
-    texts = live.root.locator(".xw-caption-label").all_inner_texts()
-    return [text.replace("?", "").strip() for text in texts]
 
 
 def signs_agree(screen: np.ndarray, values: np.ndarray, bound: float) -> float:
@@ -131,45 +79,6 @@ def test_models_and_their_difference_on_screen_are_those_in_python(opened: Open,
     live.turn()
     assert live.widget.difference == [1, 0]
     assert live.errors == []
-
-
-def test_what_changes_places_is_never_blank(opened: Open) -> None:
-    live = opened(difference=[0, 1], show="models")
-    live.root.get_by_role("button", name="Compare").click()
-    ends = live.root.get_by_role("combobox", name="Difference of")
-    seen = ends.evaluate(
-        """async (ends) => {
-            const frames = document.querySelectorAll(".xw-frame canvas");
-            const blank = () => [...frames].filter((c) => !c.getContext("2d").getImageData(9, 9, 1, 1).data[3]).length;
-            const found = [];
-            ends.selectedIndex = 1;
-            ends.dispatchEvent(new Event("change", { bubbles: true }));
-            for (let i = 0; i < 8; i++) {
-                await new Promise((done) => requestAnimationFrame(() => setTimeout(done)));
-                found.push(blank());
-            }
-            return found;
-        }"""
-    )
-    assert labels_of(live)[-1] == "ViT − CNN"
-    assert seen == [0] * 8
-
-
-def test_a_key_right_after_the_click_is_heard(opened: Open) -> None:
-    button = opened().root.get_by_role("button", name="Compare")
-    there = button.evaluate(
-        """async (button) => {
-            const found = [];
-            for (const act of [() => button.click(), () => button.dispatchEvent(new KeyboardEvent("keydown", { key: "Escape", bubbles: true }))]) {
-                act();
-                // What follows without a frame, a timer or another event between.
-                for (let i = 0; i < 20; i++) await null;
-                found.push(button.parentElement.querySelector("[role=dialog]") !== null);
-            }
-            return found;
-        }"""
-    )
-    assert there == [True, False]
 
 
 def test_each_says_what_its_own_model_says(opened: Open, cnn: ImageModel, vit: ImageModel) -> None:
@@ -318,41 +227,6 @@ class TestGallery:
         assert (live.widget.image, live.widget.show) == (11, "relevance")
         expect(live.root.locator(".xw-frame canvas")).to_have_count(1)
         assert live.errors == []
-
-
-@pytest.mark.parametrize("width", [640, 1000, 1400])
-def test_nothing_jumps(opened: Open, width: int) -> None:
-    live = opened(width=width)
-
-    def places() -> dict[str, list[float]]:
-        live.page.mouse.move(2, 2)
-        live.settle()
-        return {name: box for name, *box in live.page.evaluate(PLACES)}
-
-    before = places()
-    frame = live.root.locator(".xw-frame").bounding_box()
-    for by in ("Model", "Method", "Image", "Class"):
-        box = compare(live, by)
-        sizes = {tuple(frame.evaluate("(e) => [e.offsetWidth, e.offsetHeight]")) for frame in frames(live)}
-        assert len(sizes) == 1, "all frames are of one size"
-        box.get_by_role("checkbox", name="Difference").check()
-        live.turn()
-        wide = live.page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
-        assert wide <= 0, by
-        box.get_by_role("radio", name="Nothing").click()
-        live.turn()
-        live.page.keyboard.press("Escape")
-        assert moved(before, places()) == {}, by
-        assert live.root.locator(".xw-frame").bounding_box() == frame
-    live.root.get_by_role("button", name="Gallery").click()
-    live.turn(60)
-    live.root.get_by_role("button", name="Gallery").click()
-    live.turn()
-    assert moved(before, places()) == {}, "gallery and back"
-
-
-def frames(live: Live) -> list[Locator]:
-    return live.root.locator(".xw-frame").all()
 
 
 @pytest.mark.parametrize("dark", [False, True])
@@ -517,43 +391,3 @@ def test_two_hundred_random_actions(opened: Open, cnn: ImageModel, vit: ImageMod
         live.turn()
     expect(root.locator(".xw-frame canvas")).to_have_count(1)
     expect(root.locator(".xw-frame")).to_have_attribute("data-stale", "false")
-
-
-@pytest.mark.parametrize(("width", "height"), [(640, 720), (1200, 720)])
-def test_the_popup_fits_a_small_window_whole(opened: Open, width: int, height: int) -> None:
-    live = opened(width=width, height=height)
-    live.root.get_by_role("button", name="Compare").click()
-    box = live.root.get_by_role("dialog", name="Compare")
-    ways = box.get_by_role("radio").all()
-    assert len(ways) >= 4
-    for way in ways:
-        way.check()
-        live.turn()
-        if box.get_by_role("checkbox", name="Difference").count():
-            box.get_by_role("checkbox", name="Difference").check()
-            live.turn()
-        live.settle()
-        place = box.bounding_box()
-        assert place is not None
-        name = way.get_attribute("value") or way.inner_text()
-        assert place["x"] >= 0 and place["x"] + place["width"] <= width, name
-        assert place["height"] <= height, name
-        # All of it can be reached by keys, and stands in the window then.
-        for control in box.locator("input:visible, select:visible, button:visible").all():
-            control.focus()
-            there = control.bounding_box()
-            assert there is not None
-            assert -1 <= there["y"] and there["y"] + there["height"] <= height + 1, name
-            assert there["x"] >= 0 and there["x"] + there["width"] <= width, name
-        # A name is not cut where there is room for it on a line.
-        cut = """(select) => {
-            const copy = select.cloneNode(true);
-            copy.style.cssText = "position: absolute; visibility: hidden; width: auto; max-width: none; flex: none";
-            select.after(copy);
-            const natural = copy.offsetWidth;
-            copy.remove();
-            return natural > select.offsetWidth + 1 && select.offsetWidth < select.parentElement.clientWidth - 2;
-        }"""
-        for select in box.locator(".xw-difference select").all():
-            assert not select.evaluate(cut), name
-    assert live.errors == []

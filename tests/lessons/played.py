@@ -121,11 +121,11 @@ def held_sentences(text: str, names: dict[str, Any]) -> list[Held]:
     found = []
     for match in HOLDS.finditer(text):
         expression = match["expression"]
-        value = eval(expression, names)
+        value = eval(f"({expression})", names)  # of several lines, too
         if isinstance(value, Tensor) and value.dtype == torch.bool and value.numel() == 1:
             value = bool(value)
         assert isinstance(value, bool), f"{expression} is {value!r}, neither true nor false"
-        used = {node.id for node in ast.walk(ast.parse(expression, mode="eval")) if isinstance(node, ast.Name)}
+        used = {node.id for node in ast.walk(ast.parse(f"({expression})", mode="eval")) if isinstance(node, ast.Name)}
         assert used & (set(names) - {"__builtins__"}), f"{expression} is not about the lesson"
         found.append(Held(text[max(0, match.start() - 60) : match.start()], expression, value))
     return found

@@ -17,10 +17,10 @@ def test_a_batch_of_64_on_resnet50() -> None:
 
 
 @pytest.mark.parametrize(
-    ("images", "side", "expected"), [(10, 96, 64), (14, 96, 64), (16, 96, 8), (30, 96, 10), (16, 256, 4)]
+    ("images", "side", "expected"), [(10, 48, 64), (14, 48, 64), (16, 48, 8), (30, 48, 10), (16, 128, 4)]
 )
 def test_images_at_once_are_few_where_values_are_large(images: int, side: int, expected: int) -> None:
-    # 64 × 96 × 96 float32 are 2.25 MiB, of which 14 fit into 32 MiB; at 256 × 256 not even three do, and four are the least.
+    # 64 × 48 × 48 float32 are 0.56 MiB, of which 14 fit into 8 MiB; at 128 × 128 only two do, and four are the least.
     module = nn.Sequential(
         nn.Conv2d(3, 64, 3, padding=1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 2)
     )

@@ -59,9 +59,13 @@ def test_signed_heatmaps_are_centred_at_zero(small: ImageModel, images: Tensor) 
 
 
 def test_nothing_is_registered_globally(result: RelaxResult) -> None:
+    def registered() -> list[int]:
+        pyplot = sys.modules.get("matplotlib.pyplot")
+        return [] if pyplot is None else pyplot.get_fignums()
+
+    before = registered()
     result.plot()
-    pyplot = sys.modules.get("matplotlib.pyplot")
-    assert pyplot is None or pyplot.get_fignums() == []
+    assert registered() == before
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 4, 5])

@@ -19,7 +19,7 @@ from torch import Tensor
 from xaiwidgets.graph.local import STABILISER, Into, Local, divided, stabilise
 from xaiwidgets.graph.operation import Operation
 
-__all__ = ["Carried", "Factor", "Forms", "hand_over", "relevance_of", "total"]
+__all__ = ["Carried", "Factor", "Forms", "hand_over", "relevance_of", "takes_factor", "total"]
 
 
 @dataclass(frozen=True, slots=True, weakref_slot=True)
@@ -43,12 +43,20 @@ def total(carried: Carried) -> Tensor:
     if not isinstance(carried, Factor):
         return carried.sum()
     factor, value = carried.factor, carried.value
-    whole = factor.is_contiguous() and value.is_contiguous() and factor.dtype == value.dtype
+    whole = factor.is_contiguous() and value.is_contiguous() and value.ndim > 1 and factor.dtype == value.dtype
     if len(factor) == 1 and whole and value.device.type == "cpu":
         # One reading of each, without the product in memory; image by image, so that sums stay short.
         images = zip(factor[0].flatten(1), value.flatten(1), strict=True)
         return torch.stack([torch.dot(mine, its) for mine, its in images]).sum()
     return (factor * value).sum()
+
+
+def takes_factor(rule: Local, operation: Operation) -> bool:
+    """Whether a rule has factors at a step. One's own subclass that says otherwise what goes down or up says nothing of factors."""
+    order = type(rule).__mro__
+    said = {name: next(i for i, kind in enumerate(order) if name in vars(kind)) for name in ("down", "up")}
+    of_factors = {name: next(i for i, kind in enumerate(order) if f"{name}_factor" in vars(kind)) for name in said}
+    return all(of_factors[name] <= said[name] for name in said) and rule.takes_factor(operation)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +77,11 @@ class Forms:
         it takes one where all that read it hand down factors.
         """
         takes = [
-            rule is not None and carries[operation.index] and rule.takes_factor(operation)
+            rule is not None
+            and carries[operation.index]
+            # A mask that is worked out may be −∞.
+            and (rule.only_moves or all(carries[i] for i in operation.inputs))
+            and takes_factor(rule, operation)
             for operation, rule in zip(operations, rules, strict=True)
         ]
         moves = [rule is not None and rule.only_moves for rule in rules]

@@ -19,6 +19,9 @@ RESHAPES = frozenset(
     {"view", "reshape", "flatten", "unflatten", "ravel", "squeeze", "unsqueeze", "view_as", "reshape_as", "_unsafe_view",
      "_reshape_alias", "to", "_to_copy", "clone"}
 )  # fmt: skip
+FILLS = frozenset(
+    ["masked_fill", "where", "masked_scatter", "index_fill", "index_put", "index_copy", "scatter", "tril", "triu"]
+)
 EXPANDS = frozenset(["expand", "expand_as", "broadcast_to"])
 
 
@@ -29,7 +32,8 @@ class Move(Local):
     only_moves = True
 
     def takes_factor(self, operation: Operation) -> bool:
-        return True
+        # What is filled in may be −∞, and no factor of that is finite.
+        return operation.target not in FILLS
 
     def down_factor(self, factor: Tensor, at: Site) -> Sequence[Tensor | Into | None]:
         # Relevance and the entry it belongs to move together.

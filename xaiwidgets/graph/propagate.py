@@ -197,14 +197,12 @@ class Propagator:
             return _image_by_image(
                 record, start, lambda part, i, begun: self.down(part, begun, to, conditions.image(i), **options)
             )
-        state = {
-            index: self.forms.begun(tensor, record.values.get(index), index)
-            for index, tensor in ((self.index(name), tensor) for name, tensor in start.items())
-        }
+        given = {self.index(name): tensor for name, tensor in start.items()}
+        state = {index: self.forms.begun(tensor, record.values.get(index), index) for index, tensor in given.items()}
         targets = {self.index(name): name for name in to}
         rows = max(conditions.rows, *(tensor.shape[0] for tensor in state.values()))
         fixed: dict[str, Any] = {"targets": targets, "leads": self._leads(targets), "stop": stop, "trace": trace}
-        top = max(state)
+        top = first = max(state)
         if chunk is None or rows <= chunk:
             found = self._descend(record, state, range(top, -1, -1), conditions, **fixed)
         else:
@@ -213,8 +211,8 @@ class Propagator:
                 shared = self._descend(record, state, range(top, conditions.top, -1), conditions, **fixed)
                 top = conditions.top
             parts = []
-            for first in range(0, rows, chunk):
-                part = slice(first, min(first + chunk, rows))
+            for row in range(0, rows, chunk):
+                part = slice(row, min(row + chunk, rows))
                 begun = {index: _rows(tensor, part) for index, tensor in state.items()}
                 limits = conditions.part(part)
                 parts.append(self._descend(record, begun, range(top, -1, -1), limits, **fixed))
@@ -222,6 +220,10 @@ class Propagator:
                 index: torch.cat([_at_least(part[index], min(chunk, rows - i * chunk)) for i, part in enumerate(parts)])
                 for index in parts[0]
             }
+        if first in found and self.forms.factored[first]:
+            # What was given is what is there, at an entry of zero too.
+            there = given[first] * conditions.masks[first] if first in conditions.masks else given[first]
+            found[first] = there.expand_as(found[first])
         result: dict[str | int, Tensor] = {}
         for index, name in targets.items():
             if index not in found and stop:

@@ -36,9 +36,10 @@ class Account:
         self._sums: dict[int, tuple[weakref.ref[Tensor], Tensor | None, Tensor]] = {}
 
     def __call__(self, index: int, relevance: Carried, shares: Sequence[Carried | Into | None]) -> None:
-        leak = self._leak(index)
-        # A factor goes on without an ε.
-        leaks = leak is not None and not (leak == "ε" and isinstance(relevance, Factor))
+        leak, factor = self._leak(index), isinstance(relevance, Factor)
+        # A factor goes on without an ε; one is there where relevance becomes a factor.
+        becomes = not factor and any(isinstance(share, Factor) for share in shares)
+        leaks = becomes or (leak is not None and not (leak == "ε" and factor))
         if not leaks and index not in self._names:
             return
         arrived = self._sum(relevance)
@@ -89,7 +90,7 @@ class Account:
         leaks = []
         for index, gone in lost.items():
             operation = graph.operations[index]
-            leaks.append(Leak(operation.layer or operation.name, self._leak(index) or "", gone))
+            leaks.append(Leak(operation.layer or operation.name, self._leak(index) or "ε", gone))
         leaks.sort(key=lambda leak: -abs(leak.amount))
         return bool(good), Conservation(begun, end, layers, tuple(leaks), rest[0] if rest else None, note)
 

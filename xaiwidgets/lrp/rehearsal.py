@@ -9,7 +9,9 @@ import torch
 from torch import Tensor
 
 from xaiwidgets.graph import Graph, GraphError, Propagator
+from xaiwidgets.graph.carried import takes_factor
 from xaiwidgets.graph.local import Into, Local, Site
+from xaiwidgets.graph.operation import Operation
 
 __all__ = ["rehearse"]
 
@@ -65,9 +67,21 @@ class Watched(Local):
     def __init__(self, rule: Local, index: int) -> None:
         self.rule, self.index = rule, index
         self.needs_inputs, self.needs_output, self.holds = rule.needs_inputs, rule.needs_output, rule.holds
+        self.guard, self.only_moves = rule.guard, rule.only_moves
+
+    def takes_factor(self, operation: Operation) -> bool:
+        return takes_factor(self.rule, operation)
 
     def down(self, relevance: Tensor, at: Site) -> Sequence[Tensor | Into | None]:
-        shares = self._tried(lambda: tuple(self.rule.down(relevance, at)))
+        return self._finite(self._tried(lambda: tuple(self.rule.down(relevance, at))))
+
+    def down_factor(self, factor: Tensor, at: Site) -> Sequence[Tensor | Into | None]:
+        return self._finite(self._tried(lambda: tuple(self.rule.down_factor(factor, at))))
+
+    def up_factor(self, above: Sequence[Tensor | None], at: Site) -> Tensor:
+        return self._tried(lambda: self.rule.up_factor(above, at))
+
+    def _finite(self, shares: tuple[Tensor | Into | None, ...]) -> tuple[Tensor | Into | None, ...]:
         for share in shares:
             value = share.relevance if isinstance(share, Into) else share
             if value is not None and not torch.isfinite(value).all():

@@ -22,7 +22,7 @@ from xaiwidgets.graph.local import (
     stabilise,
     sum_to,
 )
-from xaiwidgets.graph.operation import Operation, Value, argument
+from xaiwidgets.graph.operation import Operation, Value, argument, constants_in
 
 __all__ = [
     "Hold",
@@ -72,7 +72,8 @@ class Share(Proportional):
     fresh = True
 
     def takes_factor(self, operation: Operation) -> bool:
-        return self.epsilon <= STABILISER
+        constants = constants_in((operation.args, operation.kwargs))
+        return self.epsilon <= STABILISER and all(bool(torch.isfinite(constant).all()) for constant in constants)
 
     def down(self, relevance: Tensor, at: Site) -> Sequence[Tensor | Into | None]:
         s = self._divide(relevance, at)
@@ -250,7 +251,7 @@ class Normalise(Local):
     """
 
     def __init__(self, operation: Operation, epsilon: float = STABILISER, zero_bias: bool = False) -> None:
-        self.epsilon, self.zero_bias = epsilon, zero_bias
+        self.epsilon, self.zero_bias, self.guard = epsilon, zero_bias, epsilon
         self.passes = operation.target == "batch_norm" and zero_bias
         self.needs_inputs = self.needs_output = not self.passes
 
