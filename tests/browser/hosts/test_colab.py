@@ -1,7 +1,7 @@
 """Colab, imitated: ipywidgets 7 in the kernel and in the page, buffers as ``Uint8Array``, messages that open a widget lose theirs.
 
-The page is the classic notebook (package ``nbclassic``) with the manager of ipywidgets 7; the widget stands in its cell. What a kernel says
-goes through a filter that does to its buffers what Colab's widget manager does (public as googlecolab/colab-cdn-widget-manager).
+The page is the classic notebook (package ``nbclassic``) with the manager of ipywidgets 7, which Colab's own is made from; the view it
+makes stands alone in the page. What a kernel says goes through a filter that does to its buffers what Colab does.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from playwright.sync_api import Browser
 from tests.browser.servers import Server, free_port
 
 from .capabilities import PATIENCE, Capabilities, Opened, has_numbers
-from .notebook import notebook
+from .notebook import SOURCE, notebook, serving
 
 pytestmark = pytest.mark.browser
 
@@ -42,6 +42,16 @@ AS_COLAB = """() => new Promise((done) => requirejs(["services/kernels/kernel"],
     };
     done();
 }))"""
+
+VIEW = """async (id) => {
+    const manager = Jupyter.notebook.kernel.widget_manager;
+    const view = await manager.create_view(await manager.get_model(id), {});
+    const place = document.createElement("div");
+    place.append(view.el);
+    document.body.replaceChildren(place);
+    document.body.style.cssText = "overflow: auto; background: white;";
+    view.trigger("displayed");
+}"""
 
 
 @pytest.fixture(scope="module")
@@ -66,8 +76,7 @@ def python(request: pytest.FixtureRequest) -> str:
         shutil.copytree(
             here / part, home / part, dirs_exist_ok=True, ignore=shutil.ignore_patterns("voila*", "jupyter-v*")
         )
-    # The server of today looks for them here. Without, the page does not find anywidget's module, no model is made, and the cell, which has
-    # taken the view rather than the PNG beside it, stays empty.
+    # The server of today looks for them here.
     shutil.copytree(home / "etc/jupyter/nbconfig", home / "etc/jupyter/serverconfig", dirs_exist_ok=True)
     (home / "complete").touch()
     return str(found)
@@ -76,7 +85,7 @@ def python(request: pytest.FixtureRequest) -> str:
 @pytest.fixture(scope="module")
 def opened(chromium: Browser, python: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Opened]:
     folder = tmp_path_factory.mktemp("colab")
-    notebook(folder)
+    notebook(folder, [SOURCE + serving(folder)])
     url = f"http://127.0.0.1:{(port := free_port())}"
     options = ["--no-browser", "--allow-root", f"--ServerApp.port={port}", "--IdentityProvider.token="]
     options += [f"--ServerApp.root_dir={folder}", "--ServerApp.port_retries=0"]
@@ -85,19 +94,29 @@ def opened(chromium: Browser, python: str, tmp_path_factory: pytest.TempPathFact
     context = chromium.new_context(viewport={"width": 1300, "height": 1100}, accept_downloads=True)
     page = context.new_page()
 
-    def ready() -> None:
+    found = Opened(page, folder, lambda: None)
+
+    def open_() -> None:
+        page.goto(f"{url}/nbclassic/notebooks/host.ipynb")
         page.wait_for_function("() => window.Jupyter?.notebook?.kernel?.is_connected()", timeout=PATIENCE * 1000)
         page.evaluate(AS_COLAB)
 
-    def reopen() -> None:
-        page.evaluate("async () => { await Jupyter.notebook.save_notebook(); }")
-        page.reload()
-        ready()
+    def show() -> None:
+        model = found.ask("overlay.model_id")
+        page.wait_for_function(
+            "(id) => Jupyter.notebook.kernel.widget_manager?._models[id]", arg=model, timeout=PATIENCE * 1000
+        )
+        page.evaluate(VIEW, model)
 
-    page.goto(f"{url}/nbclassic/notebooks/host.ipynb")
-    ready()
+    def reopen() -> None:
+        open_()
+        show()
+
+    found.reopen = reopen
+    open_()
     page.evaluate("() => { Jupyter.notebook.execute_all_cells(); }")
-    yield Opened(page, folder, reopen)
+    show()
+    yield found
     context.close()
     server.close()
 
