@@ -26,14 +26,14 @@ COMMON: dict[str, Any] = {
 }
 # Kinds with many ways get more examples.
 EXAMPLES = {
-    "view": 20,
-    "write in place": 16,
-    "choice": 14,
-    "sum": 10,
-    "product": 12,
-    "matrix": 10,
-    "attention": 10,
-    "curved activation": 14,
+    "view": 12,
+    "write in place": 10,
+    "choice": 8,
+    "sum": 6,
+    "product": 7,
+    "matrix": 6,
+    "attention": 6,
+    "curved activation": 8,
 }
 
 
@@ -48,7 +48,7 @@ def drawn(data: st.DataObject, pieces: int, **how: Any) -> Network:
 def test_laws_hold_whatever_a_network_begins_with(kind: str) -> None:
     tally = Tally()
 
-    @settings(max_examples=EXAMPLES.get(kind, 4), **COMMON)
+    @settings(max_examples=EXAMPLES.get(kind, 3), **COMMON)
     @given(st.data())
     def holds(data: st.DataObject) -> None:
         found = drawn(data, data.draw(st.integers(1, 2)), first=kind)
