@@ -220,10 +220,9 @@ class Propagator:
                 index: torch.cat([_at_least(part[index], min(chunk, rows - i * chunk)) for i, part in enumerate(parts)])
                 for index in parts[0]
             }
-        if first in found and self.forms.factored[first]:
+        if first in found and self.forms.factored[first] and first not in conditions.masks:
             # What was given is what is there, at an entry of zero too.
-            there = given[first] * conditions.masks[first] if first in conditions.masks else given[first]
-            found[first] = there.expand_as(found[first])
+            found[first] = given[first].expand_as(found[first])
         result: dict[str | int, Tensor] = {}
         for index, name in targets.items():
             if index not in found and stop:
@@ -309,9 +308,9 @@ class Propagator:
         conditions = conditions or Masks()
         if record.parts:
             return _image_by_image(record, start, lambda part, i, begun: self.up(part, begun, to, conditions.image(i)))
+        given = {self.index(name): tensor for name, tensor in start.items()}
         state = {
-            index: self.forms.relevance(tensor, record.values.get(index), index)
-            for index, tensor in ((self.index(name), tensor) for name, tensor in start.items())
+            index: self.forms.relevance(tensor, record.values.get(index), index) for index, tensor in given.items()
         }
         targets = {self.index(name): name for name in to}
         last = max(targets)
@@ -341,7 +340,11 @@ class Propagator:
                     value = value * conditions.masks[index]
                 state[index] = value
                 if index in targets:
-                    found[targets[index]] = self.forms.begun(value, record.values.get(index), index)
+                    back = self.forms.begun(value, record.values.get(index), index)
+                    # As `down` has it: what was given is what is there.
+                    found[targets[index]] = (
+                        given[index] if index == min(given) and index not in conditions.masks else back
+                    )
             for source in operation.inputs:
                 if reader[source] == index:
                     state.pop(source, None)

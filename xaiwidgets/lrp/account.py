@@ -40,7 +40,7 @@ class Account:
         # A factor goes on without an ε; one is there where relevance becomes a factor.
         becomes = not factor and any(isinstance(share, Factor) for share in shares)
         leaks = becomes or (leak is not None and not (leak == "ε" and factor))
-        if not leaks and index not in self._names:
+        if not leaks and index not in self._names and index != self.propagator.graph.output:
             return
         arrived = self._sum(relevance)
         self.arrived[index] = self.arrived.get(index, 0) + arrived
@@ -86,6 +86,9 @@ class Account:
         good, begun, end, *rest = numbers[: len(sums)]
         arrived = dict(zip(self.arrived, numbers[len(sums) :], strict=False))
         lost = dict(zip(self.lost, numbers[len(sums) + len(arrived) :], strict=True))
+        if graph.output in arrived and self.propagator.forms.factored[graph.output]:
+            # It became a factor there before anybody looked.
+            lost[graph.output] = lost.get(graph.output, 0.0) + begun - arrived[graph.output]
         layers = {names[i]: total for i, total in arrived.items() if i in names}
         leaks = []
         for index, gone in lost.items():
