@@ -20,7 +20,7 @@ from xaiwidgets.graph.graph import Graph, joined
 from xaiwidgets.graph.local import Into, Local, Site
 from xaiwidgets.graph.operation import GraphError
 
-__all__ = ["Masks", "Propagator", "Record"]
+__all__ = ["Masks", "Propagator", "Record", "Trace"]
 
 Trace = Callable[[int, Carried, Sequence[Carried | Into | None]], None]
 
@@ -313,7 +313,7 @@ class Propagator:
             index: self.forms.relevance(tensor, record.values.get(index), index) for index, tensor in given.items()
         }
         targets = {self.index(name): name for name in to}
-        last = max(targets)
+        last, lowest = max(targets), min(given)
         reader = [0] * len(self.graph.operations)
         for operation in self.graph.operations[: last + 1]:
             for source in operation.inputs:
@@ -342,9 +342,7 @@ class Propagator:
                 if index in targets:
                     back = self.forms.begun(value, record.values.get(index), index)
                     # As `down` has it: what was given is what is there.
-                    found[targets[index]] = (
-                        given[index] if index == min(given) and index not in conditions.masks else back
-                    )
+                    found[targets[index]] = given[index] if index == lowest and index not in conditions.masks else back
             for source in operation.inputs:
                 if reader[source] == index:
                     state.pop(source, None)

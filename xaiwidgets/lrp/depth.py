@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -13,12 +13,11 @@ from xaiwidgets.graph import Graph, Propagator, Record, Space, bottlenecks, pict
 from xaiwidgets.graph.carried import Carried, relevance_of
 from xaiwidgets.graph.kinds import is_elementwise, offset_of
 from xaiwidgets.graph.local import Into
+from xaiwidgets.graph.propagate import Trace
 from xaiwidgets.lrp.absolute.contrast import abs_maps
 from xaiwidgets.results import Result
 
 __all__ = ["Descent", "LayerMaps", "layers_with_pictures"]
-
-Trace = Callable[[int, Carried, Sequence[Carried | Into | None]], None]
 
 
 @dataclass(frozen=True, eq=False, repr=False)
