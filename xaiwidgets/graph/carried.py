@@ -9,8 +9,8 @@ Each value has its form once and for all; between a step and what it reads, one 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -63,11 +63,12 @@ def takes_factor(rule: Local, operation: Operation) -> bool:
 class Forms:
     """Which values of a graph have relevance as a factor, and the way from one form to the other.
 
-    `guards`: the ε by which relevance at each value is divided to become one.
+    `guards`: the ε by which relevance at each value is divided to become one. `moves`: the values of steps that divide by nothing.
     """
 
     factored: tuple[bool, ...]
     guards: tuple[float, ...]
+    moves: tuple[bool, ...] = ()
 
     @classmethod
     def of(cls, operations: Sequence[Operation], rules: Sequence[Local | None], carries: Sequence[bool]) -> Forms:
@@ -99,7 +100,15 @@ class Forms:
             else:
                 factored[i] = takes[i] and (any(above) or below[i])
         guards = tuple(STABILISER if rule is None else rule.guard for rule in rules)
-        return cls(tuple(factored), guards)
+        return cls(tuple(factored), guards, tuple(moves))
+
+    def given_at(self, indices: Iterable[int]) -> Forms:
+        """Those of a pass between given values, which may be anything: relevance at a step that divides by nothing stays as it is, since a
+        factor would be lost where the value is zero."""
+        changed = {index for index in indices if self.factored[index] and self.moves[index]}
+        if not changed:
+            return self
+        return replace(self, factored=tuple(is_one and i not in changed for i, is_one in enumerate(self.factored)))
 
     def begun(self, relevance: Tensor, value: Any, index: int) -> Tensor:
         """Relevance (K, *shape) at a value in the value's form; of what goes up, the adjoint of `relevance`."""
@@ -150,10 +159,7 @@ def hand_over(
     *,
     fresh: bool,
 ) -> None:
-    """Add a share to what is gathered at `source`. own: values of `state` that nobody else holds. fresh: nobody else holds the share.
-
-    What was added to becomes another object: who looked at the share that it was, as an account does, must not take it for the sum.
-    """
+    """Add a share to what is gathered at `source`. own: values of `state` that nobody else holds. fresh: nobody else holds the share."""
     gathered = state.get(source)
     if isinstance(share, Into):
         rows = share.relevance.shape[0]
@@ -162,15 +168,15 @@ def hand_over(
         elif source not in own or gathered.shape[0] < rows:
             gathered = gathered.expand(max(rows, gathered.shape[0]), *shape).clone()
         share.view(gathered).add_(share.relevance)
-        state[source] = gathered.view_as(gathered)
+        state[source] = gathered
     elif gathered is None:
         state[source] = share
         (own.add if fresh else own.discard)(source)
         return
     elif source in own and gathered.shape[0] >= share.shape[0]:
-        state[source] = gathered.add_(share).view_as(gathered)
+        state[source] = gathered.add_(share)
     elif fresh and share.shape == gathered.shape:
-        state[source] = share.add_(gathered).view_as(share)
+        state[source] = share.add_(gathered)
     else:
         state[source] = gathered + share
     own.add(source)

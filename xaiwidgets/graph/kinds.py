@@ -32,7 +32,17 @@ import torch
 from xaiwidgets.graph.linear import is_linear
 from xaiwidgets.graph.operation import Operation, Value
 
-__all__ = ["KEEPS_SIGN", "KINDS", "NEVER_NEGATIVE", "SHIFTED", "TABLE", "is_elementwise", "kind_of", "offset_of"]
+__all__ = [
+    "GATES",
+    "KEEPS_SIGN",
+    "KINDS",
+    "NEVER_NEGATIVE",
+    "SHIFTED",
+    "TABLE",
+    "is_elementwise",
+    "kind_of",
+    "offset_of",
+]
 
 TABLE: dict[str, str] = {
     "linear": """
@@ -93,6 +103,9 @@ SHIFTED = frozenset({
 })  # fmt: skip
 """Element-wise operations that are not zero at zero: c + f(x), whose constant keeps its share of relevance. Those made of straight
 pieces (`clamp`, `threshold`) are not meant: where they change with the image they are the image."""
+
+GATES = frozenset({"gelu", "silu", "mish", "hardswish"})
+"""Element-wise operations x g(x) with a bounded g."""
 
 NEVER_NEGATIVE = frozenset(
     {"relu", "relu6", "sigmoid", "hardsigmoid", "softmax", "abs", "square", "exp", "linalg_vector_norm"}

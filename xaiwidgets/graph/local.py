@@ -17,6 +17,7 @@ from xaiwidgets.graph.operation import Operation
 
 __all__ = [
     "STABILISER",
+    "Gate",
     "Into",
     "Local",
     "Pass",
@@ -157,6 +158,25 @@ class Pass(Local):
     def up(self, above: Sequence[Tensor | None], at: Site) -> Tensor:
         value = above[at.carries.index(True)]
         return nothing(above, at) if value is None else expand_to(value, at.shape)
+
+
+class Gate(Pass):
+    """Relevance passes y = x g(x) unchanged, as it does any step element by element. As a factor: with R = y f = x g(x) f, that of x is
+    g(x) f, which asks for no ε. Where x is zero, no relevance is."""
+
+    def takes_factor(self, operation: Operation) -> bool:
+        return True
+
+    def _gate(self, at: Site) -> Tensor:
+        return at.remember("gate", lambda: (at.output / at.inputs[0]).nan_to_num_(nan=0.0))
+
+    def down_factor(self, factor: Tensor, at: Site) -> Sequence[Tensor | Into | None]:
+        return [factor * self._gate(at)]
+
+    def up_factor(self, above: Sequence[Tensor | None], at: Site) -> Tensor:
+        (value,) = above
+        assert value is not None
+        return value * self._gate(at)
 
 
 def nothing(above: Sequence[Tensor | None], at: Site) -> Tensor:

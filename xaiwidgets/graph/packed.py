@@ -3,6 +3,9 @@
 A convolution or linear layer of torch re-orders its weights each time it runs; where outputs are few (512 channels on 7×7
 pixels) that takes as long as the layer itself. The operators that torch's own compiler uses take weights that were re-ordered
 before. Where they are missing, or the tensors are not theirs, nothing is packed and the plain functions run.
+
+A convolution of single pixels is a linear layer, and runs as one: the layout that its own kernels ask for depends on the number of
+images and threads, and weights in another are re-ordered at every call, which took ten times as long as the layer.
 """
 
 from __future__ import annotations
@@ -52,6 +55,9 @@ def convolution(
     groups: int,
 ) -> Callable[..., Tensor]:
     """x (N, C, H, W) -> W x + b."""
+    if _of_pixels(weight, padding, groups):
+        dense = _Dense(weight.flatten(1), like)
+        return lambda x, bias=None: dense(x[:, :, :: stride[0], :: stride[1]], bias)
     ready = torch.ops.mkldnn._reorder_convolution_weight(
         weight.contiguous(), padding, stride, dilation, groups, [1, *like.shape[-3:]]
     )
@@ -71,6 +77,8 @@ def convolution_transposed(
     """(s (N, C, H, W), entries lost to the stride, factor) -> (Wᵀ s) ⊙ factor, of the result's shape; None for no factor."""
     if groups > 1:
         return None
+    if _of_pixels(weight, padding, groups):
+        return _spread(_Dense(weight.flatten(1).t(), like), stride)
     mirrored = [d * (size - 1) - p for d, size, p in zip(dilation, weight.shape[2:], padding, strict=True)]
     if max(stride) == 1 and min(mirrored) >= 0 and _multiplies():
         return _mirrored(weight, like, mirrored, dilation)
@@ -83,6 +91,53 @@ def convolution_transposed(
     def transposed(s: Tensor, lost: list[int], factor: Tensor | None = None) -> Tensor:
         result: Tensor = run(s, ready, None, padding, lost, *options)
         return result if factor is None else result.mul_(factor)
+
+    return transposed
+
+
+def _of_pixels(weight: Tensor, padding: Sequence[int], groups: int) -> bool:
+    """Whether every output reads one pixel."""
+    return weight.ndim == 4 and weight.shape[2:].numel() == 1 and not any(padding) and groups == 1
+
+
+class _Dense:
+    """A matrix (out, in) times the channels of every pixel, and then a factor, if any: (N, in, H, W) -> (N, out, H, W)."""
+
+    def __init__(self, matrix: Tensor, like: Tensor) -> None:
+        pixels = like.shape[-2:].numel()
+        # A few rows only read the weights once, in whatever order.
+        self.matrix = matrix if pixels == 1 else torch.ops.mkldnn._reorder_linear_weight(matrix.contiguous(), pixels)
+
+    def __call__(self, x: Tensor, bias: Tensor | None = None, factor: Tensor | None = None) -> Tensor:
+        cells = x.shape[0], *x.shape[2:]
+        rows, factors = _pixels(x), None if factor is None else _pixels(factor)
+        if not self.matrix.is_mkldnn:
+            y = F.linear(rows, self.matrix, bias)
+        elif factors is not None and _multiplies_rows():
+            y, factors = torch.ops.mkldnn._linear_pointwise.binary(rows, factors, self.matrix, bias, "mul"), None
+        else:
+            y = torch.ops.mkldnn._linear_pointwise(rows, self.matrix, bias, *AS_IT_IS)
+        y = y if factors is None else y.mul_(factors)
+        return y.view(*cells, -1).permute(0, 3, 1, 2)
+
+
+def _pixels(x: Tensor) -> Tensor:
+    """(N, C, H, W) -> (N H W, C), without a copy where channels come last in memory."""
+    return x.permute(0, 2, 3, 1).reshape(-1, x.shape[1])
+
+
+def _spread(dense: _Dense, stride: Sequence[int]) -> Callable[..., Tensor]:
+    """Wᵀ s of a step that reads every stride-th pixel; no other pixel takes anything."""
+    if max(stride) == 1:
+        return lambda s, lost, factor=None: dense(s, None, factor)
+
+    def transposed(s: Tensor, lost: list[int], factor: Tensor | None = None) -> Tensor:
+        places = (..., slice(None, None, stride[0]), slice(None, None, stride[1]))
+        read = dense(s, None, None if factor is None else factor[places])
+        size = [(cells - 1) * step + 1 + rest for cells, step, rest in zip(s.shape[2:], stride, lost, strict=True)]
+        whole = s.new_zeros((len(s), *size, read.shape[1])).permute(0, 3, 1, 2)
+        whole[places] = read
+        return whole
 
     return transposed
 
@@ -129,6 +184,19 @@ def _multiplies() -> bool:
             s, factor = (part.contiguous(memory_format=torch.channels_last) for part in (s, factor))
             ready = torch.ops.mkldnn._reorder_convolution_weight(weight, *options, [1, 2, 4, 4])
             return torch.allclose(_times(s, factor, ready, *options), F.conv2d(s, weight, padding=1) * factor)
+    except (AttributeError, RuntimeError, TypeError):
+        return False
+
+
+@cache
+def _multiplies_rows() -> bool:
+    """The same of a linear layer."""
+    x, matrix, factor = torch.rand(6, 16), torch.rand(5, 16), torch.rand(6, 5)
+    try:
+        with torch.inference_mode():
+            ready = torch.ops.mkldnn._reorder_linear_weight(matrix, 6)
+            y = torch.ops.mkldnn._linear_pointwise.binary(x, factor, ready, None, "mul")
+            return torch.allclose(y, F.linear(x, matrix) * factor)
     except (AttributeError, RuntimeError, TypeError):
         return False
 

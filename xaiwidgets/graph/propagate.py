@@ -150,7 +150,7 @@ class Propagator:
     def _site(self, record: Record, index: int, wanted: Sequence[bool]) -> Site:
         operation, rule = self.graph.operations[index], self.rules[index]
         inputs = operation.inputs
-        all_inputs = rule is not None and rule.needs_inputs
+        all_inputs = (rule is not None and rule.needs_inputs) or self.forms.factored[index]
         return Site(
             operation,
             tuple(record.values.get(i) if all_inputs or self._recorded(record, i) else None for i in inputs),
@@ -198,10 +198,12 @@ class Propagator:
                 record, start, lambda part, i, begun: self.down(part, begun, to, conditions.image(i), **options)
             )
         given = {self.index(name): tensor for name, tensor in start.items()}
-        state = {index: self.forms.begun(tensor, record.values.get(index), index) for index, tensor in given.items()}
+        forms = self.forms.given_at(given)
+        state = {index: forms.begun(tensor, record.values.get(index), index) for index, tensor in given.items()}
         targets = {self.index(name): name for name in to}
         rows = max(conditions.rows, *(tensor.shape[0] for tensor in state.values()))
-        fixed: dict[str, Any] = {"targets": targets, "leads": self._leads(targets), "stop": stop, "trace": trace}
+        leads = self._leads(targets)
+        fixed: dict[str, Any] = {"targets": targets, "leads": leads, "stop": stop, "trace": trace, "forms": forms}
         top = first = max(state)
         if chunk is None or rows <= chunk:
             found = self._descend(record, state, range(top, -1, -1), conditions, **fixed)
@@ -220,7 +222,7 @@ class Propagator:
                 index: torch.cat([_at_least(part[index], min(chunk, rows - i * chunk)) for i, part in enumerate(parts)])
                 for index in parts[0]
             }
-        if first in found and self.forms.factored[first] and first not in conditions.masks:
+        if first in found and forms.factored[first] and first not in conditions.masks:
             # What was given is what is there, at an entry of zero too.
             found[first] = given[first].expand_as(found[first])
         result: dict[str | int, Tensor] = {}
@@ -252,6 +254,7 @@ class Propagator:
         leads: Sequence[bool],
         stop: bool,
         trace: Trace | None,
+        forms: Forms,
     ) -> dict[int, Tensor]:
         """Carry the relevance in `state` down the operations of `walk`; `state` keeps what lies below."""
         found: dict[int, Tensor] = {}
@@ -265,28 +268,28 @@ class Propagator:
             if index in conditions.masks:
                 relevance = relevance * conditions.masks[index]
             if index in targets:
-                found[index] = self.forms.relevance(relevance, record.values.get(index), index)
+                found[index] = forms.relevance(relevance, record.values.get(index), index)
                 if stop:
                     continue
             operation, rule = self.graph.operations[index], self.rules[index]
             if rule is None or not any(leads[i] for i in operation.inputs):
                 continue
-            site, factor = self._site(record, index, leads), self.forms.factored[index]
+            site, factor = self._site(record, index, leads), forms.factored[index]
             given = rule.down_factor(relevance, site) if factor else rule.down(relevance, site)
             fresh = rule.fresh_factor if factor else rule.fresh
             shares = []
             for source, share in zip(operation.inputs, given, strict=True):
-                shares.append(self.forms.handed(share, record.values.get(source), source, factor=factor, fresh=fresh))
+                shares.append(forms.handed(share, record.values.get(source), source, factor=factor, fresh=fresh))
             if trace is not None:
                 seen = zip(operation.inputs, shares, strict=True)
                 trace(
                     index,
-                    self.forms.told(relevance, record.values.get(index), index),
-                    [self.forms.told(share, record.values.get(source), source) for source, share in seen],
+                    forms.told(relevance, record.values.get(index), index),
+                    [forms.told(share, record.values.get(source), source) for source, share in seen],
                 )
             for source, share in zip(operation.inputs, shares, strict=True):
                 if share is not None and leads[source]:
-                    alone = fresh or self.forms.factored[source] != factor
+                    alone = fresh or forms.factored[source] != factor
                     hand_over(state, own, source, share, record.shapes[source], fresh=alone)
         return found
 
@@ -309,10 +312,9 @@ class Propagator:
         if record.parts:
             return _image_by_image(record, start, lambda part, i, begun: self.up(part, begun, to, conditions.image(i)))
         given = {self.index(name): tensor for name, tensor in start.items()}
-        state = {
-            index: self.forms.relevance(tensor, record.values.get(index), index) for index, tensor in given.items()
-        }
         targets = {self.index(name): name for name in to}
+        forms = self.forms.given_at(targets)
+        state = {index: forms.relevance(tensor, record.values.get(index), index) for index, tensor in given.items()}
         last, lowest = max(targets), min(given)
         reader = [0] * len(self.graph.operations)
         for operation in self.graph.operations[: last + 1]:
@@ -324,9 +326,9 @@ class Propagator:
             index, rule = operation.index, self.rules[operation.index]
             value = state.pop(index, None)
             if rule is not None and self.carries[index]:
-                factor = self.forms.factored[index]
+                factor = forms.factored[index]
                 below = [
-                    self.forms.lifted(state.get(source), record.values.get(source), source, factor=factor)
+                    forms.lifted(state.get(source), record.values.get(source), source, factor=factor)
                     if self.carries[source]
                     else None
                     for source in operation.inputs
@@ -340,7 +342,7 @@ class Propagator:
                     value = value * conditions.masks[index]
                 state[index] = value
                 if index in targets:
-                    back = self.forms.begun(value, record.values.get(index), index)
+                    back = forms.begun(value, record.values.get(index), index)
                     # As `down` has it: what was given is what is there.
                     found[targets[index]] = given[index] if index == lowest and index not in conditions.masks else back
             for source in operation.inputs:

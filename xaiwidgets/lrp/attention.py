@@ -230,11 +230,13 @@ class FusedAttention(Local):
         return self._factors_down(factor, at)
 
     def _factors_down(self, factor: Tensor, at: Site) -> list[Tensor | None]:
-        q, k, v = at.inputs[:3]
+        # In memory of their own once, not at every product; what only scales goes to the small tensors.
+        q, k, factor = at.inputs[0].contiguous(), at.inputs[1].contiguous(), factor.contiguous()
         weights, quarter = self._plain_weights(at), _scale(at) / 4
+        # What the weights of a query have in all is Σ_j w_j (f · v_j) = f · o: a sum over features, of which there are fewer than keys.
+        whole = (factor * at.output).sum(-1, keepdim=True).mul_(quarter)
+        r = (factor @ (at.inputs[2] * quarter).mT).sub_(whole).mul_(weights)
         shares: list[Tensor | None] = [None] * len(at.inputs)
-        r = (factor @ v.mT).mul_(weights)
-        r.addcmul_(weights, r.sum(-1, keepdim=True), value=-1).mul_(quarter)
         shares[0], shares[1], shares[2] = r @ k, r.mT @ q, (weights.mT @ factor).mul_(0.5)
         return shares
 

@@ -117,10 +117,10 @@ class _Chunk:
     finite: Tensor
 
 
-_KEPT = 2**23
+_KEPT = 10 * 2**20
 """Bytes of the largest value with which the memory of a pass stays with the process. glibc gives back what is free at its end when that
 exceeds twice the largest piece it had, and takes larger ones than 32 MiB from the system each time, page by page."""
-_FEWEST = 4
+_FEWEST = 6
 
 
 def images_at_once(propagator: Propagator, x: Tensor, batch: int) -> int:

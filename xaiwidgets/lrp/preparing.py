@@ -19,8 +19,8 @@ from torch import Tensor
 
 from xaiwidgets.errors import unknown
 from xaiwidgets.graph import Graph, GraphError, Operation, Propagator, Value
-from xaiwidgets.graph.kinds import KEEPS_SIGN, NEVER_NEGATIVE, kind_of, offset_of
-from xaiwidgets.graph.local import Local, Pass, Surroundings
+from xaiwidgets.graph.kinds import GATES, KEEPS_SIGN, NEVER_NEGATIVE, kind_of, offset_of
+from xaiwidgets.graph.local import Gate, Local, Pass, Surroundings
 from xaiwidgets.graph.moves import Move
 from xaiwidgets.graph.operation import argument, constants_in
 from xaiwidgets.lrp.attention import FusedAttention, MatrixProduct, Softmax
@@ -218,7 +218,9 @@ def _sum(operation: Operation, composite: Composite) -> Local:
 
 def _pass(operation: Operation, composite: Composite) -> Local:
     offset = None if composite.zero_bias else offset_of(operation)
-    return Pass() if offset is None else Shifted(offset, composite.stabiliser)
+    if offset is None:
+        return Gate() if operation.target in GATES else Pass()
+    return Shifted(offset, composite.stabiliser)
 
 
 def _norm(operation: Operation, composite: Composite) -> Local:
