@@ -18,6 +18,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from xaiwidgets.graph.winograd import Winograd, pays
+
 __all__ = ["convolution", "convolution_transposed", "linear", "linear_transposed", "worthwhile"]
 
 AS_IT_IS: tuple[str, list[Any], str] = ("none", [], "")  # no step fused to the result
@@ -145,7 +147,7 @@ def _spread(dense: _Dense, stride: Sequence[int]) -> Callable[..., Tensor]:
 def _mirrored(weight: Tensor, like: Tensor, padding: list[int], dilation: Sequence[int]) -> Callable[..., Tensor]:
     """Without strides, Wᵀ s is a convolution with the mirrored kernels, to whose results the kernel multiplies a factor while they are
     at hand: reading and writing all of them once more takes as long as a 1×1 convolution."""
-    ones = [1] * len(padding)
+    ones, (outputs, channels) = [1] * len(padding), weight.shape[:2]
     ready = torch.ops.mkldnn._reorder_convolution_weight(
         weight.transpose(0, 1).flip(*range(2, weight.ndim)).contiguous(),
         padding,
@@ -155,12 +157,19 @@ def _mirrored(weight: Tensor, like: Tensor, padding: list[int], dilation: Sequen
         [1, *like.shape[-3:]],
     )
     options = (padding, ones, dilation, 1)
+    small = weight.dtype == torch.float32 and tuple(weight.shape[2:]) == (3, 3) and max(dilation) == 1
+    fewer: list[Winograd] = []  # made when it first pays
 
     def transposed(s: Tensor, lost: list[int], factor: Tensor | None = None) -> Tensor:
+        height, width = (size + 2 * edge - 2 for size, edge in zip(s.shape[2:], padding, strict=True))
+        if small and pays(outputs, channels, len(s), height, width):
+            fewer[:] = fewer or [Winograd(ready.to_dense(), (padding[0], padding[1]))]
+            result = fewer[0](s)
+            return result if factor is None else result.mul_(factor)
         # One pixel has little to read once more, and strides that the kernel of torch 2.6 refuses.
         one = s.shape[-2:].numel() == 1
         if factor is None or one or not factor.is_contiguous(memory_format=torch.channels_last):
-            result: Tensor = torch.ops.mkldnn._convolution_pointwise(s, ready, None, *options, *AS_IT_IS)
+            result = torch.ops.mkldnn._convolution_pointwise(s, ready, None, *options, *AS_IT_IS)
             return result if factor is None else result.mul_(factor)
         return _times(s, factor, ready, *options)
 
