@@ -127,7 +127,7 @@ def _lrp(network: Network, x: Tensor, target: int, small: bool) -> list[Contesta
     found = [Contestant(OURS, lambda: lrp(x, target).relevance)]
     if network.family != "convnext" and find_spec("zennit"):
         found.append(Contestant("zennit", _zennit(network, x, target), 5e-3))
-    if network.family == "vgg" and find_spec("autolrp"):
+    if network.family != "convnext" and find_spec("autolrp"):
         # z⁺ and ε by its own rules: its numbers are others than zennit's and ours, so that only the time can be compared.
         found.append(Contestant("autoLRP", _auto(network, x, target)))
     return found
@@ -155,7 +155,8 @@ def _zennit(network: Network, x: Tensor, target: int) -> Callable[[], Tensor]:
 def _auto(network: Network, x: Tensor, target: int) -> Callable[[], Tensor]:
     import autolrp
 
-    config = autolrp.LRPConfig(rule={**autolrp.BASE, "ConvolutionBackward": "zplus"})
+    own = autolrp.ATTNLRP if network.family == "vit" else {"ConvolutionBackward": "zplus"}
+    config = autolrp.LRPConfig(rule={**autolrp.BASE, **own})
     copied = copy.deepcopy(network.module)
 
     def run() -> Tensor:
@@ -178,6 +179,9 @@ def _attention(network: Network, x: Tensor, target: int, small: bool) -> list[Co
 
         # Its ε has no sign: equal in float64 with ε near zero, as `attention` shows; here as near as that leaves them.
         found.append(Contestant("lxt", lambda: by_lxt(rules, network.module, x, target), 0.3))
+    if find_spec("autolrp"):
+        # Its rule for attention gives other numbers than a computation by hand, which ours agrees with.
+        found.append(Contestant("autoLRP", _auto(network, x, target)))
     return found
 
 

@@ -31,6 +31,7 @@ class Factor:
 
 
 Carried = Tensor | Factor
+_PIECE = 2**18
 
 
 def relevance_of(carried: Carried) -> Tensor:
@@ -45,9 +46,9 @@ def total(carried: Carried) -> Tensor:
     factor, value = carried.factor, carried.value
     whole = factor.is_contiguous() and value.is_contiguous() and value.ndim > 1 and factor.dtype == value.dtype
     if len(factor) == 1 and whole and value.device.type == "cpu":
-        # One reading of each, without the product in memory; image by image, so that sums stay short.
-        images = zip(factor[0].flatten(1), value.flatten(1), strict=True)
-        return torch.stack([torch.dot(mine, its) for mine, its in images]).sum()
+        # One reading of each, without the product in memory; in pieces, so that sums stay short.
+        pieces = zip(factor.view(-1).split(_PIECE), value.view(-1).split(_PIECE), strict=True)
+        return torch.stack([torch.dot(mine, its) for mine, its in pieces]).sum()
     return (factor * value).sum()
 
 
