@@ -118,7 +118,7 @@ class _Dense:
         else:
             y = torch.ops.mkldnn._linear_pointwise(rows, self.matrix, bias, *AS_IT_IS)
         y = y if factors is None else y.mul_(factors)
-        return y.view(*cells, -1).permute(0, 3, 1, 2)
+        return y.view(*cells, y.shape[-1]).permute(0, 3, 1, 2)
 
 
 def _pixels(x: Tensor) -> Tensor:
