@@ -47,8 +47,10 @@ class Account:
         if leaks or index in self._names or index == graph.output:
             arrived = total(relevance) if arrived is None else arrived
             self.arrived[index] = self.arrived.get(index, 0) + arrived
-        sources = [i for i, share in zip(graph.operations[index].inputs, shares, strict=True) if share is not None]
-        given = [share for share in shares if share is not None]
+        # What is handed to a constant, such as queries that were learned, goes nowhere.
+        handed = zip(graph.operations[index].inputs, shares, strict=True)
+        parts = [(i, share) for i, share in handed if share is not None and self.propagator.carries[i]]
+        sources, given = [i for i, _ in parts], [share for _, share in parts]
         if arrived is None:
             self._handed.update(dict.fromkeys(sources))
             return
