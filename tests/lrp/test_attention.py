@@ -222,12 +222,13 @@ def test_factors_are_parts_of_the_gradient(name: str, rows: int, scale: float | 
 
 
 class Shared(nn.Module):
-    """Queries that were learned, keys and values that heads share, or queries, keys and values that are one."""
+    """Queries, keys or values that were learned, keys and values that heads share, or queries, keys and values that are one."""
 
-    def __init__(self, kind: str) -> None:
+    def __init__(self, kind: str, fused: bool = True) -> None:
         super().__init__()
         torch.manual_seed(0)
-        self.kind, self.patch, self.query = kind, nn.Conv2d(3, 16, 4, 4), nn.Parameter(torch.randn(1, 2, 3, 8))
+        self.kind, self.fused, self.patch = kind, fused, nn.Conv2d(3, 16, 4, 4)
+        self.query, self.value = nn.Parameter(torch.randn(1, 2, 3, 8)), nn.Parameter(torch.randn(1, 1, 4, 12))
         self.q, self.k, self.v, self.head = nn.Linear(16, 16), nn.Linear(16, 8), nn.Linear(16, 12), nn.Linear(24, 4)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -239,11 +240,41 @@ class Shared(nn.Module):
             q = self.query
         elif self.kind == "of one image":
             q = self.query.expand(len(x), -1, -1, -1)
-        y = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
+        elif self.kind == "keys":
+            k = self.query
+            v = v.expand(-1, 2, -1, -1)[:, :, :3]
+        elif self.kind == "values":
+            v = self.value
+        elif self.kind == "weights":
+            q, k = self.query, self.value[..., :8]
+        y = F.scaled_dot_product_attention(q, k, v) if self.fused else (q @ k.mT * 8**-0.5).softmax(-1) @ v
+        y = y.transpose(1, 2).flatten(2)
         return self.head(F.pad(y, (0, 24 - y.shape[-1]))[:, 0])
 
 
-@pytest.mark.parametrize("kind", ["heads", "one", "learned", "of one image"])
+KINDS = ["heads", "one", "learned", "of one image", "keys", "values", "weights"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "composite"),
+    [(kind, "attn_lrp") for kind in KINDS] + [(kind, "cp_lrp") for kind in KINDS if kind != "values"],
+)
+def test_fused_attention_is_its_steps(composite: str, kind: str, case: tuple[Tensor, Tensor]) -> None:
+    """Where one of two that are multiplied is a constant, the other takes all."""
+    x, r = case
+    exact = replace(make_composite(composite, epsilon=EPSILON), stabiliser=EPSILON)
+    found = []
+    for fused_ in (True, False):
+        net = Shared(kind, fused_).double().eval()
+        graph = export(net, x)
+        assert any(o.target == "scaled_dot_product_attention" for o in graph.operations) == fused_
+        propagator = Propagator(graph, assign(exact, graph))
+        found.append(propagator.down(propagator.record(x), {"output": r})["input"])
+    assert found[1].abs().max() > 0
+    assert float((found[0] - found[1]).abs().max()) <= 1e-8 * float(found[1].abs().max())
+
+
+@pytest.mark.parametrize("kind", KINDS[:4])
 @pytest.mark.parametrize("composite", ["attn_lrp", "cp_lrp", "gradient_x_input"])
 def test_shared_and_constant_tokens(composite: str, kind: str, case: tuple[Tensor, Tensor]) -> None:
     net, (x, r) = Shared(kind).double().eval(), case
