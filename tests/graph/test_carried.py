@@ -224,6 +224,32 @@ def test_a_start_in_the_middle_arrives_whole(name: str, start: str, rows: int, x
     torch.testing.assert_close(up, whole, rtol=1e-9, atol=1e-9)
 
 
+class OneImage(Gated):
+    """A batch of one, which is written into the graph."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.drop(self.activation(self.wide(self.patch(x).flatten(2).transpose(1, 2))))
+        return self.head(self.mix(y.reshape(len(x), 2, 2, 12).permute(0, 3, 1, 2)).flatten(1))
+
+
+def test_starts_in_the_middle_of_single_images_arrive_whole(x: Tensor) -> None:
+    composite = replace(make_composite("attn_lrp", epsilon=SMALL), stabiliser=SMALL)
+    single, _ = propagators(OneImage(F.hardswish).double().eval(), x, composite)
+    every, _, at = gated("hardswish", x)
+    assert single.graph.single
+    record, whole = single.record(x), every.record(x)
+    assert len(record.parts) == 2
+    v = torch.randn(2, *x.shape, dtype=torch.float64)
+    for name, target in (("gate", "hardswish"), ("dropout", "dropout"), ("permute", "permute"), ("mix", "conv2d")):
+        place = max(operation.index for operation in single.graph.operations if operation.target == target)
+        given = torch.randn(3, *whole.shapes[at[name]], dtype=torch.float64)
+        down = single.down(record, {place: given}, ["wide", "input"])
+        for layer, expected in every.down(whole, {at[name]: given}, ["wide", "input"]).items():
+            torch.testing.assert_close(down[layer], expected, rtol=1e-9, atol=1e-9)
+        up, sent = single.up(record, {"input": v}, [place])[place], every.up(whole, {"input": v}, [at[name]])[at[name]]
+        torch.testing.assert_close(up, sent, rtol=1e-9, atol=1e-9)
+
+
 def test_starts_at_several_values_add_up(x: Tensor) -> None:
     found, _, at = gated("hardswish", x)
     record = found.record(x)
