@@ -149,10 +149,11 @@ def test_parts_and_repeats_of_tensors_are_read_rightly(operators: str) -> None:
         assert weights.transpose(none[None], (0, 48, 6, 5), many[:0, :48]).shape == (1, 0, 48, 6, 5)
 
 
-@pytest.mark.parametrize("one", [True, False])
-def test_a_factor_of_one_pixel_is_that_of_all(one: bool, operators: str) -> None:
+@pytest.mark.parametrize("size", [(1, 1), (4, 5)])
+@pytest.mark.parametrize("stride", [1, 2])
+def test_a_factor_of_one_pixel_is_that_of_all(stride: int, size: tuple[int, int], operators: str) -> None:
     """Bounds of pixels are."""
-    layer, x = pixelwise(inputs=3, outputs=400), values(1, 3, *((1, 1) if one else (4, 5)))
+    layer, x = pixelwise(stride, inputs=3, outputs=400), values(1, 3, *size)
     with torch.no_grad():
         s = values(1, *layer(x).shape, seed=1)
     _, back = ways(layer, x, s)
