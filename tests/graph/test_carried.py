@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from tests.lrp.tiny import TinyViT
 from xaiwidgets.graph import Propagator, export
 from xaiwidgets.graph.carried import Forms, relevance_of, total
-from xaiwidgets.graph.local import Site
+from xaiwidgets.graph.kinds import GATES
+from xaiwidgets.graph.local import Gate, Local, Pass, Site
+from xaiwidgets.graph.propagate import Masks
 from xaiwidgets.lrp import LRP, Composite, assign, make_composite
 from xaiwidgets.lrp.treatments import Share
 
@@ -133,3 +136,162 @@ def test_one_s_own_way_down_is_gone(x: Tensor) -> None:
     halved, expected, whole = (p.down(p.record(x), start)["input"] for p in (found, plain, default))
     torch.testing.assert_close(halved, expected, rtol=1e-3, atol=1e-6)
     assert float((halved - whole).norm() / whole.norm()) > 0.3
+
+
+class Gated(nn.Module):
+    """An activation x g(x) between linear steps, with what only moves on either side of it."""
+
+    def __init__(self, activation: Callable[[Tensor], Tensor], level: bool = False) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.patch, self.wide, self.drop = nn.Conv2d(3, 8, 4, 4), nn.Linear(8, 12), nn.Dropout(0.1)
+        self.mix, self.head, self.activation = nn.Conv2d(12, 10, 1), nn.Linear(40, 4), activation
+        with torch.no_grad():
+            self.wide.bias[:2] = -900.0  # where the activation is nothing, exactly
+            if level:
+                self.wide.weight[2], self.wide.bias[2] = 0.0, 0.0
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.drop(self.activation(self.wide(self.patch(x).flatten(2).transpose(1, 2))))
+        return self.head(self.mix(y.unflatten(1, (2, 2)).permute(0, 3, 1, 2)).flatten(1))
+
+
+ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
+    "gelu": F.gelu,
+    "tanh": nn.GELU("tanh"),
+    "silu": F.silu,
+    "mish": F.mish,
+    "hardswish": F.hardswish,
+    "in place": nn.SiLU(inplace=True),
+}
+
+
+def gated(
+    name: str, x: Tensor, level: bool = False, treatments: dict[str, Any] | None = None
+) -> tuple[Propagator, Propagator, dict[str, int]]:
+    """With factors and without, and where the first step of each name stands."""
+    composite = replace(make_composite("attn_lrp", epsilon=SMALL), stabiliser=SMALL, treatments=treatments or {})
+    found, plain = propagators(Gated(ACTIVATIONS[name], level).double().eval(), x, composite)
+    places = {operation.target: operation.index for operation in reversed(found.graph.operations)}
+    [places["gate"]] = [places[target] for target in GATES & places.keys()]
+    return found, plain, places | {"wide": found.index("wide"), "mix": found.index("mix")}
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+@pytest.mark.parametrize("name", ACTIVATIONS)
+def test_what_passes_a_gate_is_as_without_factors(name: str, rows: int, x: Tensor) -> None:
+    found, plain, at = gated(name, x, level=True)
+    assert isinstance(found.rules[at["gate"]], Gate)
+    assert found.forms.factored[at["gate"]]
+    layers = range(len(found.carries))
+    for memory in (False, True, True):
+        record, every = found.record(x, memory=memory), plain.record(x, layers)
+        assert (every.values[at["gate"]] == 0).any()
+        assert (every.values[at["wide"]] == 0).any()
+        start = torch.randn(rows, 2, 4, dtype=torch.float64)
+        downs = [p.down(values, {"output": start}, layers) for p, values in ((found, record), (plain, every))]
+        for index in layers:
+            torch.testing.assert_close(downs[0][index], downs[1][index], rtol=1e-9, atol=1e-9)
+        v = torch.randn_like(downs[0][0])
+        for up in (found.up(record, {"input": v})["output"], plain.up(every, {"input": v})["output"]):
+            assert float((up * start).sum()) == pytest.approx(float((v * downs[0][0]).sum()), rel=1e-9, abs=1e-9)
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+@pytest.mark.parametrize("start", ["gate", "dropout", "unflatten", "permute", "mix", "transpose"])
+@pytest.mark.parametrize("name", ["gelu", "silu", "mish", "hardswish"])
+def test_a_start_in_the_middle_arrives_whole(name: str, start: str, rows: int, x: Tensor) -> None:
+    found, plain, at = gated(name, x)
+    place = at[start]
+    assert found.forms.factored[place]
+    record, every = found.record(x), plain.record(x, [place])
+    assert (every.values[place] == 0).any() == (start not in {"mix", "transpose"})
+    given = torch.randn(rows, *record.shapes[place], dtype=torch.float64)
+    between = [at[step] for step in ("wide", "gate", "dropout", "unflatten") if at[step] <= place]
+    down, expected = (
+        p.down(values, {place: given}, [*between, "input"]) for p, values in ((found, record), (plain, every))
+    )
+    for target in down:
+        torch.testing.assert_close(down[target], expected[target], rtol=1e-9, atol=1e-9)
+    if start != "mix":
+        for index in between:
+            assert float(down[index].sum()) == pytest.approx(float(given.sum()), abs=1e-9)
+    v = torch.randn_like(down["input"])
+    up = found.up(record, {"input": v}, [place])[place]
+    assert float((up * given).sum()) == pytest.approx(float((v * down["input"]).sum()), rel=1e-9, abs=1e-9)
+    # Entry by entry: what an entry of zero there would send counts as well.
+    whole = plain.up(every, {"input": v}, [place])[place]
+    torch.testing.assert_close(up, whole, rtol=1e-9, atol=1e-9)
+
+
+class OneImage(Gated):
+    """A batch of one, which is written into the graph."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.drop(self.activation(self.wide(self.patch(x).flatten(2).transpose(1, 2))))
+        return self.head(self.mix(y.reshape(len(x), 2, 2, 12).permute(0, 3, 1, 2)).flatten(1))
+
+
+def test_starts_in_the_middle_of_single_images_arrive_whole(x: Tensor) -> None:
+    composite = replace(make_composite("attn_lrp", epsilon=SMALL), stabiliser=SMALL)
+    single, _ = propagators(OneImage(F.hardswish).double().eval(), x, composite)
+    every, _, at = gated("hardswish", x)
+    assert single.graph.single
+    record, whole = single.record(x), every.record(x)
+    assert len(record.parts) == 2
+    v = torch.randn(2, *x.shape, dtype=torch.float64)
+    for name, target in (("gate", "hardswish"), ("dropout", "dropout"), ("permute", "permute"), ("mix", "conv2d")):
+        place = max(operation.index for operation in single.graph.operations if operation.target == target)
+        given = torch.randn(3, *whole.shapes[at[name]], dtype=torch.float64)
+        down = single.down(record, {place: given}, ["wide", "input"])
+        for layer, expected in every.down(whole, {at[name]: given}, ["wide", "input"]).items():
+            torch.testing.assert_close(down[layer], expected, rtol=1e-9, atol=1e-9)
+        up, sent = single.up(record, {"input": v}, [place])[place], every.up(whole, {"input": v}, [at[name]])[at[name]]
+        torch.testing.assert_close(up, sent, rtol=1e-9, atol=1e-9)
+
+
+def test_starts_at_several_values_add_up(x: Tensor) -> None:
+    found, _, at = gated("hardswish", x)
+    record = found.record(x)
+    starts = {
+        place: torch.randn(rows, *record.shapes[place], dtype=torch.float64)
+        for place, rows in ((found.graph.output, 1), (at["permute"], 3), (at["gate"], 1))
+    }
+    together = found.down(record, starts)["input"]
+    apart = [found.down(record, {place: given})["input"] for place, given in starts.items()]
+    assert together.shape[0] == 3
+    torch.testing.assert_close(together, apart[0] + apart[1] + apart[2], rtol=1e-9, atol=1e-9)
+
+
+def test_conditions_at_a_gate_are_as_without_factors(x: Tensor) -> None:
+    found, plain, at = gated("gelu", x)
+    mask = (torch.rand(3, 1, 1, 12, generator=torch.Generator().manual_seed(4)) > 0.5).double()
+    start = torch.randn(1, 2, 4, dtype=torch.float64)
+    for place in ("gate", "wide", "dropout"):
+        limits = Masks({at[place]: mask})
+        both = [p.down(p.record(x), {"output": start}, [at[place], "input"], limits) for p in (found, plain)]
+        chunked = found.down(found.record(x, memory=True), {"output": start}, [at[place], "input"], limits, chunk=2)
+        for target, expected in both[1].items():
+            assert expected.shape[0] == 3
+            torch.testing.assert_close(both[0][target], expected, rtol=1e-9, atol=1e-9)
+            torch.testing.assert_close(chunked[target], expected, rtol=1e-9, atol=1e-9)
+
+
+class Halved(Gate):
+    """One's own, which says what goes down and nothing of factors."""
+
+    def down(self, relevance: Tensor, at: Site) -> list[Any]:
+        return [0.5 * share for share in super().down(relevance, at)]  # type: ignore[operator]
+
+
+@pytest.mark.parametrize(("own", "factored"), [(Halved, False), (Pass, False), (Gate, True)])
+def test_one_s_own_gate_is_gone_through(own: type[Local], factored: bool, x: Tensor) -> None:
+    found, plain, at = gated("silu", x, treatments={"silu": lambda operation, place: own()})
+    assert found.forms.factored[at["gate"]] is factored
+    start = torch.randn(1, 2, 4, dtype=torch.float64)
+    wide, gate, inputs = at["wide"], at["gate"], 0
+    down, expected = (p.down(p.record(x), {"output": start}, [gate, wide, inputs]) for p in (found, plain))
+    for target in down:
+        torch.testing.assert_close(down[target], expected[target], rtol=1e-9, atol=1e-9)
+    part = float(down[wide].sum()) / float(down[gate].sum())
+    assert part == pytest.approx(0.5 if own is Halved else 1.0)

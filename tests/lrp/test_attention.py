@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -12,7 +13,9 @@ from torch import Tensor, nn
 
 from tests.lrp.tiny import TinyViT
 from xaiwidgets.graph import Propagator, conditions, export
+from xaiwidgets.graph.local import Site
 from xaiwidgets.lrp import assign, make_composite
+from xaiwidgets.lrp.attention import FusedAttention
 
 EPSILON = 1e-14
 
@@ -152,3 +155,144 @@ def test_heads_are_concepts(fused: bool, case: tuple[Tensor, Tensor]) -> None:
     found = propagator.down(record, {"output": r}, ["input"], limits)["input"]
     assert found[2].abs().max() > 0
     assert torch.allclose(found[0] + found[1], found[2], atol=1e-10)
+
+
+SHAPES: dict[str, tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]] = {
+    "as many": ((2, 3, 5, 4), (2, 3, 5, 4), (2, 3, 5, 4)),
+    "fewer queries": ((2, 3, 1, 4), (2, 3, 7, 4), (2, 3, 7, 6)),
+    "fewer keys": ((1, 2, 9, 4), (1, 2, 2, 4), (1, 2, 2, 3)),
+    "one key": ((2, 2, 3, 4), (2, 2, 1, 4), (2, 2, 1, 4)),
+    "one feature": ((2, 2, 3, 1), (2, 2, 4, 1), (2, 2, 4, 1)),
+    "no heads": ((2, 6, 4), (2, 5, 4), (2, 5, 8)),
+    "windows": ((2, 2, 2, 4, 3), (2, 2, 2, 4, 3), (2, 2, 2, 4, 3)),
+}
+
+
+def fused(shapes: tuple[tuple[int, ...], ...], scale: float | None, kept: bool) -> tuple[Site, Callable[..., Tensor]]:
+    """Attention of any tensors, laid out as projections leave them, with what torch has for it."""
+
+    class Attend(nn.Module):
+        def forward(self, x: Tensor) -> Tensor:
+            return F.scaled_dot_product_attention(x, x, x, scale=scale)
+
+    draw = torch.Generator().manual_seed(3)
+    # A value that all keys share is what a query's weights add up to.
+    q, k, v = (torch.randn(shape, dtype=torch.float64, generator=draw) for shape in shapes)
+    q, k, v = (x.transpose(1, 2).contiguous().transpose(1, 2) for x in (q, k, v + 50))
+    operation = export(Attend(), torch.randn(2, 2, 3, 4)).operations[-1]
+    assert operation.target == "scaled_dot_product_attention"
+
+    def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        return F.scaled_dot_product_attention(q, k, v, scale=scale)
+
+    output, every = attend(q, k, v), (True, True, True)
+    memory: dict[Any, Any] | None = {} if kept else None
+    site = Site(operation, (q, k, v), output, shapes, tuple(output.shape), every, every, len(q), memory)
+    return site, attend
+
+
+@pytest.mark.parametrize("scale", [None, 0.3])
+@pytest.mark.parametrize("rows", [1, 3])
+@pytest.mark.parametrize("name", SHAPES)
+def test_factors_are_parts_of_the_gradient(name: str, rows: int, scale: float | None) -> None:
+    """With R = f ⊙ o, half goes to the values, f_v = ∂(f·o)/∂v / 2, and a quarter each to queries and keys: those products are halved
+    once more."""
+    for kept in (True, False):
+        at, attend = fused(SHAPES[name], scale, kept)
+        f = torch.randn(rows, *at.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(4))
+        f = f.transpose(-2, -1).contiguous().transpose(-2, -1)
+        leaves = [x.clone().requires_grad_() for x in at.inputs]
+        gradients = [torch.autograd.grad(attend(*leaves), leaves, row) for row in f]
+        expected = [torch.stack([g[i] for g in gradients]) * part for i, part in enumerate((0.25, 0.25, 0.5))]
+        rule, given = FusedAttention(epsilon=EPSILON), f.clone()
+        found = rule.down_factor(f, at)
+        assert torch.equal(f, given)
+        for mine, theirs in zip(found, expected, strict=True):
+            assert isinstance(mine, Tensor)
+            torch.testing.assert_close(mine, theirs, rtol=1e-9, atol=1e-10)
+        # The same as relevance.
+        for mine, theirs, x in zip(rule.down(f * at.output, at), expected, at.inputs, strict=True):
+            assert isinstance(mine, Tensor)
+            torch.testing.assert_close(mine, theirs * x, rtol=1e-9, atol=1e-8)
+        above = [torch.randn_like(part) for part in expected]
+        for asked in ((0, 1, 2), (0,), (1,), (2,), (0, 2), (0, 1)):
+            up = rule.up_factor([v if i in asked else None for i, v in enumerate(above)], at)
+            sent = sum(float((above[i] * expected[i]).sum()) for i in asked)
+            assert float((up * f).sum()) == pytest.approx(sent, rel=1e-9, abs=1e-9)
+
+
+class Shared(nn.Module):
+    """Queries, keys or values that were learned, keys and values that heads share, or queries, keys and values that are one."""
+
+    def __init__(self, kind: str, fused: bool = True) -> None:
+        super().__init__()
+        torch.manual_seed(0)
+        self.kind, self.fused, self.patch = kind, fused, nn.Conv2d(3, 16, 4, 4)
+        self.query, self.value = nn.Parameter(torch.randn(1, 2, 3, 8)), nn.Parameter(torch.randn(1, 1, 4, 12))
+        self.q, self.k, self.v, self.head = nn.Linear(16, 16), nn.Linear(16, 8), nn.Linear(16, 12), nn.Linear(24, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        tokens = self.patch(x).flatten(2).transpose(1, 2)
+        q, k, v = self.q(tokens).unflatten(-1, (2, 8)).transpose(1, 2), self.k(tokens)[:, None], self.v(tokens)[:, None]
+        if self.kind == "one":
+            k = v = q
+        elif self.kind == "learned":
+            q = self.query
+        elif self.kind == "of one image":
+            q = self.query.expand(len(x), -1, -1, -1)
+        elif self.kind == "keys":
+            k = self.query
+            v = v.expand(-1, 2, -1, -1)[:, :, :3]
+        elif self.kind == "values":
+            v = self.value
+        elif self.kind == "weights":
+            q, k = self.query, self.value[..., :8]
+        y = F.scaled_dot_product_attention(q, k, v) if self.fused else (q @ k.mT * 8**-0.5).softmax(-1) @ v
+        y = y.transpose(1, 2).flatten(2)
+        return self.head(F.pad(y, (0, 24 - y.shape[-1]))[:, 0])
+
+
+KINDS = ["heads", "one", "learned", "of one image", "keys", "values", "weights"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "composite"),
+    [(kind, "attn_lrp") for kind in KINDS] + [(kind, "cp_lrp") for kind in KINDS if kind != "values"],
+)
+def test_fused_attention_is_its_steps(composite: str, kind: str, case: tuple[Tensor, Tensor]) -> None:
+    """Where one of two that are multiplied is a constant, the other takes all."""
+    x, r = case
+    exact = replace(make_composite(composite, epsilon=EPSILON), stabiliser=EPSILON)
+    found = []
+    for fused_ in (True, False):
+        net = Shared(kind, fused_).double().eval()
+        graph = export(net, x)
+        assert any(o.target == "scaled_dot_product_attention" for o in graph.operations) == fused_
+        propagator = Propagator(graph, assign(exact, graph))
+        found.append(propagator.down(propagator.record(x), {"output": r})["input"])
+    assert found[1].abs().max() > 0
+    assert float((found[0] - found[1]).abs().max()) <= 1e-8 * float(found[1].abs().max())
+
+
+@pytest.mark.parametrize("kind", KINDS[:4])
+@pytest.mark.parametrize("composite", ["attn_lrp", "cp_lrp", "gradient_x_input"])
+def test_shared_and_constant_tokens(composite: str, kind: str, case: tuple[Tensor, Tensor]) -> None:
+    net, (x, r) = Shared(kind).double().eval(), case
+    graph = export(net, x)
+    assert graph.single == (kind == "of one image")
+    exact = replace(make_composite(composite, epsilon=EPSILON), stabiliser=EPSILON) if "lrp" in composite else None
+    propagator = Propagator(graph, assign(exact or make_composite(composite), graph))
+    record = propagator.record(x)
+    down = propagator.down(record, {"output": r})["input"]
+    plain = Propagator(graph, propagator.rules)
+    plain.forms = replace(plain.forms, factored=tuple(False for _ in plain.forms.factored))
+    expected = plain.down(plain.record(x), {"output": r})["input"]
+    assert float((down - expected).abs().max()) <= 1e-9 * float(expected.abs().max())
+    v = torch.randn_like(down)
+    up = propagator.up(record, {"input": v})["output"]
+    assert abs(float((v * down).sum() - (up * r).sum())) <= 1e-9 * float(v.norm() * down.norm())
+    if composite == "gradient_x_input":
+        start = r * record.output
+        found = propagator.down(record, {"output": start})["input"][0]
+        leaf = x.clone().requires_grad_()
+        torch.testing.assert_close(found, torch.autograd.grad(net(leaf), leaf, r[0])[0] * x, rtol=1e-8, atol=1e-10)

@@ -65,11 +65,13 @@ class Forms:
     """Which values of a graph have relevance as a factor, and the way from one form to the other.
 
     `guards`: the ε by which relevance at each value is divided to become one. `moves`: the values of steps that divide by nothing.
+    `sources`: what each step reads.
     """
 
     factored: tuple[bool, ...]
     guards: tuple[float, ...]
     moves: tuple[bool, ...] = ()
+    sources: tuple[tuple[int, ...], ...] = ()
 
     @classmethod
     def of(cls, operations: Sequence[Operation], rules: Sequence[Local | None], carries: Sequence[bool]) -> Forms:
@@ -101,14 +103,21 @@ class Forms:
             else:
                 factored[i] = takes[i] and (any(above) or below[i])
         guards = tuple(STABILISER if rule is None else rule.guard for rule in rules)
-        return cls(tuple(factored), guards, tuple(moves))
+        return cls(tuple(factored), guards, tuple(moves), tuple(tuple(operation.inputs) for operation in operations))
 
     def given_at(self, indices: Iterable[int]) -> Forms:
         """Those of a pass between given values, which may be anything: relevance at a step that divides by nothing stays as it is, since a
-        factor would be lost where the value is zero."""
-        changed = {index for index in indices if self.factored[index] and self.moves[index]}
+        factor would be lost where the value is zero. So it does at the moves that such a step hands it to."""
+
+        def lost(index: int) -> bool:
+            return self.factored[index] and self.moves[index]
+
+        changed = {index for index in indices if lost(index)}
         if not changed:
             return self
+        for index in range(max(changed), -1, -1):
+            if index in changed:
+                changed.update(source for source in self.sources[index] if lost(source))
         return replace(self, factored=tuple(is_one and i not in changed for i, is_one in enumerate(self.factored)))
 
     def begun(self, relevance: Tensor, value: Any, index: int) -> Tensor:

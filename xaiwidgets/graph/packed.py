@@ -115,12 +115,12 @@ class _Dense:
         rows, factors = _pixels(x), None if factor is None else _pixels(factor)
         if not self.matrix.is_mkldnn:
             y = F.linear(rows, self.matrix, bias)
-        elif factors is not None and _multiplies_rows():
+        elif factors is not None and len(factors) == len(rows) and _multiplies_rows():
             y, factors = torch.ops.mkldnn._linear_pointwise.binary(rows, factors, self.matrix, bias, "mul"), None
         else:
             y = torch.ops.mkldnn._linear_pointwise(rows, self.matrix, bias, *AS_IT_IS)
         y = y if factors is None else y.mul_(factors)
-        return y.view(*cells, -1).permute(0, 3, 1, 2)
+        return y.view(*cells, y.shape[-1]).permute(0, 3, 1, 2)
 
 
 def _pixels(x: Tensor) -> Tensor:

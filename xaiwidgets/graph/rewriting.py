@@ -190,6 +190,12 @@ def attention(build: Builder, q: Any, k: Any, v: Any, *more: Any, enable_gqa: bo
             if build.shape(x)[axis] == 1 and other is not None:
                 size = build.shape(other)[axis]
                 sizes[axis] = size if isinstance(size, int) else build(aten.sym_size.int, other, axis)
+        if isinstance(x, Tensor) and all(isinstance(size, int) for size in sizes):
+            # Of sizes known beforehand it would stay a constant, and rules read three values.
+            for axis, other in ((axis, y) for axis in range(rank) for y in whole if not isinstance(y, Tensor)):
+                if build.shape(other)[axis] == (build.shape(x)[axis] if sizes[axis] == -1 else sizes[axis]):
+                    sizes[axis] = build(aten.sym_size.int, other, axis)
+                    break
         if any(size != -1 for size in sizes):
             whole[place] = build(aten.expand.default, x, sizes)
     return build(aten.scaled_dot_product_attention.default, *whole, *more, **options)

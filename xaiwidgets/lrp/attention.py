@@ -179,7 +179,8 @@ def factors_of(at: Site) -> tuple[list[Tensor], Formula]:
 class FusedAttention(Local):
     """Scaled dot-product attention as its steps: q kᵀ, scale, mask, softmax, times v. Weights are worked out anew from q and k.
 
-    With `hold_weights` (CP-LRP, Ali et al. 2022) all relevance goes to v.
+    With `hold_weights` (CP-LRP, Ali et al. 2022) all relevance goes to v. Of two that are multiplied, the one that carries relevance takes
+    all of it where the other is a constant, such as queries that were learned.
     """
 
     needs_inputs = True
@@ -191,6 +192,12 @@ class FusedAttention(Local):
 
     def describe(self) -> str:
         return "weights held constant" if self.hold_weights else "attention, half each"
+
+    def _equal_parts(self, at: Site) -> tuple[float, float]:
+        """Of relevance at the output, the part of the values and as much of the weights; of that at a logit, the part of its query and as
+        much of its key."""
+        q, k, v = at.carries[:3]
+        return 1 / max(1, v + (not self.hold_weights and (q or k))), 1 / max(1, q + k)
 
     def _parts(self, at: Site) -> tuple[Tensor, Tensor, Tensor]:
         """q kᵀ, the logits (zero where masked), and the weights."""
@@ -207,13 +214,14 @@ class FusedAttention(Local):
             return [None if f is None else f.mul_(x) for f, x in zip(factors, at.inputs, strict=True)]
         q, k, v = at.inputs[:3]
         products, logits, weights = self._parts(at)
-        s = relevance / stabilise(at.output * (1 if self.hold_weights else 2), self.epsilon)
+        part, part_of_logit = self._equal_parts(at)
+        s = relevance / stabilise(at.output / part, self.epsilon)
         shares: list[Tensor | Into | None] = [None] * len(at.inputs)
         shares[2] = v * (weights.mT @ s)
         if not self.hold_weights:
             r = softmax_down(weights * (s @ v.mT), logits, weights)
             r = self._below_mask(r, products, logits, at)
-            s = r / stabilise(2 * products, self.epsilon)
+            s = r / stabilise(products / part_of_logit, self.epsilon)
             shares[0], shares[1] = q * (s @ k), k * (s.mT @ q)
         return shares
 
@@ -232,28 +240,30 @@ class FusedAttention(Local):
     def _factors_down(self, factor: Tensor, at: Site) -> list[Tensor | None]:
         # In memory of their own once, not at every product; what only scales goes to the small tensors.
         q, k, factor = at.inputs[0].contiguous(), at.inputs[1].contiguous(), factor.contiguous()
-        weights, quarter = self._plain_weights(at), _scale(at) / 4
+        part, part_of_logit = self._equal_parts(at)
+        weights, scale = self._plain_weights(at), _scale(at) * part * part_of_logit
         # What the weights of a query have in all is Σ_j w_j (f · v_j) = f · o: a sum over features, of which there are fewer than keys.
-        whole = (factor * at.output).sum(-1, keepdim=True).mul_(quarter)
-        r = (factor @ (at.inputs[2] * quarter).mT).sub_(whole).mul_(weights)
+        whole = (factor * at.output).sum(-1, keepdim=True).mul_(scale)
+        r = (factor @ (at.inputs[2] * scale).mT).sub_(whole).mul_(weights)
         shares: list[Tensor | None] = [None] * len(at.inputs)
-        shares[0], shares[1], shares[2] = r @ k, r.mT @ q, (weights.mT @ factor).mul_(0.5)
+        shares[0], shares[1], shares[2] = r @ k, r.mT @ q, (weights.mT @ factor).mul_(part)
         return shares
 
     def up_factor(self, above: Sequence[Tensor | None], at: Site) -> Tensor:
         q, k, v = at.inputs[:3]
-        weights, quarter = self._plain_weights(at), _scale(at) / 4
+        part, part_of_logit = self._equal_parts(at)
+        weights, scale = self._plain_weights(at), _scale(at) * part * part_of_logit
         total: Any = 0.0
         if above[2] is not None:
-            total = weights @ (above[2] * 0.5)
+            total = weights @ (above[2] * part)
         value: Any = None
         if above[0] is not None:
             value = above[0] @ k.mT
         if above[1] is not None:
-            part = q @ above[1].mT
-            value = part if value is None else value + part
+            of_keys = q @ above[1].mT
+            value = of_keys if value is None else value + of_keys
         if value is not None:
-            value = (value - (weights * value).sum(-1, keepdim=True)).mul_(quarter)
+            value = (value - (weights * value).sum(-1, keepdim=True)).mul_(scale)
             total = total + (weights * value) @ v
         return total
 
@@ -263,6 +273,7 @@ class FusedAttention(Local):
             return lifted / stabilise(at.output, self.epsilon)
         q, k, v = at.inputs[:3]
         products, logits, weights = self._parts(at)
+        part, part_of_logit = self._equal_parts(at)
         total: Any = 0.0
         if above[2] is not None:
             total = weights @ (v * above[2])
@@ -273,9 +284,11 @@ class FusedAttention(Local):
             if above[1] is not None:
                 value = value + q @ (k * above[1]).mT
             if isinstance(value, Tensor):
-                value = self._below_mask(value / stabilise(2 * products, self.epsilon), products, logits, at)
+                value = self._below_mask(
+                    value / stabilise(products / part_of_logit, self.epsilon), products, logits, at
+                )
                 total = total + (weights * softmax_up(value, logits, weights)) @ v
-        return total / stabilise(at.output * (1 if self.hold_weights else 2), self.epsilon)
+        return total / stabilise(at.output / part, self.epsilon)
 
     def _below_mask(self, values: Tensor, products: Tensor, logits: Tensor, at: Site) -> Tensor:
         """The share of the scaled product in logit = product + mask; a diagonal map, its own adjoint."""
