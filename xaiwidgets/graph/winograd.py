@@ -37,7 +37,7 @@ _AT_ONCE = 2**21
 def pays(channels: int, outputs: int, images: int, height: int, width: int) -> bool:
     """Whether a convolution to (images, outputs, height, width) is faster this way than directly."""
     rows, columns = -(-height // _OUT), -(-width // _OUT)
-    full = height * width >= 0.7 * rows * columns * _OUT**2
+    full = height * width >= 0.8 * rows * columns * _OUT**2
     return (
         full and channels * outputs >= _CHANNELS and min(channels, outputs) >= 128 and images * rows * columns >= _TILES
     )
