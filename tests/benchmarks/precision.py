@@ -38,13 +38,18 @@ def lines(*, small: bool = False) -> Iterator[str]:
     for name in ("cnn",) if small else ("cnn", "vit"):
         model = load(f"demo:shapes-{name}", device="cpu")
         x = model.prepare([sample.image for sample in examples(2 if small else IMAGES)])
-        there = ImageModel(copy.deepcopy(model.module).to(device), input_size=64, name=model.name)
+        own = {"input_size": 64, "mean": model.mean, "std": model.std, "name": model.name}
+        there = ImageModel(copy.deepcopy(model.module).to(device), **own)
         for title, make in methods(name, small=small).items():
             expected = make(model, "float32")(x)
             half = "–"
             if title not in ("Grad-CAM", "gradient × input"):
                 half = _least(make(model, "bfloat16")(x), expected)
             run = make(there, "float32")
+            same = _least(run(x.to(device)).cpu(), expected)
+            assert float(same) > 0.99999, (
+                f"{title} of {model.name} is another map on the device before anything is rounded: {same}"
+            )
             rounded = []
             for operations in (backend.CONVOLUTIONS, backend.CONVOLUTIONS | backend.PRODUCTS):
                 with backend.rounded(operations):
