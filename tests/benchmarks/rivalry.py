@@ -192,7 +192,8 @@ def _gradient(network: Network, x: Tensor, target: int, small: bool) -> list[Con
         from captum.attr import InputXGradient
 
         peer = InputXGradient(network.module)
-        found.append(Contestant("captum", lambda: peer.attribute(x.clone().requires_grad_(), target).detach(), 1e-3))
+        # In float32 a random ResNet-50 is 2e-3 (ours) and 3e-3 (captum) from the same in float64.
+        found.append(Contestant("captum", lambda: peer.attribute(x.clone().requires_grad_(), target).detach(), 1e-2))
     return found
 
 
