@@ -217,7 +217,9 @@ def _cam(network: Network, x: Tensor, target: int, small: bool) -> list[Contesta
         from pytorch_grad_cam import GradCAM as Theirs
         from pytorch_grad_cam.utils.model_targets import ClassifierOutputTarget
 
-        cam = Theirs(network.module, [place])
+        # A copy: its hooks stay on the model and keep what they saw, which is a change of the model to whoever watches it.
+        copied = copy.deepcopy(network.module)
+        cam = Theirs(copied, [copied.get_submodule(network.cam)])
         targets = [ClassifierOutputTarget(target)] * len(x)
         # It scales the coarse map before it enlarges it.
         found.append(Contestant("grad-cam", lambda: _unit(torch.from_numpy(cam(x, targets))), 2e-2))
