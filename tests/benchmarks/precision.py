@@ -38,8 +38,7 @@ def lines(*, small: bool = False) -> Iterator[str]:
     for name in ("cnn",) if small else ("cnn", "vit"):
         model = load(f"demo:shapes-{name}", device="cpu")
         x = model.prepare([sample.image for sample in examples(2 if small else IMAGES)])
-        own: dict[str, Any] = {"input_size": 64, "mean": model.mean, "std": model.std, "name": model.name}
-        there = ImageModel(copy.deepcopy(model.module).to(device), **own)
+        there = model.with_module(copy.deepcopy(model.module).to(device))
         for title, make in methods(name, small=small).items():
             expected = make(model, "float32")(x)
             half = "–"

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from tests.lrp.tiny import TinyViT
 from xaiwidgets.graph import Propagator, export
-from xaiwidgets.graph.carried import Forms, relevance_of, total
+from xaiwidgets.graph.carried import relevance_of, total
 from xaiwidgets.graph.kinds import GATES
 from xaiwidgets.graph.local import Gate, Local, Pass, Site
 from xaiwidgets.graph.propagate import Masks
@@ -33,7 +33,7 @@ def propagators(net: nn.Module, x: Tensor, composite: Composite) -> tuple[Propag
     graph = export(net, x)
     rules = assign(composite, graph)
     found, plain = Propagator(graph, rules), Propagator(graph, rules)
-    plain.forms = Forms(tuple(False for _ in plain.forms.factored), plain.forms.guards)
+    plain.forms = replace(plain.forms, factored=tuple(False for _ in plain.forms.factored))
     return found, plain
 
 

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from xaiwidgets.graph.local import STABILISER, Into, Local, divided, stabilise
+from xaiwidgets.graph.local import STABILISER, Into, Local, divided, speaks_for, stabilise
 from xaiwidgets.graph.operation import Operation
 
 __all__ = ["Carried", "Factor", "Forms", "hand_over", "relevance_of", "takes_factor", "total"]
@@ -32,6 +32,7 @@ class Factor:
 
 Carried = Tensor | Factor
 _PIECE = 2**18
+"""Products that are added up at once in float32."""
 
 
 def relevance_of(carried: Carried) -> Tensor:
@@ -44,7 +45,7 @@ def total(carried: Carried) -> Tensor:
     if not isinstance(carried, Factor):
         return carried.sum()
     factor, value = carried.factor, carried.value
-    whole = factor.is_contiguous() and value.is_contiguous() and value.ndim > 1 and factor.dtype == value.dtype
+    whole = factor.is_contiguous() and value.is_contiguous() and factor.dtype == value.dtype
     if len(factor) == 1 and whole and value.device.type == "cpu":
         # One reading of each, without the product in memory; in pieces, so that sums stay short.
         pieces = zip(factor.view(-1).split(_PIECE), value.view(-1).split(_PIECE), strict=True)
@@ -54,10 +55,7 @@ def total(carried: Carried) -> Tensor:
 
 def takes_factor(rule: Local, operation: Operation) -> bool:
     """Whether a rule has factors at a step. One's own subclass that says otherwise what goes down or up says nothing of factors."""
-    order = type(rule).__mro__
-    said = {name: next(i for i, kind in enumerate(order) if name in vars(kind)) for name in ("down", "up")}
-    of_factors = {name: next(i for i, kind in enumerate(order) if f"{name}_factor" in vars(kind)) for name in said}
-    return all(of_factors[name] <= said[name] for name in said) and rule.takes_factor(operation)
+    return all(speaks_for(rule, f"{way}_factor", way) for way in ("down", "up")) and rule.takes_factor(operation)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,8 +68,8 @@ class Forms:
 
     factored: tuple[bool, ...]
     guards: tuple[float, ...]
-    moves: tuple[bool, ...] = ()
-    sources: tuple[tuple[int, ...], ...] = ()
+    moves: tuple[bool, ...]
+    sources: tuple[tuple[int, ...], ...]
 
     @classmethod
     def of(cls, operations: Sequence[Operation], rules: Sequence[Local | None], carries: Sequence[bool]) -> Forms:

@@ -23,9 +23,11 @@ __all__ = [
     "Pass",
     "Site",
     "Surroundings",
+    "content",
     "divided",
     "expand_to",
     "nothing",
+    "speaks_for",
     "stabilise",
     "sum_to",
 ]
@@ -43,6 +45,11 @@ class Into:
 
     view: Callable[[Tensor], Tensor]
     relevance: Tensor
+
+
+def content(share: Any) -> Any:
+    """The relevance of a share, wherever it goes; None where there is none."""
+    return share.relevance if isinstance(share, Into) else share
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +135,14 @@ class Local:
 
     def describe(self) -> str:
         return type(self).__name__.lower()
+
+
+def speaks_for(rule: Local, claim: str, way: str) -> bool:
+    """Whether what a rule's class says (`claim`) is said by the class that has its `way`, or by one that comes from it: one's own subclass
+    with another way says nothing of what it inherits."""
+    order = type(rule).__mro__
+    said, goes = (next(i for i, kind in enumerate(order) if name in vars(kind)) for name in (claim, way))
+    return said <= goes
 
 
 _UNCHANGED = frozenset(["dropout", "alpha_dropout", "feature_dropout", "feature_alpha_dropout"])

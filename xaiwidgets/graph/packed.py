@@ -158,13 +158,12 @@ def _mirrored(weight: Tensor, like: Tensor, padding: list[int], dilation: Sequen
     )
     options = (padding, ones, dilation, 1)
     small = weight.dtype == torch.float32 and tuple(weight.shape[2:]) == (3, 3) and max(dilation) == 1
-    fewer: list[Winograd] = []  # made when it first pays
+    fewer = cache(lambda: Winograd(ready.to_dense(), (padding[0], padding[1])))  # made when it first pays
 
     def transposed(s: Tensor, lost: list[int], factor: Tensor | None = None) -> Tensor:
         height, width = (size + 2 * edge - 2 for size, edge in zip(s.shape[2:], padding, strict=True))
         if small and pays(outputs, channels, len(s), height, width):
-            fewer[:] = fewer or [Winograd(ready.to_dense(), (padding[0], padding[1]))]
-            result = fewer[0](s)
+            result = fewer()(s)
             return result if factor is None else result.mul_(factor)
         # One pixel has little to read once more, and strides that the kernel of torch 2.6 refuses.
         one = s.shape[-2:].numel() == 1

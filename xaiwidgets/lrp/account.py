@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -13,7 +12,7 @@ from xaiwidgets.graph import Graph, Operation
 from xaiwidgets.graph.carried import Carried, Factor, total
 from xaiwidgets.graph.kinds import kind_of, offset_of
 from xaiwidgets.graph.linear import bias_of
-from xaiwidgets.graph.local import Into, Local
+from xaiwidgets.graph.local import Into, content, speaks_for
 from xaiwidgets.graph.operation import constants_in
 from xaiwidgets.graph.propagate import Propagator
 from xaiwidgets.lrp.result import Conservation, Leak
@@ -39,7 +38,7 @@ class Account:
         graph = self.propagator.graph
         leak, factor = self._leak(index), isinstance(relevance, Factor)
         # A factor goes on without an ε; one is there where relevance becomes a factor.
-        becomes = not factor and any(isinstance(_inner(share), Factor) for share in shares)
+        becomes = not factor and any(isinstance(content(share), Factor) for share in shares)
         leaks = becomes or (leak is not None and not (leak == "ε" and factor))
         if index == graph.output:
             self._handed.clear()
@@ -64,7 +63,7 @@ class Account:
     def _sums(self, shares: Sequence[Carried | Into], arrived: Tensor, *, leaks: bool) -> list[Tensor]:
         """The sum of each share. Where nothing is lost, that of the first follows from what arrived: reading all tensors again at each
         step took a tenth of the time of a batch."""
-        found = [total(_inner(share)) for share in shares[0 if leaks else 1 :]]
+        found = [total(content(share)) for share in shares[0 if leaks else 1 :]]
         return found if leaks or not shares else [arrived - sum(found), *found]
 
     def _leak(self, index: int) -> str | None:
@@ -77,7 +76,7 @@ class Account:
     def _find_leak(self, index: int) -> str | None:
         rule = self.propagator.rules[index]
         into = leaks_into(self.propagator.graph.operations[index], getattr(rule, "takes_bias", True))
-        if into is None and rule is not None and not _conserves(rule):
+        if into is None and rule is not None and not (rule.conserves and speaks_for(rule, "conserves", "down")):
             into = f"what {rule.describe()} does not conserve"
         return into
 
@@ -101,18 +100,6 @@ class Account:
             leaks.append(Leak(operation.layer or operation.name, self._leak(index) or "ε", gone))
         leaks.sort(key=lambda leak: -abs(leak.amount))
         return bool(good), Conservation(begun, end, layers, tuple(leaks), rest[0] if rest else None, note)
-
-
-def _inner(share: Any) -> Any:
-    """What a share is, wherever it goes."""
-    return share.relevance if isinstance(share, Into) else share
-
-
-def _conserves(rule: Local) -> bool:
-    """Whether a rule hands on all that comes. One's own subclass that says otherwise what goes down says nothing of that."""
-    order = type(rule).__mro__
-    said, goes = (next(i for i, kind in enumerate(order) if name in vars(kind)) for name in ("conserves", "down"))
-    return rule.conserves and said <= goes
 
 
 def _numbers(totals: Sequence[Tensor]) -> list[float]:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from xaiwidgets.graph import Graph, GraphError, Propagator
 from xaiwidgets.graph.carried import takes_factor
-from xaiwidgets.graph.local import Into, Local, Site
+from xaiwidgets.graph.local import Into, Local, Site, content
 from xaiwidgets.graph.operation import Operation
 
 __all__ = ["rehearse"]
@@ -83,7 +83,7 @@ class Watched(Local):
 
     def _finite(self, shares: tuple[Tensor | Into | None, ...]) -> tuple[Tensor | Into | None, ...]:
         for share in shares:
-            value = share.relevance if isinstance(share, Into) else share
+            value = content(share)
             if value is not None and not torch.isfinite(value).all():
                 raise Failed(self.index, "its relevance is not finite")
         return shares
